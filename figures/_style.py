@@ -1,0 +1,59 @@
+"""How every figure of rofit looks: one colour, marker and label a method."""
+
+from typing import NamedTuple
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLUMN = 3.25  # inches, a column of the paper; a page is 6.875 wide
+PAGE = 6.875
+
+RC = {
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "legend.fontsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "lines.linewidth": 1.2,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+    "figure.constrained_layout.use": True,
+}
+
+
+class Look(NamedTuple):
+    """How a method is drawn."""
+
+    label: str
+    color: str
+    marker: str
+
+
+# Okabe and Ito's palette, which the colour-blind can tell apart.
+METHODS = {
+    "standard": Look("standard", "#000000", "s"),
+    "pgd_at": Look("PGD-AT", "#D55E00", "o"),
+    "label_smoothing": Look("AT + label smoothing", "#E69F00", "v"),
+    "sgls": Look("SGLS", "#0072B2", "D"),
+    "sglr": Look("SGLR (our reading)", "#009E73", "P"),
+}
+
+
+def mark_drops(axes: Axes, table: pd.DataFrame) -> None:
+    """Draw a thin vertical line after each epoch that a learning-rate drop follows."""
+    for epoch in sorted(set(table.loc[table["drop_follows"], "epoch"])):
+        axes.axvline(epoch + 0.5, color="0.6", linewidth=0.6, linestyle=":", zorder=0)
+
+
+def stamp(figure: Figure, table: pd.DataFrame) -> None:
+    """Write scale, data and seeds under the picture, unless it is the paper's."""
+    scale, data = table["scale"].iloc[0], table["data"].iloc[0]
+    seeds = table["seed"].nunique()
+    if scale != "paper":
+        text = f"rofit · scale {scale}, not the paper's · {data} · {seeds} seed(s)"
+        figure.supxlabel(text, fontsize=6, color="0.45")

@@ -1,0 +1,82 @@
+"""Draws fig1_gradnorm: gradient norm beside train and test robust accuracy."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from rofit.figures._style import METHODS, PAGE, RC, Look, mark_drops, stamp
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """Return the two panels: means over seeds, bands of one standard deviation."""
+    with plt.rc_context(RC):
+        figure = Figure(figsize=(PAGE, 2.6))
+        left, right = figure.subplots(1, 2)
+        for method, rows in table.groupby("method"):
+            look = METHODS[str(method)]
+            _line(left, rows, "gradient_norm", look)
+            shown = rows.assign(
+                train_robust=100 * rows["train_robust"],
+                test_robust=100 * rows["test_robust"],
+            )
+            _line(right, shown, "test_robust", look)
+            _line(right, shown, "train_robust", look, linestyle="--")
+            best = shown[shown["best"]]
+            right.scatter(
+                best["epoch"],
+                best["test_robust"],
+                color=look.color,
+                marker=look.marker,
+                s=14,
+                zorder=3,
+                edgecolor="white",
+                linewidth=0.4,
+            )
+        for axes in (left, right):
+            mark_drops(axes, table)
+            axes.set_xlabel("epoch")
+        left.set_ylabel("gradient norm, training step")
+        right.set_ylabel(f"robust accuracy, {_attack(table)} (%)")
+        right.legend(handles=_legend(table), ncols=2, loc="best")
+        stamp(figure, table)
+    return figure
+
+
+def _line(
+    axes: Axes, rows: pd.DataFrame, column: str, look: Look, linestyle: str = "-"
+) -> None:
+    sns.lineplot(
+        rows,
+        x="epoch",
+        y=column,
+        ax=axes,
+        color=look.color,
+        linestyle=linestyle,
+        errorbar="sd",
+        err_kws={"alpha": 0.15, "linewidth": 0},
+    )
+
+
+def _attack(table: pd.DataFrame) -> str:
+    return str(table["attack"].iloc[0]).upper().replace("PGD", "PGD-")
+
+
+def _legend(table: pd.DataFrame) -> list[Line2D]:
+    looks = [METHODS[str(method)] for method, _ in table.groupby("method")]
+    selected_on = {"val": "validation"}.get(table["selected_on"].iloc[0], "test")
+    return [
+        *(Line2D([], [], color=look.color, label=look.label) for look in looks),
+        Line2D([], [], color="0.3", label="test"),
+        Line2D([], [], color="0.3", linestyle="--", label="train, on the fly"),
+        Line2D(
+            [],
+            [],
+            color="0.3",
+            linestyle="",
+            marker="o",
+            markersize=4,
+            label=f"best, chosen on {selected_on}",
+        ),
+    ]

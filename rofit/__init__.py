@@ -1,0 +1,29 @@
+"""rofit: what robust overfitting is made of, measured.
+
+For notebooks: ``from rofit import RunSpec, load_logs, best_last_gap``. Importing rofit
+imports no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rofit.logs import load_logs
+    from rofit.metrics import best_last_gap
+    from rofit.spec import RunSpec
+
+__all__ = ["RunSpec", "best_last_gap", "load_logs"]
+__version__ = "0.1.0"
+
+_HOMES = {
+    "RunSpec": "rofit.spec",
+    "load_logs": "rofit.logs",
+    "best_last_gap": "rofit.metrics",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name where it is first used: pandas takes half a second."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'rofit' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,1 @@
+"""Attacks: how an input is moved inside the threat model's ball."""

@@ -1,0 +1,90 @@
+"""What differs between norms: where an attack starts, which way is up, where it ends.
+
+The only code of rofit that compares a perturbation with epsilon. Perturbations are
+(B, C, H, W) in input units; every function treats each image by itself.
+"""
+
+import math
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from rofit.threat import ThreatModel
+
+_TINY = 1e-12
+
+
+class Geometry(Protocol):
+    """The three holes of the PGD loop."""
+
+    def start(
+        self, shape: torch.Size, epsilon: float, generator: torch.Generator
+    ) -> Tensor:
+        """Return a random perturbation in the ball, (B, C, H, W), on the CPU."""
+
+    def ascent(self, gradient: Tensor) -> Tensor:
+        """Return the direction of steepest ascent, of length one in this norm."""
+
+    def project(self, delta: Tensor, epsilon: float) -> Tensor:
+        """Return the nearest perturbation in the ball."""
+
+
+class Linf:
+    """The largest change of any pixel."""
+
+    def start(
+        self, shape: torch.Size, epsilon: float, generator: torch.Generator
+    ) -> Tensor:
+        """Uniform in the cube [-epsilon, epsilon]."""
+        return torch.empty(shape).uniform_(-epsilon, epsilon, generator=generator)
+
+    def ascent(self, gradient: Tensor) -> Tensor:
+        """Sign of the gradient."""
+        return gradient.sign()
+
+    def project(self, delta: Tensor, epsilon: float) -> Tensor:
+        """Clamp each pixel."""
+        return delta.clamp(-epsilon, epsilon)
+
+
+class L2:
+    """The Euclidean length over all pixels and channels of an image."""
+
+    def start(
+        self, shape: torch.Size, epsilon: float, generator: torch.Generator
+    ) -> Tensor:
+        """Uniform in the ball: a random direction, radius epsilon * u^(1/d)."""
+        direction = self.ascent(torch.randn(shape, generator=generator))
+        d = math.prod(shape[1:])
+        radius = torch.rand((shape[0], 1, 1, 1), generator=generator) ** (1 / d)
+        return direction * (epsilon * radius)
+
+    def ascent(self, gradient: Tensor) -> Tensor:
+        """The gradient divided by its length (zero where it is zero)."""
+        return gradient / _length(gradient).clamp_min(_TINY)
+
+    def project(self, delta: Tensor, epsilon: float) -> Tensor:
+        """Shorten to epsilon what is longer."""
+        return delta * (epsilon / _length(delta).clamp_min(_TINY)).clamp_max(1.0)
+
+
+def _length(delta: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(delta, dim=(1, 2, 3), keepdim=True)
+
+
+GEOMETRIES: dict[str, Geometry] = {"linf": Linf(), "l2": L2()}
+
+
+def start(threat: ThreatModel, shape: torch.Size, generator: torch.Generator) -> Tensor:
+    """Return a random start of an attack: (B, C, H, W), on the CPU.
+
+    Drawn apart from the attack, so that any faster path can use the same draws.
+    """
+    return GEOMETRIES[threat.norm].start(shape, threat.epsilon, generator)
+
+
+def into_ball(threat: ThreatModel, x: Tensor, x_adv: Tensor) -> Tensor:
+    """Return *x_adv* projected on the ball around *x* and on the valid range."""
+    delta = GEOMETRIES[threat.norm].project(x_adv - x, threat.epsilon)
+    return (x + delta).clamp(threat.lower, threat.upper)

@@ -1,0 +1,76 @@
+"""Analyses and figures, found by file name: the same stem in both folders."""
+
+import importlib
+import pkgutil
+import re
+from types import ModuleType
+
+from rofit.errors import UserError, unknown
+
+# What an analysis must define; reproduce relies on all of it.
+NEEDED = ("PAPER", "STATUS", "DIAGNOSTICS", "COLUMNS", "runs", "table", "claims")
+
+
+def analysis_names() -> list[str]:
+    """Return the names of all analyses, sorted."""
+    package = _package("rofit.analyses")
+    found = pkgutil.iter_modules(package.__path__)
+    return sorted(module.name for module in found if not module.name.startswith("_"))
+
+
+def load_analysis(name: str) -> ModuleType:
+    """Return the analysis called *name*.
+
+    Raises:
+        UserError: no such analysis, or it lacks a needed name.
+    """
+    if name not in analysis_names():
+        raise unknown("analysis", name, analysis_names())
+    module = importlib.import_module(f"rofit.analyses.{name}")
+    missing = [each for each in NEEDED if not hasattr(module, each)]
+    if missing:
+        raise UserError(f"analysis {name} must define {', '.join(missing)}")
+    return module
+
+
+def load_figure(name: str) -> ModuleType:
+    """Return the figure that draws the analysis called *name*.
+
+    Raises:
+        UserError: there is no figure of that name.
+    """
+    _package("rofit.figures")
+    try:
+        return importlib.import_module(f"rofit.figures.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"rofit.figures.{name}":
+            raise
+        raise UserError(f"analysis {name} has no figures/{name}.py") from None
+
+
+def find_by_number(kind: str, number: int) -> list[str]:
+    """Return the analyses of the paper's figure or table of that number.
+
+    Raises:
+        UserError: there is none.
+    """
+    stem = re.compile(rf"{'fig' if kind == 'figure' else kind}{number}_")
+    names = [name for name in analysis_names() if stem.match(name)]
+    if not names:
+        there = ", ".join(analysis_names())
+        raise UserError(f"no analysis for {kind} {number} yet; there are: {there}")
+    return names
+
+
+def summary(module: ModuleType) -> str:
+    """Return the first line of a module's docstring, without its full stop."""
+    return (module.__doc__ or "").strip().splitlines()[0].rstrip(".")
+
+
+def _package(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        raise UserError(
+            f"{name} is not installed: run 'pip install -e .' in the checkout"
+        ) from None

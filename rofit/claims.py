@@ -1,0 +1,78 @@
+"""Claims: a sentence, what was measured, what would be needed, and whether it holds.
+
+A claim that does not hold is printed as failing: that is what the toolkit is for. At a
+small scale the full size of an effect is not asked for, only its sign, and only where
+it stands out of the spread over seeds.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
+from typing import Literal
+
+Verdict = Literal["holds", "fails", "not decidable at this scale"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim and its verdict.
+
+    Attributes:
+        sentence: what is claimed.
+        measured: mean over seeds.
+        spread: sample standard deviation over seeds; NaN for one seed.
+        n: number of seeds.
+        unit: of measured, spread and needed.
+        needed: the condition in words: ``at least 6`` or ``above 0``.
+        verdict: whether it holds.
+        source: who claims it, and whose threshold it is.
+    """
+
+    sentence: str
+    measured: float
+    spread: float
+    n: int
+    unit: str
+    needed: str
+    verdict: Verdict
+    source: str
+
+
+def at_least(
+    threshold: float,
+    values: Sequence[float],
+    *,
+    sentence: str,
+    unit: str,
+    source: str,
+    full_size: bool,
+) -> Claim:
+    """Return the claim that the mean of *values* (one a seed) is at least *threshold*.
+
+    Below full size only the sign is asked: holds if the mean is above zero by more than
+    its standard error, fails if below zero by as much, else not decidable. Without two
+    seeds there is no spread, and nothing is decidable below full size.
+    """
+    measured, spread, n = _summary(values)
+    verdict: Verdict
+    if math.isnan(measured):
+        needed, verdict = f"at least {threshold:g}", "not decidable at this scale"
+    elif full_size:
+        needed = f"at least {threshold:g}"
+        verdict = "holds" if measured >= threshold else "fails"
+    else:
+        needed = f"above 0 (full size: at least {threshold:g})"
+        error = spread / math.sqrt(n)
+        if math.isnan(error) or abs(measured) <= error:
+            verdict = "not decidable at this scale"
+        else:
+            verdict = "holds" if measured > 0 else "fails"
+    return Claim(sentence, measured, spread, n, unit, needed, verdict, source)
+
+
+def _summary(values: Sequence[float]) -> tuple[float, float, int]:
+    seen = [float(value) for value in values if not math.isnan(value)]
+    if not seen:
+        return math.nan, math.nan, 0
+    return mean(seen), stdev(seen) if len(seen) > 1 else math.nan, len(seen)

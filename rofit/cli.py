@@ -1,0 +1,217 @@
+"""The command line: parse, print, exit codes. No decisions.
+
+Exit codes: 0 done, 1 error, 2 usage, 75 unfinished (run again). Results go to standard
+output, progress to standard error.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from rofit import catalog, inventory, reproduce, terminal
+from rofit.errors import UserError
+from rofit.session import Flags, Session
+
+UNFINISHED = 75
+_SHARED = [
+    click.option("--scale", help="smoke, demo, cpu, gpu or paper."),
+    click.option("--set", "settings", multiple=True, metavar="K=V", help="Override."),
+    click.option("--seeds", type=click.IntRange(1), help="Runs of each setting."),
+    click.option("--store", help="Folder of the runs [runs]."),
+    click.option("--out", help="Folder of the results [results]."),
+    click.option(
+        "--data", help="Archive or folder of images, or torchvision's folder."
+    ),
+    click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N [auto]."),
+    click.option("--dry-run", is_flag=True, help="Only say which runs are missing."),
+    click.option("--redraw", is_flag=True, help="Draw again from the saved table."),
+    click.option(
+        "--max-minutes", type=float, help="Stop at an epoch's end after this."
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Answer in JSON."),
+    click.option("--quiet", is_flag=True, help="No progress."),
+    click.option("--debug", is_flag=True, help="Show tracebacks."),
+]
+_out, _err = Console(), Console(stderr=True)
+
+
+def shared(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the shared flags to a command, which receives them as one Session."""
+
+    @wraps(command)
+    def with_session(**options: Any) -> Any:
+        given = {name: options.pop(name) for name in Flags.__dataclass_fields__}
+        return command(Session(Flags(**given), _err), **options)
+
+    for option in reversed(_SHARED):
+        with_session = option(with_session)
+    return with_session
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="rofit")
+def cli() -> None:
+    """What robust overfitting is made of, measured."""
+
+
+@cli.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def list_(as_json: bool, debug: bool) -> None:
+    """Say what there is: analyses, methods, data sets, models, scales ..."""
+    _answer(inventory.everything(), as_json)
+
+
+@cli.command()
+@click.argument("names", nargs=-1, required=True)
+@shared
+def run(session: Session, names: tuple[str, ...]) -> int:
+    """Train the runs an analysis needs, then its table, picture and claims."""
+    return _reproduce(session, list(names))
+
+
+@cli.command("reproduce")
+@click.option("--figure", "figures", type=int, multiple=True, help="By its number.")
+@click.option("--table", "tables", type=int, multiple=True, help="By its number.")
+@click.option("--all", "everything", is_flag=True, help="Every analysis there is.")
+@shared
+def reproduce_(
+    session: Session,
+    figures: tuple[int, ...],
+    tables: tuple[int, ...],
+    everything: bool,
+) -> int:
+    """Do the same for a figure or table of the paper, by its number."""
+    names = catalog.analysis_names() if everything else []
+    names += [n for k in figures for n in catalog.find_by_number("figure", k)]
+    names += [n for k in tables for n in catalog.find_by_number("table", k)]
+    if not names:
+        raise UserError("name what to reproduce: --figure N, --table N or --all")
+    return _reproduce(session, names)
+
+
+@cli.command()
+@click.option("--method", help="Training method (rofit list).")
+@click.option("--dataset", help="Data set (rofit data).")
+@click.option("--recipe", help="Published training recipe.")
+@click.option("--spec", "file", type=Path, help="A spec.json to begin from.")
+@click.option("--keep", multiple=True, type=int, help="Keep this epoch's weights.")
+@shared
+def train(session: Session, keep: tuple[int, ...], **asked: Any) -> int:
+    """Train one run (or one a seed) from flags, a recipe or a spec.json."""
+    specs = session.specs(**asked)
+    if not session.flags.dry_run:
+        done = session.train(specs, inventory.diagnostics(), frozenset(keep))
+    rows = [inventory.run_row(session.store.folder(s.run_id), s) for s in specs]
+    _answer({"runs": rows}, session.flags.as_json)
+    return 0 if session.flags.dry_run or done else _unfinished()
+
+
+@cli.command()
+@shared
+def status(session: Session) -> None:
+    """Say what is done, partial and missing."""
+    _answer(inventory.status(session), session.flags.as_json)
+
+
+@cli.command()
+@click.argument("text", metavar="RUN")
+@shared
+def show(session: Session, text: str) -> None:
+    """Show one run: spec, robust-accuracy curve, best / last / gap."""
+    folder = session.store.find(text)
+    about, logs = inventory.run_about(folder)
+    if session.flags.as_json:
+        return _answer(about, True)
+    _out.print(terminal.listing(folder.path.name, about["spec"]))
+    if len(logs):
+        _out.print(terminal.robust_curve(logs), markup=False, highlight=False)
+        _out.print(terminal.best_last_gap_text(logs), highlight=False)
+    else:
+        _out.print("no epoch is finished yet")
+
+
+@cli.command()
+@click.argument("name", required=False)
+@click.option("--fetch", is_flag=True, help="Download it, or decode the archive.")
+@shared
+def data(session: Session, name: str | None, fetch: bool) -> None:
+    """Say where data sets are looked for and what is there; fetch one."""
+    _answer(inventory.data(session, name, fetch), session.flags.as_json)
+
+
+def main() -> None:
+    """Run the command line; turn errors into one sentence and an exit code."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except UserError as error:
+        code = _complain(error, 2)
+    except (Exception, KeyboardInterrupt) as error:
+        code = _complain(f"{type(error).__name__}: {error}", 1)
+    sys.exit(code or 0)
+
+
+def _reproduce(session: Session, names: list[str]) -> int:
+    plans = {name: reproduce.plan(session.request(name)) for name in names}
+    if not session.flags.as_json:
+        _out.print(session.about_scale(), highlight=False)
+    if session.flags.dry_run:
+        rows = inventory.missing(plans, session.store)
+        _answer({"runs": rows}, session.flags.as_json)
+        return 0
+    answers = []
+    for name, specs in plans.items():
+        request = session.request(name)
+        folder = reproduce.result_folder(request, session.places.results)
+        if session.flags.redraw:
+            reproduce.draw(name, folder)
+        else:
+            if not session.train(specs, catalog.load_analysis(name).DIAGNOSTICS):
+                return _unfinished()
+            reproduce.publish(request, specs, session.store, folder)
+        claims = reproduce.read_claims(folder)
+        answers.append({"analysis": name, "folder": str(folder), "claims": claims})
+        if not session.flags.as_json:
+            title = f"{name} ({catalog.load_analysis(name).PAPER}), {request.folder}"
+            _out.print(terminal.claims_table(claims, title))
+            _out.print(f"table    {folder / 'table.csv'}", soft_wrap=True)
+            _out.print(f"picture  {folder / (name + '.pdf')} and .png", soft_wrap=True)
+    if session.flags.as_json:
+        _answer(
+            {
+                "results": [
+                    a | {"claims": list(map(vars, a["claims"]))} for a in answers
+                ]
+            },
+            True,
+        )
+    return 0
+
+
+def _answer(sections: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(sections, indent=1))
+        return
+    for title, rows in sections.items():
+        _out.print(terminal.listing(title, rows))
+
+
+def _unfinished() -> int:
+    _err.print("unfinished: the same command goes on from here")
+    return UNFINISHED
+
+
+def _complain(error: object, code: int) -> int:
+    if "--debug" in sys.argv:
+        raise  # noqa: PLE0704  inside the handler of main
+    click.echo(f"rofit: {error}", err=True)
+    return code

@@ -1,0 +1,81 @@
+"""A data set out of class folders: train/<class>/<image> and test/<class>/<image>.
+
+The way in for data that no download offers: any archive or folder of small images.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from rofit.data.archives import ENDINGS, Parts
+from rofit.data.cache import cached, cached_source, check_writable, list_cached, store
+from rofit.data.datasets import DATASETS
+from rofit.data.decode import Progress, decode
+from rofit.data.images import Dataset, Images, Labels
+from rofit.data.layout import find_layout
+from rofit.data.sources import fingerprint, open_source
+
+__all__ = ["cached", "list_cached", "read_class_folders"]
+
+
+def read_class_folders(
+    path: Path, *, cache: Path, progress: Progress | None = None
+) -> Dataset:
+    """Return the images of an archive or a folder of class folders, decoded once.
+
+    Classes are sorted by name, the images of a class by file name, so the order in an
+    archive does not matter. One channel if every image is greyscale, else RGB. If there
+    is no pair of train and test folders, a fixed fifth of every class becomes the test
+    part and `shown_as` says so. Hidden files are passed over.
+
+    Args:
+        path: a tar (plain, gz, bz2, xz) or zip archive, or a folder.
+        cache: the folder where decoded images are kept.
+        progress: called with the numbers of images decoded and to decode.
+
+    Raises:
+        UserError: if the source or an image cannot be read, the layout is another one,
+            image sizes differ, or the cache cannot be written.
+    """
+    path, cache = path.expanduser(), cache.expanduser()
+    name = _name(path)
+    source_id = fingerprint(path)
+    if (known := cached_source(name, source_id, cache)) is not None:
+        return known
+    source = open_source(path)
+    layout = find_layout(source, path)
+    check_writable(cache)
+    files = [file for part in layout.parts() for kind in part.values() for file in kind]
+    pixels = decode(source, files, path, progress)
+    train, test = (_labels(part) for part in layout.parts())
+    dataset = Dataset(
+        name=name,
+        shown_as=_shown_as(name, own_split=layout.own_split),
+        classes=tuple(layout.train),
+        train=Images(pixels[: len(train)], train),
+        test=Images(pixels[len(train) :], test),
+    )
+    store(dataset, source_id, cache)
+    return dataset
+
+
+def _name(path: Path) -> str:
+    """Return the name of the data set: the file's, fit to stand in a run id."""
+    name = os.path.basename(os.path.abspath(path)).lower()
+    ending = next((end for end in ENDINGS if name.endswith(end)), "")
+    return re.sub(r"[^\w.-]+", "_", name.removesuffix(ending))
+
+
+def _shown_as(name: str, *, own_split: bool) -> str:
+    head, _, rest = name.partition("-")
+    note = ", own 80/20 split" if own_split else ""
+    if rest and head in DATASETS:
+        return f"{head} ({rest}{note})"
+    return f"{name} (class folders{note})"
+
+
+def _labels(part: dict[str, list[Parts]]) -> Labels:
+    counts = [len(files) for files in part.values()]
+    return np.repeat(np.arange(len(counts), dtype=np.int64), counts)

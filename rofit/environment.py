@@ -1,0 +1,53 @@
+"""What a number was made with: versions, device, commit. Nothing names a machine."""
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("rofit", "torch", "torchvision", "numpy", "scikit-learn", "pandas")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def commit() -> str:
+    """Return the commit of the checkout that rofit runs from, ``+`` if it was changed.
+
+    Empty where rofit was installed from a wheel or git is not there.
+    """
+    folder = Path(__file__).parent
+    try:
+        found = _git(folder, "rev-parse", "--short=12", "HEAD")
+        tracked = _git(folder, "ls-files", "--error-unmatch", "environment.py")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return (found + ("+" if changed else "")) if tracked else ""
+
+
+def environment(device: str, threads: int) -> dict[str, Any]:
+    """Return versions, commit, and the kind of device with its number of threads."""
+    return {
+        "versions": versions(),
+        "commit": commit(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "device": device,
+        "threads": threads,
+    }
+
+
+def _git(folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()

@@ -1,0 +1,56 @@
+"""Accuracy and loss of a network on a set of images, clean or under an attack."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from rofit.attacks.pgd import PGD
+from rofit.losses import cross_entropy
+from rofit.modes import evaluating
+
+CHUNK = 250  # images a pass; the verdicts do not depend on it
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was seen: fractions in [0, 1], mean cross entropy in nats, over n images."""
+
+    accuracy: float
+    loss: float
+    n: int
+
+
+def evaluate(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    attack: PGD | None = None,
+    start: Tensor | None = None,
+) -> Verdict:
+    """Return accuracy and mean cross entropy with the classes y, in eval mode.
+
+    Args:
+        model: maps inputs in [0, 1] to logits (B, K); its modes are restored.
+        x: images (N, C, H, W) in [0, 1].
+        y: classes (N,).
+        attack: maximises the cross entropy with y first; None leaves x clean.
+        start: the attack's starts, like x: an image's verdict depends on its own start
+            and not on batch size or order.
+    """
+    correct = torch.zeros((), dtype=torch.int64, device=x.device)
+    loss = torch.zeros((), dtype=torch.float64, device=x.device)
+    with evaluating(model):
+        for begin in range(0, len(x), CHUNK):
+            part = slice(begin, begin + CHUNK)
+            seen = x[part]
+            if attack is not None and start is not None:
+                inner = partial(cross_entropy, y=y[part])
+                seen = attack(model, seen, inner, start[part])
+            with torch.no_grad():
+                logits = model(seen).float()
+            correct += (logits.argmax(dim=1) == y[part]).sum()
+            loss += cross_entropy(logits, y[part]).double().sum()
+    return Verdict(correct.item() / len(x), loss.item() / len(x), len(x))

@@ -1,0 +1,155 @@
+"""What there is: registries, runs in the store, data sets, as rows for the terminal."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from rofit import catalog
+from rofit.knobs import knob_types
+from rofit.logs import load_logs
+from rofit.metrics import best_last_gap
+from rofit.recipes import RECIPES
+from rofit.scales import SCALES
+from rofit.spec import RunSpec
+from rofit.store import RunFolder, RunStore
+
+if TYPE_CHECKING:
+    from rofit.session import Session
+
+Rows = list[dict[str, Any]]
+
+
+def everything() -> dict[str, Rows]:
+    """Return a section of rows for each kind of thing that has a name."""
+    from rofit.data.datasets import DATASETS
+    from rofit.diagnostics import DIAGNOSTICS
+    from rofit.methods import METHODS
+    from rofit.models import MODELS
+
+    analyses = [catalog.load_analysis(name) for name in catalog.analysis_names()]
+    return {
+        "analyses": [
+            {
+                "name": name,
+                "paper": module.PAPER,
+                "status": module.STATUS,
+                "about": catalog.summary(module),
+            }
+            for name, module in zip(catalog.analysis_names(), analyses, strict=True)
+        ],
+        "methods": [
+            {
+                "name": name,
+                "about": catalog.summary(module),
+                "parameters": _parameters(module.Params),
+            }
+            for name, module in METHODS.items()
+        ],
+        "data sets": [{"name": name} for name in DATASETS],
+        "models": [{"name": name} for name in MODELS],
+        "diagnostics": [
+            {
+                "name": name,
+                "columns": ", ".join(kind.columns),
+                "cost": kind.cost,
+            }
+            for name, kind in DIAGNOSTICS.items()
+        ],
+        "attacks": [{"name": "pgd<steps>", "about": "norms linf, l2; pgd1 is FGSM"}],
+        "recipes": [
+            {"name": name, "source": recipe.source, "differs": recipe.differs or "no"}
+            for name, recipe in RECIPES.items()
+        ],
+        "scales": [
+            {"name": name, "seeds": scale.seeds, "about": scale.about}
+            for name, scale in SCALES.items()
+        ],
+    }
+
+
+def diagnostics() -> tuple[str, ...]:
+    """Return the names of all diagnostics."""
+    from rofit.diagnostics import DIAGNOSTICS
+
+    return tuple(DIAGNOSTICS)
+
+
+def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:
+    """Return one run: state, epochs done, best / last / gap in per cent."""
+    row: dict[str, Any] = {
+        "run": folder.path.name,
+        "seed": spec.seed,
+        "state": folder.state,
+        "epochs": f"0/{spec.epochs}",
+        "best": "",
+        "last": "",
+        "gap": "",
+    }
+    if folder.state in ("done", "partial"):
+        logs = load_logs(folder.path.parent, [folder.path.name])
+        if len(logs):
+            found = best_last_gap(logs).iloc[0]
+            row["epochs"] = f"{found['epochs']}/{spec.epochs}"
+            for key in ("best", "last", "gap"):
+                row[key] = f"{100 * found[key]:.1f}"
+    return row
+
+
+def missing(plans: dict[str, list[RunSpec]], store: RunStore) -> Rows:
+    """Return the state of every run that the analyses need."""
+    return [
+        {"analysis": name} | run_row(store.folder(spec.run_id), spec)
+        for name, specs in plans.items()
+        for spec in specs
+    ]
+
+
+def status(session: "Session") -> dict[str, Rows]:
+    """Return the runs of the store, and how far each analysis is at the scale."""
+    from rofit.reproduce import plan
+
+    analyses = []
+    for name in catalog.analysis_names():
+        states = [
+            session.store.folder(spec.run_id).state
+            for spec in plan(session.request(name))
+        ]
+        counts = {s: states.count(s) for s in ("done", "partial", "missing")}
+        analyses.append({"analysis": name, "scale": session.scale} | counts)
+    runs = [run_row(folder, folder.spec) for folder in session.store.runs()]
+    return {"analyses": analyses, f"runs in {session.places.store}": runs}
+
+
+def run_about(folder: RunFolder) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return a run's spec and state as rows, and its logs."""
+    told = json.loads((folder.path / "spec.json").read_text())
+    default = RunSpec().as_dict()
+    spec = [
+        {"field": key, "value": value, "default": default[key]}
+        for key, value in told.items()
+        if value != default[key]
+    ]
+    logs = load_logs(folder.path.parent, [folder.path.name])
+    state = run_row(folder, folder.spec)
+    return {"run": state, "spec": spec}, logs
+
+
+def data(session: "Session", name: str | None, fetch: bool) -> dict[str, Rows]:
+    """Return the data sets, after fetching or decoding one where asked."""
+    from rofit.data import datasets, folders
+
+    root = session.places.data
+    if name and Path(name).exists():
+        folders.read_class_folders(Path(name), cache=root)
+    elif name:
+        datasets.load(name, root=root, download=fetch)
+    rows = [asdict(row) for row in datasets.describe(root)]
+    return {f"data sets in {root}": rows}
+
+
+def _parameters(params: type) -> str:
+    default = params()
+    return ", ".join(f"{key}={getattr(default, key)}" for key in knob_types(params))

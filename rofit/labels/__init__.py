@@ -1,0 +1,1 @@
+"""Label rules: which distribution over classes each training image is trained on."""

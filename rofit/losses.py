@@ -1,0 +1,44 @@
+"""Pure losses on logits, one value per example; the caller chooses the reduction."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def soft_cross_entropy(logits: Tensor, soft: Tensor) -> Tensor:
+    """Return ``-sum_k soft_k log p_k`` for each example.
+
+    Args:
+        logits: (B, K).
+        soft: label distributions (B, K), each row summing to one.
+
+    Returns:
+        (B,), in nats, no reduction.
+
+    Source: the cross entropy CE(q, p) of PAPER section 1.1 in the project's notes.
+    """
+    return -(soft * F.log_softmax(logits, dim=1)).sum(dim=1)
+
+
+def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
+    """Return ``-log p_y`` for each example: logits (B, K), y (B,) -> (B,), in nats."""
+    return F.cross_entropy(logits, y, reduction="none")
+
+
+def reverse_cross_entropy(
+    logits: Tensor, soft: Tensor, *, floor: float = 1e-4
+) -> Tensor:
+    """Return ``-sum_k p_k log max(soft_k, floor)`` for each example.
+
+    Args:
+        logits: (B, K).
+        soft: label distributions (B, K).
+        floor: smallest label probability, so that the logarithm is finite.
+
+    Returns:
+        (B,), in nats, no reduction.
+
+    Source: Wang et al. 2019, symmetric cross entropy: label floor 1e-4 in its code.
+    """
+    p = F.softmax(logits, dim=1)
+    return -(p * torch.log(soft.clamp_min(floor))).sum(dim=1)

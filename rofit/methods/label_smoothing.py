@@ -1,0 +1,30 @@
+"""PGD adversarial training on smoothed labels, the same for every epoch.
+
+Source: Szegedy et al. 2016, section 7, for the labels. The smoothing that the SGLR
+paper compares with is not known to us: rho = 0.1 is ours.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from rofit.attacks.pgd import PGD
+from rofit.knobs import Knobs, knob
+from rofit.labels.fixed import Smoothed
+from rofit.methods.method import ATTACK_LABELS, Method, soft_label_objective
+
+
+@dataclass(frozen=True)
+class Params(Knobs):
+    """Settings of label smoothing."""
+
+    rho: float = knob(0.1, "mass spread over all classes (ours)", low=0, high=1)
+    attack_labels: str = knob(
+        "given", "labels whose loss the attack maximises", choices=ATTACK_LABELS
+    )
+
+
+def build(params: Params, *, attack: PGD, y: Tensor, n_classes: int) -> Method:
+    """Return adversarial training on (1 - rho) y + rho / K."""
+    labels = Smoothed(n_classes, params.rho)
+    return Method(labels, attack, soft_label_objective, params.attack_labels)

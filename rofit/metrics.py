@@ -1,0 +1,61 @@
+"""Robust overfitting in numbers, from a table of logs. No torch."""
+
+import pandas as pd
+
+
+def curve(
+    logs: pd.DataFrame, *, split: str, metric: str = "accuracy", robust: bool = True
+) -> pd.DataFrame:
+    """Return one metric by epoch (rows) and run (columns).
+
+    Args:
+        logs: from load_logs.
+        split: ``train``, ``val`` or ``test``.
+        metric: ``accuracy``, ``loss`` or a diagnostic's.
+        robust: under the attack rather than on clean inputs; rows of a diagnostic,
+            which have no attack, are taken either way.
+    """
+    rows = logs[(logs["split"] == split) & (logs["metric"] == metric)]
+    about = rows["attack"]
+    rows = rows[about.isna() | ((about != "none") == robust)]
+    return rows.pivot_table(
+        index="epoch", columns="run_id", values="value", observed=True
+    )
+
+
+def best_last_gap(logs: pd.DataFrame) -> pd.DataFrame:
+    """Return best, last and gap = best - last of the test robust accuracy, a row a run.
+
+    ``best`` is the test accuracy at the epoch whose robust accuracy on the selection
+    split is highest (the first of equals); the selection split is ``val``, and ``test``
+    only for runs without validation images. ``oracle_*`` is chosen on the test images
+    themselves, as most publications do: it is too high by construction.
+
+    Returns:
+        Index run_id; columns selected_on, best_epoch, best, last, gap, oracle_epoch,
+        oracle_best, oracle_gap, epochs (in the log). Accuracies are fractions.
+    """
+    test = curve(logs, split="test")
+    val = curve(logs, split="val")
+    rows = []
+    for run_id in test:
+        seen = test[run_id].dropna()
+        selected_on = "val" if run_id in val else "test"
+        chooser = val[run_id].dropna() if run_id in val else seen
+        best_epoch, oracle_epoch = int(chooser.idxmax()), int(seen.idxmax())
+        last = seen.iloc[-1]
+        rows.append(
+            {
+                "run_id": run_id,
+                "selected_on": selected_on,
+                "best_epoch": best_epoch,
+                "best": seen[best_epoch],
+                "last": last,
+                "gap": seen[best_epoch] - last,
+                "oracle_epoch": oracle_epoch,
+                "oracle_best": seen[oracle_epoch],
+                "oracle_gap": seen[oracle_epoch] - last,
+                "epochs": int(seen.index[-1]),
+            }
+        )
+    return pd.DataFrame(rows).set_index("run_id")

@@ -1,0 +1,119 @@
+"""Pre-activation ResNets for small images: the network of the robust-overfitting work.
+
+He, Zhang, Ren, Sun, "Identity Mappings in Deep Residual Networks", 2016, in the form
+that Rice, Wong, Kolter, "Overfitting in adversarially robust deep learning", 2020,
+train.
+"""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rofit.models.classifier import Classifier
+
+
+class PreActBlock(nn.Module):
+    """Residual block that normalises and activates before each convolution.
+
+        a = relu(bn1(x)),   out = shortcut + conv2(relu(bn2(conv1(a))))
+
+    with shortcut = x where the shape stays, and a 1x1 convolution of *a* where it
+    changes. All convolutions are without bias; stride acts in conv1 and the shortcut.
+
+    Source: He et al. 2016, figure 4(e), as coded in kuangliu/pytorch-cifar,
+    models/preact_resnet.py (010536e), PreActBlock.
+    Differs: as in that code, the network's first block adds the stem's output as it
+    is; the paper activates it before the two paths part.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        """Build the block; maps of n pixels a side leave it with ceil(n / stride)."""
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(in_channels)
+        self.conv1 = _conv3x3(in_channels, out_channels, stride)
+        self.bn2 = nn.BatchNorm2d(out_channels)
+        self.conv2 = _conv3x3(out_channels, out_channels)
+        self.shortcut: nn.Conv2d | None = None
+        if stride != 1 or in_channels != out_channels:
+            self.shortcut = nn.Conv2d(
+                in_channels, out_channels, kernel_size=1, stride=stride, bias=False
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in, H, W) to (B, out, ceil(H / stride), ceil(W / stride))."""
+        a = F.relu(self.bn1(x))
+        shortcut = x if self.shortcut is None else self.shortcut(a)
+        out: Tensor = self.conv2(F.relu(self.bn2(self.conv1(a))))
+        return out + shortcut
+
+
+class PreActResNet(Classifier):
+    """Stem, stages of `PreActBlock`, BN-ReLU, global average pool, linear classifier.
+
+    Stage i = 0, 1, ... has ``blocks[i]`` blocks of ``width * 2**i`` channels; its first
+    block halves the map (rounding up) from i = 1 on. The stem is a 3x3 convolution of
+    stride 1 without BatchNorm. Weights are PyTorch's defaults, as in the source, drawn
+    from torch's global generator.
+
+    Source: He et al. 2016, with the activation they put after the last block. Width 64
+    and blocks (2, 2, 2, 2) are the PreAct ResNet-18 of Rice et al. 2020, as coded in
+    cardistryj/weights-robustify, AT_AWP/preactresnet.py (bd29c7c), a descendant of
+    theirs; kuangliu/pytorch-cifar's has no BN-ReLU after the last block.
+    Differs: the pool is global instead of 4x4, which is the same for 32x32 images.
+    Differs: normalisation is inside (Rice et al.: in the training script).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        n_classes: int,
+        *,
+        width: int = 64,
+        blocks: Sequence[int] = (2, 2, 2, 2),
+        stem_width: int | None = None,
+        normalise: nn.Module | None = None,
+    ) -> None:
+        """Build the network; sizes are trusted here, `build_model` checks them.
+
+        Args:
+            channels: channels of the input.
+            n_classes: K, the number of logits.
+            width: channels of the first stage.
+            blocks: blocks per stage; its length is the number of stages.
+            stem_width: channels of the stem; None for *width*, as in the source. Wide
+                ResNets set it.
+            normalise: first layer; None for an identity.
+        """
+        super().__init__()
+        self.normalise = nn.Identity() if normalise is None else normalise
+        stem_width = width if stem_width is None else stem_width
+        self.stem = _conv3x3(channels, stem_width)
+        widths = [stem_width, *(width * 2**i for i in range(len(blocks)))]
+        self.stages = nn.Sequential(
+            *(
+                _stage(widths[i], widths[i + 1], n_blocks, stride=1 if i == 0 else 2)
+                for i, n_blocks in enumerate(blocks)
+            )
+        )
+        self.bn = nn.BatchNorm2d(widths[-1])
+        self.classifier = nn.Linear(widths[-1], n_classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the pooled activations (B, width * 2**(stages - 1)) of x in [0, 1]."""
+        maps = F.relu(self.bn(self.stages(self.stem(self.normalise(x)))))
+        return maps.mean(dim=(2, 3))
+
+
+def _conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(
+        in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=False
+    )
+
+
+def _stage(
+    in_channels: int, out_channels: int, n_blocks: int, stride: int
+) -> nn.Sequential:
+    first = PreActBlock(in_channels, out_channels, stride)
+    rest = (PreActBlock(out_channels, out_channels) for _ in range(n_blocks - 1))
+    return nn.Sequential(first, *rest)

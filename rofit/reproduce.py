@@ -1,0 +1,176 @@
+"""From an analysis to its picture: planned runs, table, figure, claims, manifest."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rofit import catalog
+from rofit.claims import Claim
+from rofit.environment import commit, versions
+from rofit.errors import UserError
+from rofit.logs import load_logs
+from rofit.scales import find_scale
+from rofit.spec import RunSpec
+from rofit.store import RunStore, write_text
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is wanted of an analysis.
+
+    Attributes:
+        name: of the analysis.
+        scale: its size.
+        settings: overrides as text, field -> value.
+        seeds: runs of each setting; the scale's number where None.
+        data: name and digest of the data set that takes the place of the analysis's,
+            and how it is shown; None leaves it.
+    """
+
+    name: str
+    scale: str
+    settings: dict[str, str] = field(default_factory=dict)
+    seeds: int | None = None
+    data: tuple[str, str, str] | None = None
+
+    @property
+    def folder(self) -> str:
+        """The result's folder: the scale, and all that departs from it."""
+        told = [self.scale]
+        if self.data:
+            told.append(self.data[0])
+        told += [f"{key}={value}" for key, value in sorted(self.settings.items())]
+        if self.seeds is not None:
+            told.append(f"seeds={self.seeds}")
+        return "+".join(told).replace("/", "_")
+
+
+def plan(request: Request) -> list[RunSpec]:
+    """Return the runs that the analysis needs, at the wanted size.
+
+    Raises:
+        UserError: unknown analysis, scale or field; an override of a field that the
+            analysis itself varies.
+    """
+    from rofit.resolve import override, resolve  # imports torch, so only when wanted
+
+    analysis = catalog.load_analysis(request.name)
+    scale = find_scale(request.scale)
+    specs = analysis.runs()
+    varied = varied_fields(specs)
+    for key in request.settings:
+        if key in varied | {"seed"}:
+            instead = "use --seeds" if key == "seed" else "leave it out"
+            raise UserError(f"{request.name} varies {key} itself; {instead}")
+    if request.data and "dataset" in varied:
+        raise UserError(
+            f"{request.name} compares data sets; --data cannot replace them"
+        )
+    wanted = []
+    for spec in specs:
+        sized = scale.apply(spec, but=varied)
+        if request.data:
+            name, digest, _ = request.data
+            sized = sized.replace(dataset=name, dataset_digest=digest)
+        sized = override(resolve(sized), request.settings)
+        for seed in range(request.seeds or scale.seeds):
+            wanted.append(sized.replace(seed=seed))
+    return wanted
+
+
+def varied_fields(specs: list[RunSpec]) -> set[str]:
+    """Return the fields in which the specs differ."""
+    told = [spec.as_dict() for spec in specs]
+    return {key for key in told[0] if any(each[key] != told[0][key] for each in told)}
+
+
+def publish(
+    request: Request, specs: list[RunSpec], store: RunStore, folder: Path
+) -> None:
+    """Write table, picture, claims and manifest from the logs into *folder*."""
+    analysis = catalog.load_analysis(request.name)
+    logs = load_logs(store.root, [spec.run_id for spec in specs])
+    table = analysis.table(logs)
+    _check_columns(request.name, table, analysis.COLUMNS)
+    table.insert(0, "data", about_data(request, specs[0]))
+    table.insert(0, "scale", request.scale)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"results cannot be written to {folder} ({error.strerror}); choose --out"
+        ) from None
+    table.to_csv(folder / "table.csv", index=False)
+    claims = [asdict(claim) for claim in analysis.claims(table)]
+    write_text(folder / "claims.json", json.dumps(_no_nan(claims), indent=1) + "\n")
+    write_text(
+        folder / "manifest.json", json.dumps(_manifest(request, specs), indent=1) + "\n"
+    )
+    draw(request.name, folder)
+
+
+def draw(name: str, folder: Path) -> None:
+    """Draw the picture from the saved table, as PDF and PNG.
+
+    Raises:
+        UserError: there is no table in the folder.
+    """
+    if not (folder / "table.csv").exists():
+        raise UserError(f"no table.csv in {folder}; run without --redraw first")
+    figure = catalog.load_figure(name).draw(pd.read_csv(folder / "table.csv"))
+    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
+    figure.savefig(folder / f"{name}.png", dpi=200)
+
+
+def about_data(request: Request, spec: RunSpec) -> str:
+    """Return the data set as results name it, with threat and label noise."""
+    shown = request.data[2] if request.data else spec.dataset
+    noise = f", {spec.label_noise:.0%} of training labels redrawn"
+    size = f", {spec.train_size} training images" if spec.train_size else ""
+    return f"{shown}{size}{noise if spec.label_noise else ''}, {spec.threat}"
+
+
+def result_folder(request: Request, out: Path) -> Path:
+    """Return where the results of a request are."""
+    return out / request.folder / request.name
+
+
+def read_claims(folder: Path) -> list[Claim]:
+    """Return the claims of a result folder."""
+    found = json.loads((folder / "claims.json").read_text())
+    return [
+        Claim(**{k: math.nan if v is None else v for k, v in claim.items()})  # type: ignore[arg-type]
+        for claim in found
+    ]
+
+
+def _check_columns(name: str, table: pd.DataFrame, declared: dict[str, str]) -> None:
+    if list(table.columns) != list(declared):
+        raise UserError(
+            f"{name}.table must have the columns {list(declared)}, has "
+            f"{list(table.columns)}"
+        )
+
+
+def _manifest(request: Request, specs: list[RunSpec]) -> dict[str, Any]:
+    return {
+        "analysis": request.name,
+        "scale": request.scale,
+        "overrides": request.settings,
+        "seeds": request.seeds,
+        "data": about_data(request, specs[0]),
+        "runs": [spec.run_id for spec in specs],
+        "commit": commit(),
+        "versions": versions(),
+    }
+
+
+def _no_nan(claims: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in c.items()}
+        for c in claims
+    ]

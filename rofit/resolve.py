@@ -1,0 +1,51 @@
+"""A RunSpec and its method's parameters: read from text, checked, told in full.
+
+Apart from rofit.spec because a method's Params come with the method, and so with torch.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+from rofit.errors import unknown
+from rofit.knobs import knob_types, parse_value
+from rofit.methods import find_method, make_params
+from rofit.spec import RunSpec
+
+
+def resolve(spec: RunSpec) -> RunSpec:
+    """Return *spec* without method parameters that have their default value.
+
+    Raises:
+        UserError: no such method or parameter, or a value out of its range.
+    """
+    default = asdict(make_params(spec.method, {}))
+    wanted = asdict(make_params(spec.method, dict(spec.method_params)))
+    told = {key: value for key, value in wanted.items() if value != default[key]}
+    return spec.replace(method_params=tuple(told.items()))
+
+
+def described(spec: RunSpec) -> dict[str, Any]:
+    """Return what spec.json holds: every field, every method parameter resolved."""
+    params = asdict(make_params(spec.method, dict(spec.method_params)))
+    return spec.as_dict() | {"method_params": params}
+
+
+def override(spec: RunSpec, settings: dict[str, str]) -> RunSpec:
+    """Return *spec* with fields, or parameters of its method, read from text.
+
+    Raises:
+        UserError: a key that is neither, or a value that cannot be read.
+    """
+    fields, params = knob_types(RunSpec), knob_types(find_method(spec.method).Params)
+    changes: dict[str, Any] = {}
+    told = dict(spec.method_params)
+    for key, text in settings.items():
+        if key in fields and key != "method_params":
+            changes[key] = parse_value(key, text, fields[key])
+        elif key in params:
+            told[key] = parse_value(key, text, params[key])
+        else:
+            raise unknown(
+                f"field (of a run or of {spec.method})", key, [*fields, *params]
+            )
+    return resolve(spec.replace(**changes, method_params=tuple(told.items())))

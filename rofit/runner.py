@@ -1,0 +1,189 @@
+"""From a RunSpec to a trained network: the one place where names become objects."""
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from rofit.attacks.pgd import PGD
+from rofit.data import datasets
+from rofit.data.images import Dataset, Images
+from rofit.data.noise import symmetric_noise
+from rofit.data.splits import split
+from rofit.diagnostics import DIAGNOSTICS, Watch, find_diagnostic
+from rofit.environment import environment
+from rofit.errors import UserError, unknown
+from rofit.methods import find_method, make_params
+from rofit.models import build_model
+from rofit.progress import Report
+from rofit.resolve import described
+from rofit.seeding import numpy_rng, stream_seed
+from rofit.spec import RunSpec
+from rofit.store import RunFolder
+from rofit.training import checkpoint
+from rofit.training.batches import DeviceImages
+from rofit.training.curves import LearningCurves
+from rofit.training.loop import Diverged, train
+from rofit.training.state import Training
+from rofit.training.stop import Stop
+
+
+def load_data(spec: RunSpec, data: Path) -> Dataset:
+    """Return the spec's data set, from the folder *data* or downloaded into it."""
+    return _load_data(spec.dataset, spec.dataset_digest, data)
+
+
+@lru_cache(maxsize=1)
+def _load_data(name: str, digest: str, data: Path) -> Dataset:
+    return datasets.load(name, root=data, digest=digest)
+
+
+def find_device(name: str) -> torch.device:
+    """Return the device called ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        UserError: an unknown name, or no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda"):
+        raise unknown("device", name, ["auto", "cpu", "cuda"])
+    count = torch.cuda.device_count()
+    if kind == "cuda" and not int(number or 0) < count:
+        raise UserError(f"device {name} is not here: torch sees {count} CUDA devices")
+    return torch.device(name)
+
+
+def build(
+    spec: RunSpec,
+    *,
+    data: Dataset,
+    device: torch.device,
+    diagnostics: Iterable[str] = (),
+    keep: frozenset[int] = frozenset(),
+) -> tuple[Training, pd.DataFrame]:
+    """Return a training at its start, and a table of its training labels.
+
+    The table has a row a training image: position in the published training part,
+    given and true class, and whether the label was drawn anew.
+    """
+    parts = split(
+        data,
+        train_size=spec.train_size,
+        val_size=spec.val_size,
+        test_size=spec.test_size,
+        data_seed=spec.data_seed,
+    )
+    if len(parts.train) % spec.batch_size == 1:
+        raise UserError(
+            f"{len(parts.train)} training images in batches of {spec.batch_size} leave "
+            "a last batch of one, which BatchNorm cannot train on; change batch_size"
+        )
+    noisy = symmetric_noise(
+        parts.train.labels,
+        rate=spec.label_noise,
+        n_classes=data.n_classes,
+        convention=spec.noise_convention,
+        rng=numpy_rng(spec.data_seed, "label noise"),
+    )
+    labels = pd.DataFrame(
+        {"position": parts.train_index, "given": noisy.given, "true": noisy.true}
+    )
+    labels["redrawn"] = labels.index.isin(noisy.flipped)
+    train_images = DeviceImages(Images(parts.train.pixels, noisy.given), device)
+    attack = PGD(spec.threat, spec.attack_steps, spec.step_size, spec.attack_bn)
+    method = find_method(spec.method).build(
+        make_params(spec.method, dict(spec.method_params)),
+        attack=attack,
+        y=train_images.y,
+        n_classes=data.n_classes,
+    )
+    curves = LearningCurves(
+        train_images,
+        {
+            "val": DeviceImages(parts.val, device),
+            "test": DeviceImages(parts.test, device),
+        },
+        trained_with=method.attack,
+        evaluated_with=PGD(spec.threat, spec.eval_steps, spec.step_size),
+        seed=spec.seed,
+    )
+    watch = Watch({name: find_diagnostic(name)() for name in diagnostics})
+    model = _initial_model(spec, data).to(device)
+    return Training(spec, model, method, train_images, curves, watch, keep), labels
+
+
+def run(
+    spec: RunSpec,
+    folder: RunFolder,
+    diagnostics: Iterable[str] = tuple(DIAGNOSTICS),
+    *,
+    data: Path,
+    device: torch.device,
+    stop: Stop,
+    report: Callable[[RunSpec, int], Report],
+    keep: frozenset[int] = frozenset(),
+) -> bool:
+    """Train *spec* into *folder*, going on where it stopped; say whether it is done.
+
+    Raises:
+        UserError: the folder is held by another process, or the data are not there.
+        Diverged: a term of the loss became NaN or infinite.
+    """
+    images = load_data(spec, data)
+    training, labels = build(
+        spec, data=images, device=device, diagnostics=diagnostics, keep=keep
+    )
+    with folder.opened(described(spec)):
+        if folder.state == "done":
+            return True
+        _begin(training, labels, folder, device)
+        try:
+            with report(spec, training.epoch) as told:
+                done = train(training, folder, stop, told)
+        except Diverged as error:
+            folder.event("diverged", why=str(error))
+            raise
+        folder.event("stop", epoch=training.epoch, step=training.step, done=done)
+        if done:
+            folder.finish({"epochs": training.epoch, "best": training.best})
+    return done
+
+
+def _begin(
+    training: Training, labels: pd.DataFrame, folder: RunFolder, device: torch.device
+) -> None:
+    """Take the newest checkpoint, and drop the rows that are past it."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    about = environment(name, torch.get_num_threads())
+    found = checkpoint.load_last(folder.checkpoints, device)
+    if found is None:
+        folder.keep_epochs_to(0)
+        folder.note_environment(about)
+        folder.write_sample("labels", labels)
+        folder.event("start", environment=about)
+        return
+    state, file = found
+    training.load_state_dict(state)
+    folder.keep_epochs_to(training.epoch)
+    where = {"epoch": training.epoch, "step": training.step, "file": file}
+    folder.event("resume", **where, environment=about)
+
+
+def _initial_model(spec: RunSpec, data: Dataset) -> torch.nn.Module:
+    mean, std = data.statistics() if spec.normalise else (None, None)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed(spec.seed, "init"))
+        return build_model(
+            spec.model,
+            channels=data.channels,
+            image_size=min(data.image_size),
+            n_classes=data.n_classes,
+            width=spec.width or None,
+            blocks=spec.blocks or None,
+            mean=mean,
+            std=std,
+        )

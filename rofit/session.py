@@ -1,0 +1,176 @@
+"""What the flags of one command mean: where, how big, on what, for how long."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from rofit.errors import UserError
+from rofit.knobs import parse_pair
+from rofit.places import Places
+from rofit.progress import Report, Silent, report
+from rofit.recipes import find_recipe
+from rofit.reproduce import Request
+from rofit.scales import find_scale
+from rofit.spec import RunSpec
+from rofit.store import RunStore
+
+
+@dataclass(frozen=True)
+class Flags:
+    """The flags that run, reproduce and train share, as typed."""
+
+    scale: str | None = None
+    settings: tuple[str, ...] = ()
+    seeds: int | None = None
+    store: str | None = None
+    out: str | None = None
+    data: str | None = None
+    device: str = "auto"
+    dry_run: bool = False
+    redraw: bool = False
+    max_minutes: float | None = None
+    as_json: bool = False
+    quiet: bool = False
+    debug: bool = False
+
+
+@dataclass
+class Session:
+    """The flags, understood.
+
+    Attributes:
+        places: folders of runs, results and data.
+        scale: name of the scale.
+        settings: overrides as text, field -> value.
+        data: name, digest and description of the data set of ``--data``.
+    """
+
+    flags: Flags
+    console: Console
+    places: Places = field(init=False)
+    scale: str = field(init=False)
+    settings: dict[str, str] = field(init=False)
+    data: tuple[str, str, str] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        """Understand the flags, opening ``--data`` where it is given.
+
+        Raises:
+            UserError: a scale, a pair or a path that cannot be used.
+        """
+        flags = self.flags
+        self.places = Places.given(flags.store, flags.out)
+        self.settings = dict(parse_pair(text) for text in flags.settings)
+        self.scale = flags.scale or _default_scale()
+        find_scale(self.scale)
+        if flags.data:
+            self._open_data(Path(flags.data))
+
+    @property
+    def store(self) -> RunStore:
+        """The store of runs."""
+        return RunStore(self.places.store)
+
+    def about_scale(self) -> str:
+        """Return what the scale is, and why it was taken if nobody named it."""
+        about = f"scale {self.scale}: {find_scale(self.scale).about}"
+        if self.flags.scale:
+            return about
+        here = "a" if self.scale == "gpu" else "no"
+        return (
+            f"{about} (taken because there is {here} CUDA device; --scale changes it)"
+        )
+
+    def request(self, name: str) -> Request:
+        """Return what these flags want of an analysis."""
+        return Request(name, self.scale, self.settings, self.flags.seeds, self.data)
+
+    def specs(
+        self,
+        method: str | None,
+        dataset: str | None,
+        recipe: str | None,
+        file: Path | None,
+    ) -> list[RunSpec]:
+        """Return the runs that ``train`` was asked for, one a seed.
+
+        A spec.json is taken as it is unless a scale is named.
+        """
+        from rofit.resolve import override, resolve
+
+        spec = _read_spec(file) if file else RunSpec()
+        if recipe:
+            spec = find_recipe(recipe).apply(spec)
+        if self.flags.scale or not file:
+            spec = find_scale(self.scale).apply(spec)
+        if self.data:
+            spec = spec.replace(dataset=self.data[0], dataset_digest=self.data[1])
+        named = {"method": method, "dataset": dataset}
+        spec = spec.replace(**{k: v for k, v in named.items() if v})
+        spec = override(resolve(spec), self.settings)
+        if self.flags.seeds is None:
+            return [spec]
+        return [spec.replace(seed=seed) for seed in range(self.flags.seeds)]
+
+    def train(
+        self,
+        specs: list[RunSpec],
+        diagnostics: Iterable[str],
+        keep: frozenset[int] = frozenset(),
+    ) -> bool:
+        """Train the runs that are not done, one after the other; say whether all are."""
+        missing = [s for s in specs if self.store.folder(s.run_id).state != "done"]
+        if not missing:
+            return True
+        from rofit import runner  # imports torch, so only when there is work
+        from rofit.training.stop import Stop
+
+        device = runner.find_device(self.flags.device)
+        with Stop(self.flags.max_minutes) as stop:
+            for number, spec in enumerate(missing, start=1):
+                done = runner.run(
+                    spec,
+                    self.store.folder(spec.run_id),
+                    diagnostics,
+                    data=self.places.data,
+                    device=device,
+                    stop=stop,
+                    report=partial(self._report, f"{number}/{len(missing)}"),
+                    keep=keep,
+                )
+                more = number < len(missing)
+                if not done or more and (stop.now or stop.out_of_time):
+                    return False
+        return True
+
+    def _report(self, place: str, spec: RunSpec, epoch: int) -> Report:
+        if self.flags.quiet:
+            return Silent()
+        label = f"{place} {spec.method} seed {spec.seed}"
+        return report(self.console, label, spec.epochs, epoch)
+
+    def _open_data(self, path: Path) -> None:
+        from rofit.data import datasets, folders
+
+        if datasets.holds_known(path):
+            self.places = Places(self.places.store, self.places.results, path)
+            return
+        found = folders.read_class_folders(path, cache=self.places.data)
+        self.data = (found.name, found.digest, found.shown_as)
+
+
+def _read_spec(file: Path) -> RunSpec:
+    try:
+        return RunSpec.from_dict(json.loads(file.read_text()))
+    except (OSError, json.JSONDecodeError) as error:
+        raise UserError(f"--spec expects a spec.json, got {file} ({error})") from None
+
+
+def _default_scale() -> str:
+    import torch
+
+    return "gpu" if torch.cuda.is_available() else "demo"

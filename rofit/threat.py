@@ -1,0 +1,51 @@
+"""What the adversary may do: one object for attack, evaluation and diagnostics."""
+
+import math
+from dataclasses import dataclass
+
+from rofit.errors import UserError, unknown
+
+NORMS = ("linf", "l2")
+_LARGEST = {"linf": 1.0, "l2": 10.0}
+
+
+@dataclass(frozen=True)
+class ThreatModel:
+    """A ball of radius *epsilon* around a clean input, cut to the valid range.
+
+    Attributes:
+        norm: ``linf`` or ``l2`` (over all pixels and channels of one image).
+        epsilon: radius in input units, inputs lying in [lower, upper].
+        lower: smallest valid pixel value.
+        upper: largest valid pixel value.
+
+    Raises:
+        UserError: an unknown norm, or a radius outside [0, 1] (linf) or [0, 10] (l2).
+    """
+
+    norm: str = "linf"
+    epsilon: float = 8 / 255
+    lower: float = 0.0
+    upper: float = 1.0
+
+    def __str__(self) -> str:
+        """Return norm and radius as the field writes them: ``linf 8/255``."""
+        over = round(self.epsilon * 255)
+        near = math.isclose(self.epsilon * 255, over, abs_tol=1e-9)
+        return f"{self.norm} {over}/255" if near else f"{self.norm} {self.epsilon:g}"
+
+    def __post_init__(self) -> None:
+        """Check norm and radius."""
+        if self.norm not in NORMS:
+            raise unknown("norm", self.norm, NORMS)
+        largest = _LARGEST[self.norm]
+        if not 0 <= self.epsilon <= largest:
+            meant = (
+                f"; did you mean {self.epsilon:g}/255?"
+                if largest < self.epsilon <= 255
+                else ""
+            )
+            raise UserError(
+                f"epsilon must be in [0, {largest:g}] (input units, {self.norm}), "
+                f"got {self.epsilon:g}{meant}"
+            )

@@ -1,0 +1,1 @@
+"""Training: the one loop, its random draws, its schedule, its checkpoints."""

@@ -1,0 +1,59 @@
+"""Training images on the training device, augmented a whole batch at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rofit.data.augment import crop_flip, to_unit
+from rofit.data.images import Images
+from rofit.spec import RunSpec
+from rofit.training.plan import EpochPlan
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's images: number of the step, positions, inputs in [0, 1], classes."""
+
+    step: int
+    index: Tensor
+    x: Tensor
+    y: Tensor
+
+
+class DeviceImages:
+    """A set of images as uint8 on the training device, with its classes."""
+
+    def __init__(self, images: Images, device: torch.device) -> None:
+        """Copy the images over, once."""
+        self.pixels = torch.from_numpy(images.pixels).to(device)
+        self.y = torch.from_numpy(images.labels).to(device)
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.y)
+
+    def unit(self) -> Tensor:
+        """Return all images, (N, C, H, W) in [0, 1], without augmentation."""
+        return to_unit(self.pixels)
+
+    def batches(self, spec: RunSpec, plan: EpochPlan, begin: int) -> Iterator[Batch]:
+        """Yield the epoch's batches from step *begin* on, the last one shorter."""
+        device = self.pixels.device
+        order = plan.order.to(device)
+        shifts, flips = plan.shifts.to(device), plan.flips.to(device)
+        if not spec.flip:
+            flips = torch.zeros_like(flips)
+        for step, index in enumerate(order.split(spec.batch_size)):
+            if step < begin:
+                continue
+            pixels = self.pixels[index]
+            if spec.crop_pad or spec.flip:
+                pixels = crop_flip(
+                    pixels,
+                    shifts=shifts[index],
+                    flips=flips[index],
+                    pad=spec.crop_pad,
+                )
+            yield Batch(step, index, to_unit(pixels), self.y[index])

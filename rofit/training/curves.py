@@ -1,0 +1,125 @@
+"""The learning curves of every run: clean and robust, train and test, each epoch.
+
+``split = "train"`` rows of what the steps saw are measured on the fly: train mode,
+augmented, the training adversaries, as this field's logs do. The other row of the
+training images (clean for a method that attacks, robust for one that does not) is
+measured after the epoch in eval mode, without augmentation.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rofit.attacks import geometry
+from rofit.attacks.pgd import PGD
+from rofit.evaluation.accuracy import Verdict, evaluate
+from rofit.losses import cross_entropy
+from rofit.seeding import generator
+from rofit.training.batches import DeviceImages
+
+Row = dict[str, Any]
+
+
+class LearningCurves:
+    """Sums over the steps of an epoch, and the evaluation at its end."""
+
+    def __init__(
+        self,
+        train: DeviceImages,
+        held_out: dict[str, DeviceImages],
+        *,
+        trained_with: PGD | None,
+        evaluated_with: PGD,
+        seed: int,
+    ) -> None:
+        """Fix the images and the evaluation's starts (the same in every epoch).
+
+        Args:
+            train: training images with their given labels.
+            held_out: split name -> images; empty splits are left out.
+            trained_with: the method's attack, for the name of the on-the-fly rows.
+            evaluated_with: the attack of the evaluation.
+            seed: the run's seed.
+        """
+        self.trained_with, self.evaluated_with = trained_with, evaluated_with
+        self.train = train
+        self.held_out = {name: s for name, s in held_out.items() if len(s)}
+        attacked = self.held_out | ({} if trained_with else {"train": train})
+        self.starts = {
+            name: self._starts(images, seed, name) for name, images in attacked.items()
+        }
+        self.sums: Tensor | None = None
+
+    def see(self, logits: Tensor, y: Tensor) -> None:
+        """Add one step's predictions on what it was trained on: (B, K), (B,)."""
+        correct = (logits.argmax(dim=1) == y).sum()
+        loss = cross_entropy(logits, y).sum()
+        step = torch.stack([correct.double(), loss.double()])
+        step = torch.cat([step, step.new_full((1,), len(y))])
+        self.sums = step if self.sums is None else self.sums + step
+
+    def rows(self, model: nn.Module) -> list[Row]:
+        """Return the epoch's rows and begin anew: one model, every split."""
+        rows = self._on_the_fly()
+        x, y = self.train.unit(), self.train.y
+        if self.trained_with is not None:
+            rows += self._measured(model, "train", x, y, None)
+        else:
+            part = len(self.held_out["test"])
+            rows += self._measured(
+                model, "train", x[:part], y[:part], self.starts["train"]
+            )
+        for split, images in self.held_out.items():
+            x = images.unit()
+            rows += self._measured(model, split, x, images.y, None)
+            rows += self._measured(model, split, x, images.y, self.starts[split])
+        return rows
+
+    def score(self, rows: list[Row]) -> float:
+        """Return the robust accuracy that chooses the best epoch.
+
+        On the validation images; on the test images only if there are no others.
+        """
+        split = "val" if "val" in self.held_out else "test"
+        about = {"split": split, "attack": self.evaluated_with.name}
+        about |= {"metric": "accuracy"}
+        (row,) = (row for row in rows if about.items() <= row.items())
+        return row["value"]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the sums of the unfinished epoch."""
+        return {"sums": self.sums}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take them back."""
+        self.sums = state["sums"]
+
+    def _on_the_fly(self) -> list[Row]:
+        assert self.sums is not None, "an epoch has at least one step"
+        correct, loss, n = self.sums.tolist()
+        self.sums = None
+        attack = "none" if self.trained_with is None else self.trained_with.name
+        return _rows("train", attack, Verdict(correct / n, loss / n, int(n)), "step")
+
+    def _measured(
+        self, model: nn.Module, split: str, x: Tensor, y: Tensor, start: Tensor | None
+    ) -> list[Row]:
+        attack = None if start is None else self.evaluated_with
+        verdict = evaluate(model, x, y, attack=attack, start=start)
+        name = "none" if attack is None else attack.name
+        return _rows(split, name, verdict, "epoch_end")
+
+    def _starts(self, images: DeviceImages, seed: int, split: str) -> Tensor:
+        stream = generator(seed, "eval", split)
+        shape = images.pixels.shape
+        start = geometry.start(self.evaluated_with.threat, shape, stream)
+        return start.to(images.pixels.device)
+
+
+def _rows(split: str, attack: str, verdict: Verdict, measured: str) -> list[Row]:
+    about = {"split": split, "attack": attack, "n": verdict.n, "measured": measured}
+    return [
+        about | {"metric": "accuracy", "value": verdict.accuracy},
+        about | {"metric": "loss", "value": verdict.loss},
+    ]

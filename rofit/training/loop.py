@@ -1,0 +1,119 @@
+"""The loop: what happens to a batch, to an epoch, and to a run.
+
+It reads as the paper does: inner maximisation, labels, outer loss, backward, step. What
+is watched and where things are kept comes from outside.
+"""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from rofit.training import checkpoint
+from rofit.training.batches import Batch
+from rofit.training.plan import EpochPlan
+from rofit.training.schedules import learning_rate
+from rofit.training.state import Training
+
+if TYPE_CHECKING:
+    from rofit.progress import Report
+    from rofit.store import RunFolder
+    from rofit.training.stop import Stop
+
+Terms = dict[str, Tensor]
+
+
+class Diverged(RuntimeError):
+    """A term of the loss became NaN or infinite; says which and where."""
+
+
+def train(run: Training, folder: "RunFolder", stop: "Stop", report: "Report") -> bool:
+    """Train until the last epoch or until told to stop; say whether it is done.
+
+    Raises:
+        Diverged: a term of the loss is not finite; the last checkpoint stays.
+    """
+    while run.epoch < run.spec.epochs:
+        terms = train_epoch(run, stop, report)
+        check_finite(terms, epoch=run.epoch + 1, first_step=run.step - len(terms) + 1)
+        if run.step == run.steps:
+            finish_epoch(run, folder, report)
+        checkpoint.save_last(run.state_dict(), folder.checkpoints)
+        if stop.now or stop.out_of_time:
+            break
+    return run.epoch == run.spec.epochs
+
+
+def train_epoch(run: Training, stop: "Stop", report: "Report") -> list[Terms]:
+    """Make the steps that are left of the epoch; return the loss's terms of each."""
+    spec = run.spec
+    for group in run.optimizer.param_groups:
+        group["lr"] = learning_rate(spec, run.epoch)
+    run.method.labels.begin_epoch(run.epoch, spec.epochs)
+    plan = EpochPlan(spec.seed, run.epoch, len(run.train), pad=spec.crop_pad)
+    run.model.train()
+    terms = []
+    for batch in run.train.batches(spec, plan, begin=run.step):
+        start = plan.start(batch.step, spec.threat, batch.x.shape)
+        terms.append(train_step(run, batch, start.to(batch.x.device)))
+        run.step += 1
+        report.step(run.epoch, run.step, run.steps)
+        if stop.now:
+            break
+    return terms
+
+
+def train_step(run: Training, batch: Batch, start: Tensor) -> Terms:
+    """Make one step of descent on the method's loss; return its terms, unread."""
+    model, method = run.model, run.method
+    x_adv = method.maximise(model, batch.x, batch.y, batch.index, start)
+
+    logits = model(x_adv)
+    logits_clean = None
+    if method.labels.reads_clean:
+        with torch.no_grad():  # in train mode: BatchNorm sees the clean batch as well
+            logits_clean = model(batch.x)
+    soft = method.labels.refine(batch.index, batch.y, logits.detach(), logits_clean)
+
+    terms = {name: term.mean() for name, term in method.objective(logits, soft).items()}
+    loss = torch.stack(list(terms.values())).sum()
+    run.optimizer.zero_grad()
+    loss.backward()
+    run.curves.see(logits.detach(), batch.y)
+    run.watch.see(model, logits.detach(), batch.y, soft, loss.detach())
+    run.optimizer.step()
+    return {name: term.detach() for name, term in terms.items()}
+
+
+def check_finite(seen: list[Terms], *, epoch: int, first_step: int) -> None:
+    """Raise Diverged for the first term that is NaN or infinite.
+
+    Read once an epoch, so that no step waits for the device. Steps count from 1.
+    """
+    values = torch.stack([torch.stack(list(terms.values())) for terms in seen])
+    bad = (~values.isfinite()).nonzero().tolist()
+    if bad:
+        row, column = bad[0]
+        name, value = list(seen[row].items())[column]
+        raise Diverged(
+            f"the loss term {name!r} became {value.item()} in epoch {epoch}, step "
+            f"{first_step + row}; the checkpoint from before it is kept; a lower lr is "
+            "the usual cure"
+        )
+
+
+def finish_epoch(run: Training, folder: "RunFolder", report: "Report") -> None:
+    """Evaluate, keep the rows, and keep the weights where they are the best so far."""
+    lr = learning_rate(run.spec, run.epoch)
+    run.epoch, run.step = run.epoch + 1, 0
+    rows = run.curves.rows(run.model) + run.watch.rows()
+    rows.append({"split": "train", "metric": "learning_rate", "value": lr})
+    folder.append([{"epoch": run.epoch} | row for row in rows])
+    score = run.curves.score(rows)
+    if score > run.best["score"]:
+        run.best = {"score": score, "epoch": run.epoch}
+        checkpoint.save(run.weights(), folder.checkpoints / checkpoint.BEST)
+    if run.epoch in run.keep:
+        name = f"epoch-{run.epoch:04d}.pt"
+        checkpoint.save(run.weights(), folder.checkpoints / name)
+    report.epoch(run.epoch, lr, score)

@@ -1,0 +1,81 @@
+"""One training: its parts, how far it is, and what a checkpoint keeps of it."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from rofit.spec import RunSpec
+from rofit.training.batches import DeviceImages
+from rofit.training.curves import LearningCurves
+
+if TYPE_CHECKING:
+    from rofit.diagnostics import Watch
+    from rofit.methods import Method
+
+
+@dataclass
+class Training:
+    """Everything that one training needs, and how far it is.
+
+    Attributes:
+        keep: epochs whose weights are kept for good.
+        epoch: whole epochs done.
+        step: steps done in the epoch under way.
+        best: score and epoch of the best robust accuracy on the selection split.
+    """
+
+    spec: RunSpec
+    model: nn.Module
+    method: "Method"
+    train: DeviceImages
+    curves: LearningCurves
+    watch: "Watch"
+    keep: frozenset[int] = frozenset()
+    epoch: int = 0
+    step: int = 0
+    best: dict[str, float] = field(default_factory=lambda: {"score": -1.0, "epoch": 0})
+
+    def __post_init__(self) -> None:
+        """Make the optimizer: SGD with momentum, weight decay on all parameters."""
+        self.optimizer = torch.optim.SGD(
+            self.model.parameters(),
+            lr=self.spec.lr,
+            momentum=self.spec.momentum,
+            weight_decay=self.spec.weight_decay,
+        )
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch, the last batch being shorter where it must."""
+        return -(-len(self.train) // self.spec.batch_size)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that a resumed run needs, tensors and plain values only."""
+        return self.weights() | {
+            "step": self.step,
+            "optimizer": self.optimizer.state_dict(),
+            "curves": self.curves.state_dict(),
+            "watch": self.watch.state_dict(),
+        }
+
+    def weights(self) -> dict[str, Any]:
+        """Return what an evaluation needs: network, labels, epoch and best score."""
+        return {
+            "spec": self.spec.as_dict(),
+            "epoch": self.epoch,
+            "best": self.best,
+            "model": self.model.state_dict(),
+            "labels": self.method.labels.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take a state back: the run goes on as if it had never stopped."""
+        self.epoch, self.step = state["epoch"], state["step"]
+        self.best = dict(state["best"])
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.method.labels.load_state_dict(state["labels"])
+        self.curves.load_state_dict(state["curves"])
+        self.watch.load_state_dict(state["watch"])

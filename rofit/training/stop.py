@@ -1,0 +1,45 @@
+"""When a training ends early: a signal at a step's end, a time limit at an epoch's."""
+
+import signal
+import time
+from types import FrameType, TracebackType
+
+
+class Stop:
+    """Hears SIGINT and SIGTERM while it is open; knows the deadline.
+
+    The second signal of a kind does what it always did (Ctrl-C twice leaves at once).
+    """
+
+    def __init__(self, max_minutes: float | None = None) -> None:
+        """Set the deadline *max_minutes* from now, or none."""
+        self.now = False
+        self.deadline = (
+            None if max_minutes is None else time.monotonic() + 60 * max_minutes
+        )
+        self._before: dict[int, object] = {}
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline is not None and time.monotonic() > self.deadline
+
+    def __enter__(self) -> "Stop":
+        """Take the two signals."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._hear)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give the signals back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        self.now = True
+        signal.signal(number, self._before[number])  # type: ignore[arg-type]

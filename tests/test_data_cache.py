@@ -1,0 +1,149 @@
+"""Decoded class folders on disk: found by name and digest, never taken for another."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rofit.data import cache as cache_module
+from rofit.data.datasets import describe, load
+from rofit.data.folders import cached, list_cached, read_class_folders
+from rofit.data.images import Dataset
+from rofit.errors import UserError
+
+
+def _source(folder: Path, value: int = 7) -> Path:
+    for part in ("train", "test"):
+        for label in ("cat", "dog"):
+            (folder / part / label).mkdir(parents=True, exist_ok=True)
+            image = Image.new("L", (3, 2), value)
+            image.save(folder / part / label / "1.png")
+    return folder
+
+
+def _decode(tmp_path: Path, name: str = "pets", value: int = 7) -> Dataset:
+    return read_class_folders(_source(tmp_path / name, value), cache=tmp_path / "root")
+
+
+def test_data_set_is_found_again_by_name_and_digest(tmp_path):
+    made = _decode(tmp_path)
+    got = load("pets", root=tmp_path / "root", digest=made.digest)
+    assert (got.name, got.shown_as, got.classes) == (
+        "pets",
+        "pets (class folders)",
+        ("cat", "dog"),
+    )
+    for part in ("train", "test"):
+        pixels = getattr(made, part).pixels
+        np.testing.assert_array_equal(getattr(got, part).pixels, pixels)
+    assert cached("pets", "0" * 12, tmp_path / "root") is None
+    assert cached("pet", made.digest, tmp_path / "root") is None
+    assert cached("pets", made.digest, tmp_path / "nowhere") is None
+
+
+def test_missing_digest_asks_for_the_path_again(tmp_path):
+    sentence = "images of pets with digest abc under .*, found none; pass --data PATH"
+    with pytest.raises(UserError, match=sentence):
+        load("pets", root=tmp_path, digest="abc")
+    made = _decode(tmp_path)
+    with pytest.raises(UserError, match=f"found only {made.digest}; pass --data"):
+        load("pets", root=tmp_path / "root", digest="abc")
+
+
+def test_digest_never_falls_back_to_a_registered_data_set(tmp_path):
+    with pytest.raises(UserError, match="decoded images of digits with digest abc"):
+        load("digits", root=tmp_path, digest="abc")
+
+
+def test_name_of_decoded_folders_alone_asks_for_the_path(tmp_path):
+    _decode(tmp_path)
+    with pytest.raises(
+        UserError, match="a digest with 'pets', .* pass --data PATH with"
+    ):
+        load("pets", root=tmp_path / "root")
+
+
+def test_listing_shows_every_decoded_set_and_nothing_else(tmp_path):
+    sets = [_decode(tmp_path, "pets"), _decode(tmp_path, "cifar10-tiny", 9)]
+    root = tmp_path / "root"
+    np.savez(root / "mine.npz", a=np.zeros(2))
+    (root / "broken-000-000.rofit.npz").write_bytes(b"PK\x03\x04")
+    listed = {found.name: found for found in list_cached(root)}
+    assert set(listed) == {"pets", "cifar10-tiny"}
+    assert listed["pets"].digest == sets[0].digest
+    rows = [row for row in describe(root) if row.name in listed]
+    assert [row.shown_as for row in rows] == ["cifar10 (tiny)", "pets (class folders)"]
+    assert all(row.present for row in rows)
+    assert rows[0].size == "2 + 2 images, 1x2x3, 2 classes"
+    assert rows[1].how == f"decoded from --data PATH, digest {sets[0].digest}"
+
+
+def test_damaged_file_is_an_error_for_a_run_and_mended_from_the_source(tmp_path):
+    made = _decode(tmp_path)
+    (file,) = (tmp_path / "root").iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(
+        UserError, match="got a damaged file .* delete it and pass --data"
+    ):
+        load("pets", root=tmp_path / "root", digest=made.digest)
+    read_class_folders(tmp_path / "pets", cache=tmp_path / "root")
+    assert file.read_bytes() == whole
+    load("pets", root=tmp_path / "root", digest=made.digest)
+
+
+def test_renamed_copy_of_a_source_keeps_its_own_name(tmp_path):
+    longer = _decode(tmp_path, "pets-two")
+    (tmp_path / "pets-two").rename(tmp_path / "pets")
+    got = read_class_folders(tmp_path / "pets", cache=tmp_path / "root")
+    assert (got.name, got.digest) == ("pets", longer.digest)
+
+
+def test_whole_file_is_taken_where_another_of_the_same_content_is_damaged(tmp_path):
+    made = _decode(tmp_path)
+    (file,) = (tmp_path / "root").iterdir()
+    (file.parent / f"pets-{made.digest}-{'0' * 16}.rofit.npz").write_bytes(b"PK")
+    assert load("pets", root=file.parent, digest=made.digest).digest == made.digest
+    (file.parent / f"pets-{made.digest}-{'f' * 16}.rofit.npz").write_bytes(
+        file.read_bytes()
+    )
+    assert [found.path for found in list_cached(file.parent)] == [file]
+
+
+def test_file_with_other_content_than_its_digest_says_is_refused(tmp_path):
+    first, second = _decode(tmp_path), _decode(tmp_path, "more", 9)
+    files = {file.name.split("-")[0]: file for file in (tmp_path / "root").iterdir()}
+    with np.load(files["more"]) as arrays:
+        changed = dict(arrays)
+    changed["train_pixels"] = changed["train_pixels"] + np.uint8(1)
+    with files["more"].open("wb") as out:
+        np.savez(out, **changed)
+    sentence = rf"damaged file \(its digest is \w+, not {re.escape(second.digest)}\)"
+    with pytest.raises(UserError, match=sentence):
+        load("more", root=tmp_path / "root", digest=second.digest)
+    assert load("pets", root=tmp_path / "root", digest=first.digest).n_classes == 2
+
+
+def test_cache_that_cannot_be_made_is_refused_before_decoding(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(Image, "open", None)
+    sentence = (
+        "a folder for the decoded images at .*file/x, got 'Not a directory'; make"
+    )
+    with pytest.raises(UserError, match=sentence):
+        read_class_folders(_source(tmp_path / "pets"), cache=tmp_path / "file" / "x")
+
+
+def test_full_disk_leaves_no_half_written_file(tmp_path, monkeypatch):
+    def full(out, **arrays):
+        out.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cache_module.np, "savez", full)
+    with pytest.raises(
+        UserError, match="got 'No space left on device'; make it writable"
+    ):
+        _decode(tmp_path)
+    assert list((tmp_path / "root").iterdir()) == []
