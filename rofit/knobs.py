@@ -7,7 +7,6 @@ RunSpec and every method's Params are made of knobs, so one error speaks for all
 import dataclasses
 import math
 from fractions import Fraction
-from functools import cache
 from typing import Any, get_type_hints
 
 from rofit.errors import UserError, unknown
@@ -49,7 +48,6 @@ class Knobs:
             object.__setattr__(self, each.name, value)
 
 
-@cache
 def knob_types(cls: Any) -> dict[str, Any]:
     """Return the fields of a dataclass with their types, in order."""
     hints = get_type_hints(cls)
@@ -122,7 +120,7 @@ def _typed(name: str, value: Any, kind: type) -> Any:
         value = float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise UserError(f"{name} must be {kind.__name__}, got {value!r}")
-    if kind is float and not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{name} must be finite, got {value}")
     return value
 

@@ -42,7 +42,7 @@ def best_last_gap(logs: pd.DataFrame) -> pd.DataFrame:
         seen = test[run_id].dropna()
         selected_on = "val" if run_id in val else "test"
         chooser = val[run_id].dropna() if run_id in val else seen
-        best_epoch, oracle_epoch = int(chooser.idxmax()), int(seen.idxmax())
+        best_epoch, oracle_epoch = _first_peak(chooser), _first_peak(seen)
         last = seen.iloc[-1]
         rows.append(
             {
@@ -59,3 +59,7 @@ def best_last_gap(logs: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows).set_index("run_id")
+
+
+def _first_peak(line: "pd.Series[float]") -> int:
+    return int(line.index[int(line.to_numpy().argmax())])

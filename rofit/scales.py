@@ -1,7 +1,7 @@
 """Scales: how big. A named change of a RunSpec, stamped on every result it made.
 
-A scale may touch only the fields of TOUCHABLE, and of them none that the analysis itself
-varies: neither what a method is nor the shape of its schedule.
+A scale may touch only the fields of TOUCHABLE, and of them none that the analysis
+itself varies: neither the threat, nor what a method is, nor its schedule's shape.
 """
 
 from collections.abc import Iterable

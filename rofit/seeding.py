@@ -1,7 +1,7 @@
 """Named random streams: every draw of a run is a function of (seed, name, counters).
 
-Nothing in rofit draws from the global generators, so a diagnostic that does can change no
-training, and any faster path that asks for the same stream gets the same numbers.
+Nothing in rofit draws from the global generators, so a diagnostic that does can change
+no training, and any faster path that asks for the same stream gets the same numbers.
 """
 
 import hashlib

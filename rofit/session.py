@@ -122,7 +122,7 @@ class Session:
         diagnostics: Iterable[str],
         keep: frozenset[int] = frozenset(),
     ) -> bool:
-        """Train the runs that are not done, one after the other; say whether all are."""
+        """Train the runs that are not done, in order; say whether all are."""
         missing = [s for s in specs if self.store.folder(s.run_id).state != "done"]
         if not missing:
             return True
