@@ -34,9 +34,10 @@ def draw(table: pd.DataFrame) -> Figure:
                 edgecolor="white",
                 linewidth=0.4,
             )
-        for axes in (left, right):
+        for axes, letter in ((left, "a"), (right, "b")):
             mark_drops(axes, table)
             axes.set_xlabel("epoch")
+            axes.set_title(f"({letter})", loc="left", fontsize=8)
         left.set_ylabel("gradient norm, training step")
         right.set_ylabel(f"robust accuracy, {_attack(table)} (%)")
         right.legend(handles=_legend(table), ncols=2, loc="best")

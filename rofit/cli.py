@@ -32,7 +32,9 @@ _SHARED = [
     click.option("--dry-run", is_flag=True, help="Only say which runs are missing."),
     click.option("--redraw", is_flag=True, help="Draw again from the saved table."),
     click.option(
-        "--max-minutes", type=float, help="Stop at an epoch's end after this."
+        "--max-minutes",
+        type=click.FloatRange(0),
+        help="Stop at an epoch's end after this.",
     ),
     click.option("--json", "as_json", is_flag=True, help="Answer in JSON."),
     click.option("--quiet", is_flag=True, help="No progress."),

@@ -60,14 +60,14 @@ SCALES: dict[str, Scale] = {
     # Digits alone do not overfit robustly, at no radius that was tried; with redrawn
     # labels they do, and quickly at this learning rate and batch size.
     "demo": Scale(
-        about="500 digits, 40 % of labels redrawn, a small net, 28 epochs, 3 seeds: "
+        about="400 digits, 40 % of labels redrawn, a small net, 28 epochs, 3 seeds: "
         "two minutes on 2 cores",
         seeds=3,
         changes={
             "dataset": "digits",
-            "train_size": 500,
-            "val_size": 200,
-            "test_size": 300,
+            "train_size": 400,
+            "val_size": 150,
+            "test_size": 250,
             "label_noise": 0.4,
             "crop_pad": 0,
             "flip": False,

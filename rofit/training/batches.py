@@ -1,6 +1,7 @@
 """Training images on the training device, augmented a whole batch at a time."""
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -33,6 +34,12 @@ class DeviceImages:
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.y)
+
+    def first(self, n: int) -> "DeviceImages":
+        """Return the first *n* images, sharing their memory."""
+        part = copy(self)
+        part.pixels, part.y = self.pixels[:n], self.y[:n]
+        return part
 
     def unit(self) -> Tensor:
         """Return all images, (N, C, H, W) in [0, 1], without augmentation."""

@@ -43,11 +43,15 @@ class LearningCurves:
             seed: the run's seed.
         """
         self.trained_with, self.evaluated_with = trained_with, evaluated_with
-        self.train = train
         self.held_out = {name: s for name, s in held_out.items() if len(s)}
-        attacked = self.held_out | ({} if trained_with else {"train": train})
+        self.attacked, self.clean = dict(self.held_out), dict(self.held_out)
+        if trained_with is None:
+            self.attacked["train"] = train.first(len(held_out["test"]))
+        else:
+            self.clean["train"] = train
         self.starts = {
-            name: self._starts(images, seed, name) for name, images in attacked.items()
+            name: self._starts(images, seed, name)
+            for name, images in self.attacked.items()
         }
         self.sums: Tensor | None = None
 
@@ -62,18 +66,18 @@ class LearningCurves:
     def rows(self, model: nn.Module) -> list[Row]:
         """Return the epoch's rows and begin anew: one model, every split."""
         rows = self._on_the_fly()
-        x, y = self.train.unit(), self.train.y
-        if self.trained_with is not None:
-            rows += self._measured(model, "train", x, y, None)
-        else:
-            part = len(self.held_out["test"])
-            rows += self._measured(
-                model, "train", x[:part], y[:part], self.starts["train"]
+        for split, images in self.clean.items():
+            verdict = evaluate(model, images.unit(), images.y)
+            rows += _rows(split, "none", verdict, "epoch_end")
+        for split, images in self.attacked.items():
+            verdict = evaluate(
+                model,
+                images.unit(),
+                images.y,
+                attack=self.evaluated_with,
+                start=self.starts[split],
             )
-        for split, images in self.held_out.items():
-            x = images.unit()
-            rows += self._measured(model, split, x, images.y, None)
-            rows += self._measured(model, split, x, images.y, self.starts[split])
+            rows += _rows(split, self.evaluated_with.name, verdict, "epoch_end")
         return rows
 
     def score(self, rows: list[Row]) -> float:
@@ -101,14 +105,6 @@ class LearningCurves:
         self.sums = None
         attack = "none" if self.trained_with is None else self.trained_with.name
         return _rows("train", attack, Verdict(correct / n, loss / n, int(n)), "step")
-
-    def _measured(
-        self, model: nn.Module, split: str, x: Tensor, y: Tensor, start: Tensor | None
-    ) -> list[Row]:
-        attack = None if start is None else self.evaluated_with
-        verdict = evaluate(model, x, y, attack=attack, start=start)
-        name = "none" if attack is None else attack.name
-        return _rows(split, name, verdict, "epoch_end")
 
     def _starts(self, images: DeviceImages, seed: int, split: str) -> Tensor:
         stream = generator(seed, "eval", split)

@@ -1,0 +1,40 @@
+"""The command rofit, called inside the test's own process."""
+
+import io
+import os
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+from unittest.mock import patch
+
+from rofit.cli import main
+
+
+class Answer(NamedTuple):
+    """What the command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+def rofit(home: Path, *words: object) -> Answer:
+    """Run ``rofit <words>`` with runs, results and data under *home*, 200 columns wide.
+
+    The width keeps sentences in tables on one line, whatever terminal the tests run in.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    argv = ["rofit", *map(str, words)]
+    environ = {"ROFIT_HOME": str(home), "COLUMNS": "200"}
+    with (
+        patch.object(sys, "argv", argv),
+        patch.dict(os.environ, environ),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return Answer(code, out.getvalue(), err.getvalue())

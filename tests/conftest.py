@@ -1,0 +1,30 @@
+"""What many tests share: small specs, a trained store, where the real images are."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from rofit.recipes import RECIPES
+from rofit.scales import SCALES
+from rofit.spec import RunSpec
+
+ARCHIVE = Path(__file__).parents[2] / "shared" / "data" / "cifar10-jpeg.tar.xz"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Tiny nets gain nothing from more, and a busy core makes two threads crawl."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def smoke_spec():
+    """A function from changes to a small run of a few steps an epoch."""
+
+    def make(**changes):
+        """Return the smoke-scale run with some fields changed."""
+        spec = SCALES["smoke"].apply(RECIPES["sgls"].apply(RunSpec()))
+        return spec.replace(**changes)
+
+    return make

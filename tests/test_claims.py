@@ -1,0 +1,85 @@
+"""A claim holds, fails, or cannot be decided at its scale."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rofit.claims import Claim, at_least
+
+NAN = math.nan
+UNDECIDED = "not decidable at this scale"
+
+
+def _claim(values, threshold=6.0, full_size=False) -> Claim:
+    return at_least(
+        threshold,
+        values,
+        sentence="it falls",
+        unit="points",
+        source="ours",
+        full_size=full_size,
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ([7.0, 8.0], "holds"),
+        ([6.0], "holds"),  # at least; one seed is enough at full size
+        ([5.0, 7.0], "holds"),  # the mean counts
+        ([5.9, 5.8], "fails"),
+        ([-1.0], "fails"),
+        ([NAN, 9.0], "holds"),  # a seed that was not measured is left out
+        ([NAN], UNDECIDED),
+        ([], UNDECIDED),
+    ],
+)
+def test_full_size_is_decided_by_the_threshold(values, verdict):
+    assert _claim(values, full_size=True).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ([1.0, 2.0], "holds"),  # mean 1.5, error 0.5: above zero, below the threshold
+        ([-1.0, -2.0], "fails"),
+        ([-1.0, 2.0], UNDECIDED),  # mean 0.5, error 1.5
+        ([0.0, 2.0], UNDECIDED),  # mean 1 = error 1: more than its error is asked
+        ([0.0, 2.0, 2.0], "holds"),  # mean 1.33, error 0.67
+        ([3.0, 3.0], "holds"),
+        ([0.0, 0.0], UNDECIDED),
+        ([99.0], UNDECIDED),  # one seed has no spread
+        ([99.0, NAN], UNDECIDED),
+        ([NAN, NAN], UNDECIDED),
+        ([], UNDECIDED),
+    ],
+)
+def test_below_full_size_the_sign_must_stand_out_of_its_standard_error(values, verdict):
+    assert _claim(values).verdict == verdict
+
+
+def test_claim_carries_mean_sample_deviation_and_number_of_seeds():
+    claim = _claim([1.0, 2.0, 6.0, NAN])
+    assert (claim.measured, claim.n) == (3.0, 3)
+    assert claim.spread == pytest.approx(math.sqrt((4 + 1 + 9) / 2))
+    assert (claim.sentence, claim.unit, claim.source) == ("it falls", "points", "ours")
+
+
+def test_one_seed_has_no_spread_and_none_has_no_mean():
+    one, none = _claim([5.0]), _claim([NAN])
+    assert (one.measured, one.n) == (5.0, 1) and math.isnan(one.spread)
+    assert math.isnan(none.measured) and math.isnan(none.spread) and none.n == 0
+
+
+def test_what_is_needed_is_said_in_words():
+    assert _claim([1.0], threshold=0.5, full_size=True).needed == "at least 0.5"
+    assert _claim([1.0]).needed == "above 0 (full size: at least 6)"
+
+
+@given(st.lists(st.floats(-100, 100), max_size=5))
+def test_below_full_size_a_claim_and_its_opposite_never_both_hold(values):
+    opposite = {"holds": "fails", "fails": "holds", UNDECIDED: UNDECIDED}
+    negated = [-value for value in values]
+    assert _claim(negated).verdict == opposite[_claim(values).verdict]
