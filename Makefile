@@ -1,12 +1,13 @@
 # make demo   environment, installation, Figure 1 at demo scale (digits, no network needed)
 # make test   environment with the development tools, the whole suite
 # make lint   ruff and mypy
+# make gallery DATA=cifar10-jpeg.tar.xz   the pictures of the README, half an hour
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint clean gallery
 
 demo: $(VENV)/.installed
 	$(BIN)/rofit run fig1_gradnorm --scale demo
@@ -30,3 +31,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 clean:
 	rm -rf $(VENV) build *.egg-info
+
+# The pictures that the README shows; DATA is an archive of CIFAR-10's class folders.
+gallery: $(VENV)/.installed
+	$(BIN)/rofit run fig1_gradnorm --scale cpu --data $(DATA) --out $(VENV)/gallery
+	mkdir -p figures/gallery/fig1_gradnorm
+	cd $(VENV)/gallery/*/fig1_gradnorm && \
+		cp fig1_gradnorm.png claims.md manifest.json $(CURDIR)/figures/gallery/fig1_gradnorm/

@@ -7,9 +7,9 @@ it stands out of the spread over seeds.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import mean, stdev
-from typing import Literal
+from typing import Any, Literal
 
 Verdict = Literal["holds", "fails", "not decidable at this scale"]
 
@@ -69,6 +69,38 @@ def at_least(
         else:
             verdict = "holds" if measured > 0 else "fails"
     return Claim(sentence, measured, spread, n, unit, needed, verdict, source)
+
+
+def as_plain(claim: Claim) -> dict[str, Any]:
+    """Return the claim as JSON values: None where a number is NaN."""
+    return {
+        key: None if isinstance(value, float) and math.isnan(value) else value
+        for key, value in asdict(claim).items()
+    }
+
+
+def from_plain(values: dict[str, Any]) -> Claim:
+    """Return the claim that ``as_plain`` told."""
+    return Claim(**{k: math.nan if v is None else v for k, v in values.items()})
+
+
+def markdown(claims: Sequence[Claim]) -> str:
+    """Return the claims as a Markdown table."""
+    lines = ["| verdict | claim | measured over seeds | needed |", "|---|---|---|---|"]
+    for claim in claims:
+        lines.append(
+            f"| **{claim.verdict}** | {claim.sentence} ({claim.source}) "
+            f"| {measured_text(claim)} | {claim.needed} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def measured_text(claim: Claim) -> str:
+    """Return what was measured: mean, standard deviation, unit and n."""
+    if not claim.n:
+        return "not measured"
+    spread = "" if math.isnan(claim.spread) else f" ± {claim.spread:.2f}"
+    return f"{claim.measured:.2f}{spread} {claim.unit}, n = {claim.n}"
 
 
 def _summary(values: Sequence[float]) -> tuple[float, float, int]:

@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 
 from rofit import catalog, inventory, reproduce, terminal
+from rofit.claims import from_plain
 from rofit.errors import UserError
 from rofit.session import Flags, Session
 
@@ -34,7 +35,7 @@ _SHARED = [
     click.option(
         "--max-minutes",
         type=click.FloatRange(0),
-        help="Stop at an epoch's end after this.",
+        help="Then stop at an epoch's end.",
     ),
     click.option("--json", "as_json", is_flag=True, help="Answer in JSON."),
     click.option("--quiet", is_flag=True, help="No progress."),
@@ -108,6 +109,8 @@ def reproduce_(
 def train(session: Session, keep: tuple[int, ...], **asked: Any) -> int:
     """Train one run (or one a seed) from flags, a recipe or a spec.json."""
     specs = session.specs(**asked)
+    if session.flags.scale or not asked["file"]:
+        _say_scale(session)
     if not session.flags.dry_run:
         done = session.train(specs, inventory.diagnostics(), frozenset(keep))
     rows = [inventory.run_row(session.store.folder(s.run_id), s) for s in specs]
@@ -164,39 +167,34 @@ def main() -> None:
 
 def _reproduce(session: Session, names: list[str]) -> int:
     plans = {name: reproduce.plan(session.request(name)) for name in names}
-    if not session.flags.as_json:
-        _out.print(session.about_scale(), highlight=False)
+    _say_scale(session)
     if session.flags.dry_run:
         rows = inventory.missing(plans, session.store)
         _answer({"runs": rows}, session.flags.as_json)
         return 0
-    answers = []
+    results = []
     for name, specs in plans.items():
-        request = session.request(name)
-        folder = reproduce.result_folder(request, session.places.results)
-        if session.flags.redraw:
-            reproduce.draw(name, folder)
-        else:
-            if not session.train(specs, catalog.load_analysis(name).DIAGNOSTICS):
-                return _unfinished()
-            reproduce.publish(request, specs, session.store, folder)
-        claims = reproduce.read_claims(folder)
-        answers.append({"analysis": name, "folder": str(folder), "claims": claims})
+        if not session.reproduce(name, specs, catalog.diagnostics(names)):
+            return _unfinished()
+        results.append(session.result(name))
         if not session.flags.as_json:
-            title = f"{name} ({catalog.load_analysis(name).PAPER}), {request.folder}"
-            _out.print(terminal.claims_table(claims, title))
-            _out.print(f"table    {folder / 'table.csv'}", soft_wrap=True)
-            _out.print(f"picture  {folder / (name + '.pdf')} and .png", soft_wrap=True)
+            _print_result(results[-1])
     if session.flags.as_json:
-        _answer(
-            {
-                "results": [
-                    a | {"claims": list(map(vars, a["claims"]))} for a in answers
-                ]
-            },
-            True,
-        )
+        _answer({"results": results}, as_json=True)
     return 0
+
+
+def _say_scale(session: Session) -> None:
+    if not session.flags.as_json:
+        _out.print(session.about_scale(), highlight=False)
+
+
+def _print_result(result: dict[str, Any]) -> None:
+    claims = [from_plain(claim) for claim in result["claims"]]
+    title = f"{result['analysis']} ({result['paper']}), {result['size']}"
+    _out.print(terminal.claims_table(claims, title))
+    for what in ("table", "picture"):
+        _out.print(f"{what:8} {result[what]}", soft_wrap=True, highlight=False)
 
 
 def _answer(sections: dict[str, Any], as_json: bool) -> None:

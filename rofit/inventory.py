@@ -84,9 +84,9 @@ def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:
         "seed": spec.seed,
         "state": folder.state,
         "epochs": f"0/{spec.epochs}",
-        "best": "",
-        "last": "",
-        "gap": "",
+        "best": None,
+        "last": None,
+        "gap": None,
     }
     if folder.state in ("done", "partial"):
         logs = load_logs(folder.path.parent, [folder.path.name])
@@ -94,7 +94,7 @@ def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:
             found = best_last_gap(logs).iloc[0]
             row["epochs"] = f"{found['epochs']}/{spec.epochs}"
             for key in ("best", "last", "gap"):
-                row[key] = f"{100 * found[key]:.1f}"
+                row[key] = round(100 * float(found[key]), 1)
     return row
 
 
@@ -128,9 +128,9 @@ def run_about(folder: RunFolder) -> tuple[dict[str, Any], pd.DataFrame]:
     told = json.loads((folder.path / "spec.json").read_text())
     default = RunSpec().as_dict()
     spec = [
-        {"field": key, "value": value, "default": default[key]}
-        for key, value in told.items()
-        if value != default[key]
+        {"field": key, "value": told[key], "default": default[key]}
+        for key in default
+        if told[key] != default[key]
     ]
     logs = load_logs(folder.path.parent, [folder.path.name])
     state = run_row(folder, folder.spec)
@@ -147,6 +147,12 @@ def data(session: "Session", name: str | None, fetch: bool) -> dict[str, Rows]:
     elif name:
         datasets.load(name, root=root, download=fetch)
     rows = [asdict(row) for row in datasets.describe(root)]
+    if name is None:
+        shown = ("name", "size", "present", "where")
+        rows = [{key: row[key] for key in shown} for row in rows]
+    else:
+        stem = Path(name).name
+        rows = [row for row in rows if stem.startswith(row["name"])]
     return {f"data sets in {root}": rows}
 
 

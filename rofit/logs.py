@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import json as arrow_json
 
 from rofit.errors import UserError
-from rofit.store import RunFolder, RunStore
+from rofit.store import RunFolder, RunStore, read_spec
 
 # What a row may say; a row that does not say it has None or NaN there.
 ROW_COLUMNS = {
@@ -58,12 +58,12 @@ def load_logs(
 
 
 def _load_run(folder: RunFolder) -> pd.DataFrame:
-    spec = folder.spec
+    spec, family_id = read_spec(folder.path / "spec.json")
     rows = _rows(folder.path / "epochs.jsonl").reindex(columns=list(ROW_COLUMNS))
     rows = rows.astype({k: v for k, v in ROW_COLUMNS.items() if v != "category"})
     told: dict[str, Any] = {
         "run_id": folder.path.name,
-        "family_id": spec.family_id,
+        "family_id": family_id,
         "state": folder.state,
     }
     for key, value in spec.as_dict().items():

@@ -1,15 +1,14 @@
 """From an analysis to its picture: planned runs, table, figure, claims, manifest."""
 
 import json
-import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from rofit import catalog
-from rofit.claims import Claim
+from rofit.claims import as_plain, markdown
 from rofit.environment import commit, versions
 from rofit.errors import UserError
 from rofit.logs import load_logs
@@ -105,8 +104,10 @@ def publish(
             f"results cannot be written to {folder} ({error.strerror}); choose --out"
         ) from None
     table.to_csv(folder / "table.csv", index=False)
-    claims = [asdict(claim) for claim in analysis.claims(table)]
-    write_text(folder / "claims.json", json.dumps(_no_nan(claims), indent=1) + "\n")
+    claims = analysis.claims(table)
+    told = [as_plain(claim) for claim in claims]
+    write_text(folder / "claims.json", json.dumps(told, indent=1) + "\n")
+    write_text(folder / "claims.md", markdown(claims))
     write_text(
         folder / "manifest.json", json.dumps(_manifest(request, specs), indent=1) + "\n"
     )
@@ -139,15 +140,6 @@ def result_folder(request: Request, out: Path) -> Path:
     return out / request.folder / request.name
 
 
-def read_claims(folder: Path) -> list[Claim]:
-    """Return the claims of a result folder."""
-    found = json.loads((folder / "claims.json").read_text())
-    return [
-        Claim(**{k: math.nan if v is None else v for k, v in claim.items()})  # type: ignore[arg-type]
-        for claim in found
-    ]
-
-
 def _check_columns(name: str, table: pd.DataFrame, declared: dict[str, str]) -> None:
     if list(table.columns) != list(declared):
         raise UserError(
@@ -167,10 +159,3 @@ def _manifest(request: Request, specs: list[RunSpec]) -> dict[str, Any]:
         "commit": commit(),
         "versions": versions(),
     }
-
-
-def _no_nan(claims: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in c.items()}
-        for c in claims
-    ]

@@ -25,9 +25,10 @@ def resolve(spec: RunSpec) -> RunSpec:
 
 
 def described(spec: RunSpec) -> dict[str, Any]:
-    """Return what spec.json holds: every field, every method parameter resolved."""
+    """Return what spec.json holds: ids, every field, every parameter resolved."""
+    ids = {"run_id": spec.run_id, "family_id": spec.family_id}
     params = asdict(make_params(spec.method, dict(spec.method_params)))
-    return spec.as_dict() | {"method_params": params}
+    return ids | spec.as_dict() | {"method_params": params}
 
 
 def override(spec: RunSpec, settings: dict[str, str]) -> RunSpec:

@@ -1,5 +1,6 @@
 """From a RunSpec to a trained network: the one place where names become objects."""
 
+import time
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -49,7 +50,7 @@ def find_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda"):
+    if kind not in ("cpu", "cuda") or number and not number.isdigit():
         raise unknown("device", name, ["auto", "cpu", "cuda"])
     count = torch.cuda.device_count()
     if kind == "cuda" and not int(number or 0) < count:
@@ -140,25 +141,31 @@ def run(
     with folder.opened(described(spec)):
         if folder.state == "done":
             return True
-        _begin(training, labels, folder, device)
+        _begin(training, labels, folder, device, images.digest)
+        begun = time.monotonic()
         try:
             with report(spec, training.epoch) as told:
                 done = train(training, folder, stop, told)
         except Diverged as error:
             folder.event("diverged", why=str(error))
             raise
-        folder.event("stop", epoch=training.epoch, step=training.step, done=done)
+        where = {"epoch": training.epoch, "step": training.step, "done": done}
+        folder.event("stop", **where, seconds=round(time.monotonic() - begun, 1))
         if done:
             folder.finish({"epochs": training.epoch, "best": training.best})
     return done
 
 
 def _begin(
-    training: Training, labels: pd.DataFrame, folder: RunFolder, device: torch.device
+    training: Training,
+    labels: pd.DataFrame,
+    folder: RunFolder,
+    device: torch.device,
+    digest: str,
 ) -> None:
     """Take the newest checkpoint, and drop the rows that are past it."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    about = environment(name, torch.get_num_threads())
+    about = environment(name, torch.get_num_threads()) | {"data_digest": digest}
     found = checkpoint.load_last(folder.checkpoints, device)
     if found is None:
         folder.keep_epochs_to(0)
@@ -177,7 +184,7 @@ def _initial_model(spec: RunSpec, data: Dataset) -> torch.nn.Module:
     mean, std = data.statistics() if spec.normalise else (None, None)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(spec.seed, "init"))
-        return build_model(
+        model = build_model(
             spec.model,
             channels=data.channels,
             image_size=min(data.image_size),
@@ -187,3 +194,5 @@ def _initial_model(spec: RunSpec, data: Dataset) -> torch.nn.Module:
             mean=mean,
             std=std,
         )
+    # The layout in which convolutions are fast; it changes no value beyond rounding.
+    return model.to(memory_format=torch.channels_last)

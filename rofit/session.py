@@ -5,18 +5,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from rofit.errors import UserError
+from rofit import catalog
 from rofit.knobs import parse_pair
 from rofit.places import Places
 from rofit.progress import Report, Silent, report
 from rofit.recipes import find_recipe
-from rofit.reproduce import Request
+from rofit.reproduce import Request, draw, publish, result_folder
 from rofit.scales import find_scale
 from rofit.spec import RunSpec
-from rofit.store import RunStore
+from rofit.store import RunStore, read_spec
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Session:
         """
         from rofit.resolve import override, resolve
 
-        spec = _read_spec(file) if file else RunSpec()
+        spec = read_spec(file)[0] if file else RunSpec()
         if recipe:
             spec = find_recipe(recipe).apply(spec)
         if self.flags.scale or not file:
@@ -115,6 +116,33 @@ class Session:
         if self.flags.seeds is None:
             return [spec]
         return [spec.replace(seed=seed) for seed in range(self.flags.seeds)]
+
+    def reproduce(
+        self, name: str, specs: list[RunSpec], diagnostics: Iterable[str]
+    ) -> bool:
+        """Train what an analysis misses and publish it; say whether it is complete."""
+        request = self.request(name)
+        folder = result_folder(request, self.places.results)
+        if self.flags.redraw:
+            draw(name, folder)
+            return True
+        if not self.train(specs, diagnostics):
+            return False
+        publish(request, specs, self.store, folder)
+        return True
+
+    def result(self, name: str) -> dict[str, Any]:
+        """Return where an analysis's results are, and its claims."""
+        request = self.request(name)
+        folder = result_folder(request, self.places.results)
+        return {
+            "analysis": name,
+            "paper": catalog.load_analysis(name).PAPER,
+            "size": request.folder,
+            "table": str(folder / "table.csv"),
+            "picture": str(folder / f"{name}.png"),
+            "claims": json.loads((folder / "claims.json").read_text()),
+        }
 
     def train(
         self,
@@ -161,13 +189,6 @@ class Session:
             return
         found = folders.read_class_folders(path, cache=self.places.data)
         self.data = (found.name, found.digest, found.shown_as)
-
-
-def _read_spec(file: Path) -> RunSpec:
-    try:
-        return RunSpec.from_dict(json.loads(file.read_text()))
-    except (OSError, json.JSONDecodeError) as error:
-        raise UserError(f"--spec expects a spec.json, got {file} ({error})") from None
 
 
 def _default_scale() -> str:

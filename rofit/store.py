@@ -1,7 +1,7 @@
 """The run store: a folder a run, plain files, append-only, one writer at a time.
 
-    runs/<run_id>/  spec.json      every field and resolved parameter
-                    env.json       versions, device, commit
+    runs/<run_id>/  spec.json      ids, every field, every resolved parameter
+                    env.json       versions, device, commit, digest of the data
                     epochs.jsonl   one flat row a line: the numbers
                     events.jsonl   starts, resumes, stops, seconds: not the numbers
                     samples/       per-sample tables (Parquet)
@@ -45,18 +45,19 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.path / "lock", timeout=0):
-                self._claim(spec)
-                yield self
+            held = FileLock(self.path / "lock", timeout=0).acquire()
         except Timeout:
             raise UserError(
                 f"run {self.path.name} is being trained by another process; wait for it"
             ) from None
-        except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        except OSError as error:
             raise UserError(
                 f"the store {self.path.parent} cannot be written ({error.strerror}); "
                 "choose another with --store"
             ) from None
+        with held:
+            self._claim(spec)
+            yield self
 
     @property
     def spec(self) -> RunSpec:
@@ -65,12 +66,7 @@ class RunFolder:
         Raises:
             UserError: spec.json is missing or not readable.
         """
-        try:
-            return RunSpec.from_dict(json.loads((self.path / "spec.json").read_text()))
-        except (OSError, json.JSONDecodeError) as error:
-            raise UserError(
-                f"{self.path.name} has no readable spec.json ({error})"
-            ) from None
+        return read_spec(self.path / "spec.json")[0]
 
     @property
     def state(self) -> str:
@@ -154,6 +150,20 @@ class RunStore:
         """Return the folders of all runs that were started, sorted by name."""
         paths = sorted(self.root.glob("*/spec.json")) if self.root.is_dir() else []
         return [RunFolder(path.parent) for path in paths]
+
+
+def read_spec(file: Path) -> tuple[RunSpec, str]:
+    """Return the spec in a spec.json, method parameters resolved, and its family id.
+
+    Raises:
+        UserError: the file is missing or not readable.
+    """
+    try:
+        told = json.loads(file.read_text())
+        fields = {k: v for k, v in told.items() if k not in ("run_id", "family_id")}
+        return RunSpec.from_dict(fields), told.get("family_id", "")
+    except (OSError, json.JSONDecodeError, AttributeError) as error:
+        raise UserError(f"expected a spec.json at {file}, got {error}") from None
 
 
 def read_rows(path: Path, name: str = "epochs.jsonl") -> Iterator[dict[str, Any]]:

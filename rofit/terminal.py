@@ -8,7 +8,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from rofit.claims import Claim
+from rofit.claims import Claim, measured_text
 from rofit.metrics import best_last_gap, curve
 
 _COLOURS = {"holds": "green", "fails": "red", "not decidable at this scale": "yellow"}
@@ -26,16 +26,9 @@ def claims_table(claims: list[Claim], title: str) -> Table:
         shown.add_row(
             f"[{colour}]{claim.verdict}[/{colour}]",
             f"{escape(claim.sentence)} [dim]({escape(claim.source)})[/dim]",
-            f"{_measured(claim)}; needed {claim.needed}",
+            f"{measured_text(claim)}; needed {claim.needed}",
         )
     return shown
-
-
-def _measured(claim: Claim) -> str:
-    if not claim.n:
-        return "not measured"
-    spread = "" if math.isnan(claim.spread) else f" ± {claim.spread:.2f}"
-    return f"{claim.measured:.2f}{spread} {claim.unit}, n = {claim.n}"
 
 
 def listing(title: str, rows: list[dict[str, Any]]) -> Table:
@@ -93,6 +86,8 @@ def robust_curve(logs: pd.DataFrame) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if value is None:
+        return ""
     if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.3g}"
+        return "" if math.isnan(value) else f"{value:.4g}"
     return str(value)

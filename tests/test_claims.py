@@ -1,12 +1,13 @@
 """A claim holds, fails, or cannot be decided at its scale."""
 
+import json
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rofit.claims import Claim, at_least
+from rofit.claims import Claim, as_plain, at_least, from_plain, markdown
 
 NAN = math.nan
 UNDECIDED = "not decidable at this scale"
@@ -76,6 +77,23 @@ def test_one_seed_has_no_spread_and_none_has_no_mean():
 def test_what_is_needed_is_said_in_words():
     assert _claim([1.0], threshold=0.5, full_size=True).needed == "at least 0.5"
     assert _claim([1.0]).needed == "above 0 (full size: at least 6)"
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0], [5.0], [NAN]])
+def test_claim_survives_json_that_knows_no_nan(values):
+    claim = _claim(values)
+    text = json.dumps(as_plain(claim), allow_nan=False)
+    assert repr(from_plain(json.loads(text))) == repr(claim)  # NaN equals nothing
+
+
+def test_markdown_has_a_row_a_claim_with_what_was_measured():
+    text = markdown([_claim([1.0, 2.0]), _claim([5.0]), _claim([])])
+    first, second, none = text.splitlines()[2:]
+    assert first == (
+        "| **holds** | it falls (ours) | 1.50 ± 0.71 points, n = 2 "
+        "| above 0 (full size: at least 6) |"
+    )
+    assert "| 5.00 points, n = 1 |" in second and "| not measured |" in none
 
 
 @given(st.lists(st.floats(-100, 100), max_size=5))

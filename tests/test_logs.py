@@ -36,7 +36,8 @@ ROWS: list[dict[str, Any]] = [
 
 def _run(root: Path, spec: RunSpec, rows: list[dict[str, Any]]) -> RunFolder:
     folder = RunStore(root).folder(spec.run_id)
-    with folder.opened(spec.as_dict()):
+    ids = {"run_id": spec.run_id, "family_id": spec.family_id}
+    with folder.opened(ids | spec.as_dict()):
         if rows:
             folder.append(rows)
     return folder
@@ -165,14 +166,14 @@ def test_store_without_runs_is_a_user_error(tmp_path, there):
 
 def test_named_run_that_is_not_there_is_a_user_error(tmp_path):
     _run(tmp_path, PGD, ROWS)
-    with pytest.raises(UserError, match="pgd_at-nope has no readable spec.json"):
+    with pytest.raises(UserError, match="expected a spec.json at .*pgd_at-nope"):
         load_logs(tmp_path, [PGD.run_id, "pgd_at-nope"])
 
 
 def test_broken_spec_is_a_user_error_that_names_the_run(tmp_path):
     path = _run(tmp_path, PGD, ROWS).path / "spec.json"
     path.write_text(path.read_text()[:40])
-    with pytest.raises(UserError, match=f"{PGD.run_id} has no readable spec.json"):
+    with pytest.raises(UserError, match=f"expected a spec.json at {path}, got"):
         load_logs(tmp_path)
 
 

@@ -21,7 +21,7 @@ from rofit.models.normalise import Normalise
 from rofit.models.preact_resnet import PreActBlock, PreActResNet
 
 # One of each kind that is small enough for real numbers on one core.
-RUNNABLE = ["preact_resnet18", "preact_small", "resnet18", "wrn_10_2"]
+RUNNABLE = ["preact_resnet18", "preact_small", "preact_tiny", "resnet18", "wrn_10_2"]
 SHAPES = [(1, 8), (3, 32), (1, 13), (3, 13)]
 CIFAR10 = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2471, 0.2435, 0.2616)}
 
@@ -120,6 +120,7 @@ PUBLISHED = {
 BLOCK_WIDTHS = {
     "preact_resnet18": (64, [64] * 2 + [128] * 2 + [256] * 2 + [512] * 2),
     "preact_small": (32, [32, 64, 128]),
+    "preact_tiny": (32, [32, 64, 128]),
     "wrn_10_1": (16, [16, 32, 64]),
     "wrn_16_4": (16, [64] * 2 + [128] * 2 + [256] * 2),
     "wrn_28_10": (16, [160] * 4 + [320] * 4 + [640] * 4),
@@ -288,6 +289,7 @@ def test_preact_block_equals_its_slow_twin(
     [
         ("preact_resnet18", (2, 2, 2, 2), _preact_block),
         ("preact_small", (1, 1, 1), _preact_block),
+        ("preact_tiny", (1, 1, 1), _preact_block),
         ("wrn_10_2", (1, 1, 1), _wide_block),
         ("wrn_16_1", (2, 2, 2), _wide_block),
     ],
@@ -298,7 +300,7 @@ def test_preact_and_wide_networks_equal_their_slow_twins(
     model = _settled(_model(name, image_size=9, **CIFAR10), 9)
     state, x = model.state_dict(), _images(2, 9)
     maps = (x - state["normalise.mean"]) / state["normalise.std"]
-    maps = _conv(maps, state["stem.weight"])
+    maps = _conv(maps, state["stem.weight"], 2 if name == "preact_tiny" else 1)
     maps = _stages(maps, state, blocks, "stages.{0}", block)
     _assert_ends_in(model, x, F.relu(_bn(maps, state, "bn")))
 

@@ -98,18 +98,11 @@ def test_every_scale_is_smaller_than_the_next():
     sized = [SCALES[name].apply(RunSpec()) for name in ("smoke", "demo", "cpu")]
     for small, large in zip(sized, sized[1:], strict=False):
         assert small.train_size <= large.train_size
-        assert small.epochs < large.epochs and small.width < large.width
+        assert small.epochs < large.epochs
     assert SCALES["gpu"].apply(RunSpec()).epochs < RunSpec().epochs
 
 
-def _about_is_wrong(name: str) -> pytest.MarkDecorator | tuple[()]:
-    reason = "cpu: about says 1,000 images, train_size is 500"
-    return pytest.mark.xfail(strict=True, reason=reason) if name == "cpu" else ()
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=_about_is_wrong(name)) for name in SCALES]
-)
+@pytest.mark.parametrize("name", SCALES)
 def test_numbers_in_the_description_are_those_of_the_scale(name):
     scale = SCALES[name]
     about = scale.about.replace(",", "")

@@ -17,13 +17,14 @@ from rofit.models.wide_resnet import wide_resnet
 MODELS: dict[str, Callable[..., Classifier]] = {
     "preact_resnet18": partial(PreActResNet, width=64, blocks=(2, 2, 2, 2)),
     "preact_small": partial(PreActResNet, width=32, blocks=(1, 1, 1)),
+    "preact_tiny": partial(PreActResNet, width=32, blocks=(1, 1, 1), stem_stride=2),
     "resnet18": ResNet18,
     "wrn_16_4": partial(wide_resnet, depth=16, widen=4),
     "wrn_28_10": partial(wide_resnet, depth=28, widen=10),
     "wrn_34_10": partial(wide_resnet, depth=34, widen=10),
     "wrn_34_20": partial(wide_resnet, depth=34, widen=20),
 }
-RESIZABLE = ("preact_resnet18", "preact_small")
+RESIZABLE = ("preact_resnet18", "preact_small", "preact_tiny")
 MIN_IMAGE_SIZE = 8
 
 

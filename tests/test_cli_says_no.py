@@ -1,0 +1,91 @@
+"""Nothing that was asked for is dropped or replaced without a word."""
+
+import json
+
+import pytest
+import torch
+from command_line import rofit
+
+from rofit import catalog
+from rofit.runner import find_device
+from rofit.spec import RunSpec
+from rofit.store import RunFolder
+
+TRAIN = ("train", "--scale", "smoke")
+
+
+@pytest.mark.parametrize(("here", "kind"), [(True, "cuda"), (False, "cpu")])
+def test_auto_is_the_gpu_where_there_is_one(monkeypatch, here, kind):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: here)
+    assert find_device("auto") == torch.device(kind)
+    assert find_device("cpu") == torch.device("cpu")
+
+
+def test_numbered_gpu_is_itself(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert find_device("cuda:1") == torch.device("cuda:1")
+    assert find_device("cuda") == torch.device("cuda")
+
+
+@pytest.mark.xfail(strict=True, reason="session: `if flags.data` takes '' for none")
+def test_empty_path_is_never_taken_for_another_data_set(tmp_path):
+    assert rofit(tmp_path, *TRAIN, "--dry-run", "--data", "").code == 2
+
+
+@pytest.mark.xfail(strict=True, reason="nan is in no range, so the run never stops")
+def test_time_limit_that_is_not_a_number_is_refused(tmp_path):
+    assert rofit(tmp_path, *TRAIN, "--dry-run", "--max-minutes", "nan").code == 2
+
+
+@pytest.mark.xfail(strict=True, reason="specs() replaces the seed by those of --seeds")
+def test_seed_beside_seeds_is_refused(tmp_path):
+    words = (*TRAIN, "--dry-run", "--set", "seed=5", "--seeds", 2)
+    assert rofit(tmp_path, *words).code == 2
+
+
+@pytest.mark.xfail(strict=True, reason="an epoch that never comes is never kept")
+@pytest.mark.parametrize("epoch", [0, 3])
+def test_weights_of_an_epoch_that_never_comes_are_refused(tmp_path, epoch):
+    assert rofit(tmp_path, *TRAIN, "--dry-run", "--keep", epoch).code == 2
+
+
+@pytest.mark.xfail(strict=True, reason="inventory.data looks for a path first")
+def test_name_of_a_data_set_is_not_taken_for_a_folder_beside_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    assert rofit(tmp_path, "data", "digits").code == 0
+
+
+@pytest.mark.xfail(strict=True, reason="fig1.table: KeyError of the run, code 1")
+def test_done_run_that_lacks_a_diagnostic_is_named_in_one_sentence(
+    tmp_path, monkeypatch
+):
+    words = ("run", "fig1_gradnorm", "--scale", "smoke", "--set", "epochs=1", "--quiet")
+    with monkeypatch.context() as older:
+        older.setattr(catalog, "diagnostics", lambda names: ())
+        rofit(tmp_path, *words)
+    answer = rofit(tmp_path, *words)
+    assert answer.code == 0 or (answer.code == 2 and "gradient_norm" in answer.err)
+
+
+@pytest.mark.xfail(strict=True, reason="the spec's empty listing says 'nothing yet'")
+def test_run_of_the_default_spec_is_not_shown_as_nothing(tmp_path):
+    run = RunFolder(tmp_path / "runs" / "pgd_at-x-1")
+    with run.opened(RunSpec().as_dict()):
+        pass
+    assert "nothing yet" not in rofit(tmp_path, "show", "x-1").out
+
+
+@pytest.mark.xfail(strict=True, reason="resolve.override proposes what it refuses")
+def test_field_that_cannot_be_set_is_not_proposed(tmp_path):
+    answer = rofit(tmp_path, *TRAIN, "--set", "method_params=3")
+    assert answer.code == 2 and "did you mean method_params" not in answer.err
+
+
+def test_run_that_is_unfinished_prints_no_result(tmp_path):
+    words = ("run", "fig1_gradnorm", "--scale", "smoke", "--quiet", "--json")
+    answer = rofit(tmp_path, *words, "--max-minutes", 0)
+    assert answer.code == 75
+    assert not (tmp_path / "results").exists()
+    rows = json.loads(rofit(tmp_path, *words, "--dry-run").out)["runs"]
+    assert [row["state"] for row in rows] == ["partial", "missing"]
