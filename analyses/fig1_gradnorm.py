@@ -128,7 +128,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         ),
         caption(
             0.5,
-            [-_spearman(_after(run, 0), "test_robust") for run in vanilla],
+            [-_spearman(_after(run, 0, to=None), "test_robust") for run in vanilla],
             sentence="pgd_at: after the first drop, the higher the norm, the lower the "
             "test robust accuracy",
             unit="minus Spearman",
@@ -159,10 +159,17 @@ def _generalisation_gap(run: pd.DataFrame) -> float:
     return 100 * float(run["train_robust"].iloc[-1] - run["test_robust"].iloc[-1])
 
 
-def _after(run: pd.DataFrame, drop: int) -> pd.DataFrame:
-    """Return the epochs between a drop (counted from 0) and the next, or the end."""
-    edges = [*run.index[run["drop_follows"]], run.index[-1]]
-    return run.loc[edges[drop] + 1 : edges[drop + 1]] if len(edges) > drop + 1 else run
+def _after(run: pd.DataFrame, drop: int, to: int | None = 1) -> pd.DataFrame:
+    """Return the epochs after a drop (from 0) up to the *to*-th drop on, or the end.
+
+    Empty where the drop never came.
+    """
+    drops = list(run.index[run["drop_follows"]])
+    if len(drops) <= drop:
+        return run.iloc[:0]
+    last = drop + to if to else len(drops)
+    until = drops[last] if last < len(drops) else run.index[-1]
+    return run.loc[drops[drop] + 1 : until]
 
 
 def _ramp(run: pd.DataFrame, drop: int) -> float:
@@ -170,6 +177,6 @@ def _ramp(run: pd.DataFrame, drop: int) -> float:
 
 
 def _spearman(run: pd.DataFrame, other: str) -> float:
-    if len(run) < 3:
+    if len(run) < 3 or run[other].nunique() < 2 or run["gradient_norm"].nunique() < 2:
         return float("nan")
     return float(spearmanr(run["gradient_norm"], run[other]).statistic)

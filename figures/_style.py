@@ -1,7 +1,9 @@
 """How every figure of rofit looks: one colour, marker and label a method."""
 
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,7 +11,7 @@ from matplotlib.figure import Figure
 COLUMN = 3.25  # inches, a column of the paper; a page is 6.875 wide
 PAGE = 6.875
 
-RC = {
+RC: Any = {
     "font.size": 8,
     "axes.labelsize": 8,
     "legend.fontsize": 7,
@@ -42,6 +44,13 @@ METHODS = {
     "sgls": Look("SGLS", "#0072B2", "D"),
     "sglr": Look("SGLR (our reading)", "#009E73", "P"),
 }
+
+
+def save(figure: Figure, stem: Path) -> None:
+    """Write the figure as PDF (fonts embedded as Type 42) and PNG."""
+    with plt.rc_context(RC):
+        figure.savefig(stem.with_suffix(".pdf"), metadata={"CreationDate": None})
+        figure.savefig(stem.with_suffix(".png"), dpi=200)
 
 
 def mark_drops(axes: Axes, table: pd.DataFrame) -> None:

@@ -81,7 +81,8 @@ def as_plain(claim: Claim) -> dict[str, Any]:
 
 def from_plain(values: dict[str, Any]) -> Claim:
     """Return the claim that ``as_plain`` told."""
-    return Claim(**{k: math.nan if v is None else v for k, v in values.items()})
+    told: dict[str, Any] = {k: math.nan if v is None else v for k, v in values.items()}
+    return Claim(**told)
 
 
 def markdown(claims: Sequence[Claim]) -> str:

@@ -57,10 +57,16 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_session
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+)
 @click.version_option(package_name="rofit")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """What robust overfitting is made of, measured."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @cli.command("list")
@@ -109,6 +115,7 @@ def reproduce_(
 def train(session: Session, keep: tuple[int, ...], **asked: Any) -> int:
     """Train one run (or one a seed) from flags, a recipe or a spec.json."""
     specs = session.specs(**asked)
+    _check_kept(keep, specs[0].epochs)
     if session.flags.scale or not asked["file"]:
         _say_scale(session)
     if not session.flags.dry_run:
@@ -134,7 +141,10 @@ def show(session: Session, text: str) -> None:
     about, logs = inventory.run_about(folder)
     if session.flags.as_json:
         return _answer(about, True)
-    _out.print(terminal.listing(folder.path.name, about["spec"]))
+    if about["spec"]:
+        _out.print(terminal.listing(folder.path.name, about["spec"]))
+    else:
+        _out.print(f"{folder.path.name}: every field has its default", highlight=False)
     if len(logs):
         _out.print(terminal.robust_curve(logs), markup=False, highlight=False)
         _out.print(terminal.best_last_gap_text(logs), highlight=False)
@@ -156,8 +166,7 @@ def main() -> None:
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
-        code = 2
+        code = _complain(error.format_message(), 2)
     except UserError as error:
         code = _complain(error, 2)
     except (Exception, KeyboardInterrupt) as error:
@@ -182,6 +191,12 @@ def _reproduce(session: Session, names: list[str]) -> int:
     if session.flags.as_json:
         _answer({"results": results}, as_json=True)
     return 0
+
+
+def _check_kept(keep: tuple[int, ...], epochs: int) -> None:
+    for epoch in keep:
+        if not 1 <= epoch <= epochs:
+            raise UserError(f"--keep expects epochs from 1 to {epochs}, got {epoch}")
 
 
 def _say_scale(session: Session) -> None:

@@ -117,7 +117,8 @@ def status(session: "Session") -> dict[str, Rows]:
             session.store.folder(spec.run_id).state
             for spec in plan(session.request(name))
         ]
-        counts = {s: states.count(s) for s in ("done", "partial", "missing")}
+        counts = {s: states.count(s) for s in ("done", "missing")}
+        counts["partial"] = len(states) - sum(counts.values())
         analyses.append({"analysis": name, "scale": session.scale} | counts)
     runs = [run_row(folder, folder.spec) for folder in session.store.runs()]
     return {"analyses": analyses, f"runs in {session.places.store}": runs}
@@ -142,18 +143,17 @@ def data(session: "Session", name: str | None, fetch: bool) -> dict[str, Rows]:
     from rofit.data import datasets, folders
 
     root = session.places.data
-    if name and Path(name).exists():
-        folders.read_class_folders(Path(name), cache=root)
-    elif name:
-        datasets.load(name, root=root, download=fetch)
     rows = [asdict(row) for row in datasets.describe(root)]
     if name is None:
         shown = ("name", "size", "present", "where")
         rows = [{key: row[key] for key in shown} for row in rows]
+        return {f"data sets in {root}": rows}
+    if name not in datasets.DATASETS and Path(name).exists():
+        found = folders.read_class_folders(Path(name), cache=root)
     else:
-        stem = Path(name).name
-        rows = [row for row in rows if stem.startswith(row["name"])]
-    return {f"data sets in {root}": rows}
+        found = datasets.load(name, root=root, download=fetch)
+    rows = [asdict(row) for row in datasets.describe(root)]
+    return {f"data sets in {root}": [r for r in rows if r["name"] == found.name]}
 
 
 def _parameters(params: type) -> str:

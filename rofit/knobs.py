@@ -95,7 +95,7 @@ def _number(name: str, text: str, kind: type) -> Any:
         if kind is float and "/" in text:
             return float(Fraction(text.replace(" ", "")))
         return kind(text)
-    except (ValueError, ZeroDivisionError):
+    except (ValueError, ZeroDivisionError, OverflowError):
         wanted = "a whole number" if kind is int else "a number or a fraction (8/255)"
         raise UserError(f"{name} must be {wanted}, got {text!r}") from None
 

@@ -51,9 +51,12 @@ def load_logs(
             raise UserError(f"no runs in {store}; train one or name another store")
     else:
         folders = [runs.folder(run_id) for run_id in run_ids]
+        if not folders:
+            raise UserError("load_logs was given no run ids; leave them out for all")
     tables = [_load_run(folder) for folder in folders]
     logs = pd.concat([t for t in tables if len(t)] or tables[:1], ignore_index=True)
     texts = [name for name in logs if pd.api.types.is_string_dtype(logs[name].dtype)]
+    texts += [name for name, kind in ROW_COLUMNS.items() if kind == "category"]
     return logs.astype({name: "category" for name in texts})
 
 

@@ -2,6 +2,12 @@
 
 import pandas as pd
 
+from rofit.errors import UserError
+
+_BEST_LAST_GAP = (
+    "selected_on best_epoch best last gap oracle_epoch oracle_best oracle_gap epochs"
+).split()
+
 
 def curve(
     logs: pd.DataFrame, *, split: str, metric: str = "accuracy", robust: bool = True
@@ -14,13 +20,20 @@ def curve(
         metric: ``accuracy``, ``loss`` or a diagnostic's.
         robust: under the attack rather than on clean inputs; rows of a diagnostic,
             which have no attack, are taken either way.
+
+    Raises:
+        UserError: a run has two values for one epoch, under two attacks, say.
     """
     rows = logs[(logs["split"] == split) & (logs["metric"] == metric)]
     about = rows["attack"]
     rows = rows[about.isna() | ((about != "none") == robust)]
-    return rows.pivot_table(
-        index="epoch", columns="run_id", values="value", observed=True
-    )
+    if rows.duplicated(["run_id", "epoch"]).any():
+        attacks = ", ".join(sorted(set(rows["attack"].dropna())))
+        raise UserError(
+            f"{split} has several values of {metric} for one epoch ({attacks}); choose "
+            "one attack from the logs first"
+        )
+    return rows.pivot(index="epoch", columns="run_id", values="value")
 
 
 def best_last_gap(logs: pd.DataFrame) -> pd.DataFrame:
@@ -42,6 +55,7 @@ def best_last_gap(logs: pd.DataFrame) -> pd.DataFrame:
         seen = test[run_id].dropna()
         selected_on = "val" if run_id in val else "test"
         chooser = val[run_id].dropna() if run_id in val else seen
+        chooser = chooser[chooser.index.isin(seen.index)]
         best_epoch, oracle_epoch = _first_peak(chooser), _first_peak(seen)
         last = seen.iloc[-1]
         rows.append(
@@ -58,7 +72,7 @@ def best_last_gap(logs: pd.DataFrame) -> pd.DataFrame:
                 "epochs": int(seen.index[-1]),
             }
         )
-    return pd.DataFrame(rows).set_index("run_id")
+    return pd.DataFrame(rows, columns=["run_id", *_BEST_LAST_GAP]).set_index("run_id")
 
 
 def _first_peak(line: "pd.Series[float]") -> int:

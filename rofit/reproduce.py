@@ -82,9 +82,10 @@ def plan(request: Request) -> list[RunSpec]:
 
 
 def varied_fields(specs: list[RunSpec]) -> set[str]:
-    """Return the fields in which the specs differ."""
-    told = [spec.as_dict() for spec in specs]
-    return {key for key in told[0] if any(each[key] != told[0][key] for each in told)}
+    """Return the fields and method parameters in which the specs differ."""
+    told = [spec.as_dict() | dict(spec.method_params) for spec in specs]
+    names = {name for each in told for name in each}
+    return {n for n in names if any(each.get(n) != told[0].get(n) for each in told)}
 
 
 def publish(
@@ -123,8 +124,7 @@ def draw(name: str, folder: Path) -> None:
     if not (folder / "table.csv").exists():
         raise UserError(f"no table.csv in {folder}; run without --redraw first")
     figure = catalog.load_figure(name).draw(pd.read_csv(folder / "table.csv"))
-    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
-    figure.savefig(folder / f"{name}.png", dpi=200)
+    catalog.load_figure("_style").save(figure, folder / name)
 
 
 def about_data(request: Request, spec: RunSpec) -> str:

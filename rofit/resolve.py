@@ -37,6 +37,9 @@ def override(spec: RunSpec, settings: dict[str, str]) -> RunSpec:
     Raises:
         UserError: a key that is neither, or a value that cannot be read.
     """
+    if "method" in settings:  # first: it decides which parameters there are
+        settings = dict(settings)
+        spec = spec.replace(method=settings.pop("method"), method_params=())
     fields, params = knob_types(RunSpec), knob_types(find_method(spec.method).Params)
     changes: dict[str, Any] = {}
     told = dict(spec.method_params)
@@ -46,7 +49,6 @@ def override(spec: RunSpec, settings: dict[str, str]) -> RunSpec:
         elif key in params:
             told[key] = parse_value(key, text, params[key])
         else:
-            raise unknown(
-                f"field (of a run or of {spec.method})", key, [*fields, *params]
-            )
+            known = [*fields.keys() - {"method_params"}, *params]
+            raise unknown(f"field (of a run or of {spec.method})", key, known)
     return resolve(spec.replace(**changes, method_params=tuple(told.items())))

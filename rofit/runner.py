@@ -166,18 +166,19 @@ def _begin(
     """Take the newest checkpoint, and drop the rows that are past it."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     about = environment(name, torch.get_num_threads()) | {"data_digest": digest}
+    watched = sorted(training.watch.diagnostics)
     found = checkpoint.load_last(folder.checkpoints, device)
     if found is None:
         folder.keep_epochs_to(0)
         folder.note_environment(about)
         folder.write_sample("labels", labels)
-        folder.event("start", environment=about)
+        folder.event("start", diagnostics=watched, environment=about)
         return
     state, file = found
     training.load_state_dict(state)
     folder.keep_epochs_to(training.epoch)
     where = {"epoch": training.epoch, "step": training.step, "file": file}
-    folder.event("resume", **where, environment=about)
+    folder.event("resume", **where, diagnostics=watched, environment=about)
 
 
 def _initial_model(spec: RunSpec, data: Dataset) -> torch.nn.Module:

@@ -1,6 +1,7 @@
 """What the flags of one command mean: where, how big, on what, for how long."""
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from rofit import catalog
+from rofit.errors import UserError
 from rofit.knobs import parse_pair
 from rofit.places import Places
 from rofit.progress import Report, Silent, report
@@ -68,6 +70,10 @@ class Session:
         self.settings = dict(parse_pair(text) for text in flags.settings)
         self.scale = flags.scale or _default_scale()
         find_scale(self.scale)
+        if flags.max_minutes is not None and math.isnan(flags.max_minutes):
+            raise UserError("--max-minutes expects a number of minutes, got nan")
+        if flags.data == "":
+            raise UserError("--data expects a path, got nothing")
         if flags.data:
             self._open_data(Path(flags.data))
 
@@ -115,6 +121,8 @@ class Session:
         spec = override(resolve(spec), self.settings)
         if self.flags.seeds is None:
             return [spec]
+        if "seed" in self.settings:
+            raise UserError("--seeds and --set seed exclude each other: give one")
         return [spec.replace(seed=seed) for seed in range(self.flags.seeds)]
 
     def reproduce(
@@ -151,7 +159,17 @@ class Session:
         keep: frozenset[int] = frozenset(),
     ) -> bool:
         """Train the runs that are not done, in order; say whether all are."""
-        missing = [s for s in specs if self.store.folder(s.run_id).state != "done"]
+        diagnostics = set(diagnostics)
+        missing = []
+        for spec in specs:
+            folder = self.store.folder(spec.run_id)
+            if folder.state != "done":
+                missing.append(spec)
+            elif lacking := diagnostics - folder.watched():
+                raise UserError(
+                    f"run {spec.run_id} was trained without {', '.join(lacking)}; move "
+                    f"{folder.path} away and run again"
+                )
         if not missing:
             return True
         from rofit import runner  # imports torch, so only when there is work

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rofit.errors import unknown
+from rofit.errors import UserError, unknown
 from rofit.knobs import Knobs, knob, knob_types
 from rofit.threat import NORMS, ThreatModel
 
@@ -28,7 +28,7 @@ class RunSpec(Knobs):
     """
 
     method: str = knob("pgd_at", "how a batch becomes a loss (rofit list)")
-    method_params: Params = ()
+    method_params: Params = ()  # a mapping is taken as well
     dataset: str = knob("cifar10", "data set, or the name of an archive (--data)")
     dataset_digest: str = knob("", "content of a data set of class folders")
     train_size: int = knob(0, "training images, 0 = all that are left", low=0)
@@ -67,7 +67,7 @@ class RunSpec(Knobs):
     def __post_init__(self) -> None:
         """Check every field against its range, then the threat model."""
         super().__post_init__()
-        object.__setattr__(self, "method_params", tuple(sorted(self.method_params)))
+        object.__setattr__(self, "method_params", _pairs(self.method_params))
         ThreatModel(self.norm, self.epsilon)
 
     @property
@@ -105,10 +105,7 @@ class RunSpec(Knobs):
         for key, value in values.items():
             if key not in knob_types(cls):
                 raise unknown("field of a run", key, knob_types(cls))
-            if key == "method_params":
-                made[key] = tuple((k, _as_tuple(v)) for k, v in dict(value).items())
-            else:
-                made[key] = _as_tuple(value)
+            made[key] = _as_tuple(value)
         return cls(**made)
 
     def _name(self, leave_out: tuple[str, ...]) -> str:
@@ -131,6 +128,16 @@ def epoch_at(fraction: float, epochs: int) -> int:
         (99, 30)
     """
     return round(fraction * epochs)
+
+
+def _pairs(params: Any) -> Params:
+    """Return method parameters, a mapping or pairs, as sorted pairs."""
+    try:
+        return tuple(sorted((k, _as_tuple(v)) for k, v in dict(params).items()))
+    except (TypeError, ValueError):
+        raise UserError(
+            f"method_params must map names to values, got {params!r}"
+        ) from None
 
 
 def _as_tuple(value: Any) -> Any:

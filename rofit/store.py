@@ -105,6 +105,15 @@ class RunFolder:
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         _append(self.path / "events.jsonl", [{"event": what, "at": when} | about])
 
+    def watched(self) -> set[str]:
+        """Return the diagnostics that watched every start and resume of the run."""
+        begun = [
+            e["diagnostics"]
+            for e in read_rows(self.path, "events.jsonl")
+            if e["event"] in ("start", "resume")
+        ]
+        return set.intersection(*map(set, begun)) if begun else set()
+
     def finish(self, summary: dict[str, Any]) -> None:
         """Mark the run as done."""
         write_text(self.path / "done.json", json.dumps(summary, indent=1) + "\n")
@@ -162,7 +171,9 @@ def read_spec(file: Path) -> tuple[RunSpec, str]:
         told = json.loads(file.read_text())
         fields = {k: v for k, v in told.items() if k not in ("run_id", "family_id")}
         return RunSpec.from_dict(fields), told.get("family_id", "")
-    except (OSError, json.JSONDecodeError, AttributeError) as error:
+    except UserError:
+        raise
+    except (OSError, ValueError, AttributeError) as error:
         raise UserError(f"expected a spec.json at {file}, got {error}") from None
 
 

@@ -17,7 +17,7 @@ _HEIGHT, _WIDTH = 12, 64
 
 def claims_table(claims: list[Claim], title: str) -> Table:
     """Return the claims, a row each: verdict, sentence, measured against needed."""
-    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    shown = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
     shown.add_column("verdict", min_width=5)
     shown.add_column("claim")
     shown.add_column("measured, over seeds; needed")
@@ -33,7 +33,7 @@ def claims_table(claims: list[Claim], title: str) -> Table:
 
 def listing(title: str, rows: list[dict[str, Any]]) -> Table:
     """Return rows of one kind as a table, the keys of the first being the headings."""
-    shown = Table(title=title, title_justify="left")
+    shown = Table(title=escape(title), title_justify="left")
     for heading in rows[0] if rows else ["nothing yet"]:
         shown.add_column(heading.replace("_", " "), overflow="fold")
     for row in rows:

@@ -61,8 +61,10 @@ class L2:
         return direction * (epsilon * radius)
 
     def ascent(self, gradient: Tensor) -> Tensor:
-        """The gradient divided by its length (zero where it is zero)."""
-        return gradient / _length(gradient).clamp_min(_TINY)
+        """The gradient divided by its length, however short (zero where it is zero)."""
+        largest = gradient.abs().amax(dim=(1, 2, 3), keepdim=True)
+        scaled = gradient / torch.where(largest > 0, largest, 1.0)
+        return scaled / _length(scaled).clamp_min(_TINY)
 
     def project(self, delta: Tensor, epsilon: float) -> Tensor:
         """Shorten to epsilon what is longer."""

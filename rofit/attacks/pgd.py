@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from rofit.attacks.geometry import GEOMETRIES, into_ball
+from rofit.errors import unknown
 from rofit.modes import evaluating
 from rofit.threat import ThreatModel
 
+BN_MODES = ("eval", "train")
 Inner = Callable[[Tensor], Tensor]
 
 
@@ -33,6 +35,11 @@ class PGD:
     steps: int
     step_size: float
     bn: str = "eval"
+
+    def __post_init__(self) -> None:
+        """Check the BatchNorm mode: a wrong word must not mean the other one."""
+        if self.bn not in BN_MODES:
+            raise unknown("BatchNorm mode of an attack", self.bn, BN_MODES)
 
     @property
     def name(self) -> str:

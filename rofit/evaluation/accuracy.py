@@ -39,7 +39,12 @@ def evaluate(
         attack: maximises the cross entropy with y first; None leaves x clean.
         start: the attack's starts, like x: an image's verdict depends on its own start
             and not on batch size or order.
+
+    Raises:
+        ValueError: an attack without starts, or starts without an attack.
     """
+    if (attack is None) != (start is None):
+        raise ValueError("attack and start go together: give both, or neither")
     correct = torch.zeros((), dtype=torch.int64, device=x.device)
     loss = torch.zeros((), dtype=torch.float64, device=x.device)
     with evaluating(model):

@@ -35,7 +35,7 @@ def build(params: Params, *, attack: PGD, y: Tensor, n_classes: int) -> Method:
         y,
         n_classes,
         r=params.r,
-        momentum=params.momentum,
+        momentum=params.label_momentum,
         clean_share=params.clean_share,
         start=params.start,
     )

@@ -19,7 +19,9 @@ from rofit.methods.method import ATTACK_LABELS, Method, soft_label_objective
 class Params(Knobs):
     """Settings of SGLS: the source's values."""
 
-    momentum: float = knob(0.9, "of the moving average (SGLS)", low=0, high=1)
+    label_momentum: float = knob(
+        0.9, "of the moving average of predictions (SGLS)", low=0, high=1
+    )
     clean_share: float = knob(
         0.2, "of the clean prediction in the average (SGLS)", low=0, high=1
     )
@@ -38,7 +40,7 @@ def build(params: Params, *, attack: PGD, y: Tensor, n_classes: int) -> Method:
         y,
         n_classes,
         r=1.0,
-        momentum=params.momentum,
+        momentum=params.label_momentum,
         clean_share=params.clean_share,
         start=params.start,
     )
