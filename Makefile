@@ -13,7 +13,7 @@ demo: $(VENV)/.installed
 	$(BIN)/rofit run fig1_gradnorm --scale demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

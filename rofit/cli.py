@@ -41,7 +41,6 @@ _SHARED = [
     click.option("--quiet", is_flag=True, help="No progress."),
     click.option("--debug", is_flag=True, help="Show tracebacks."),
 ]
-_out, _err = Console(), Console(stderr=True)
 
 
 def shared(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,7 +49,7 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def with_session(**options: Any) -> Any:
         given = {name: options.pop(name) for name in Flags.__dataclass_fields__}
-        return command(Session(Flags(**given), _err), **options)
+        return command(Session(Flags(**given), Console(stderr=True)), **options)
 
     for option in reversed(_SHARED):
         with_session = option(with_session)
@@ -142,14 +141,14 @@ def show(session: Session, text: str) -> None:
     if session.flags.as_json:
         return _answer(about, True)
     if about["spec"]:
-        _out.print(terminal.listing(folder.path.name, about["spec"]))
+        _print(terminal.listing(folder.path.name, about["spec"]))
     else:
-        _out.print(f"{folder.path.name}: every field has its default", highlight=False)
+        _print(f"{folder.path.name}: every field has its default", highlight=False)
     if len(logs):
-        _out.print(terminal.robust_curve(logs), markup=False, highlight=False)
-        _out.print(terminal.best_last_gap_text(logs), highlight=False)
+        _print(terminal.robust_curve(logs), markup=False, highlight=False)
+        _print(terminal.best_last_gap_text(logs), highlight=False)
     else:
-        _out.print("no epoch is finished yet")
+        _print("no epoch is finished yet")
 
 
 @cli.command()
@@ -199,17 +198,21 @@ def _check_kept(keep: tuple[int, ...], epochs: int) -> None:
             raise UserError(f"--keep expects epochs from 1 to {epochs}, got {epoch}")
 
 
+def _print(*what: Any, **how: Any) -> None:
+    Console().print(*what, **how)
+
+
 def _say_scale(session: Session) -> None:
     if not session.flags.as_json:
-        _out.print(session.about_scale(), highlight=False)
+        click.echo(session.about_scale())
 
 
 def _print_result(result: dict[str, Any]) -> None:
     claims = [from_plain(claim) for claim in result["claims"]]
     title = f"{result['analysis']} ({result['paper']}), {result['size']}"
-    _out.print(terminal.claims_table(claims, title))
+    _print(terminal.claims_table(claims, title))
     for what in ("table", "picture"):
-        _out.print(f"{what:8} {result[what]}", soft_wrap=True, highlight=False)
+        _print(f"{what:8} {result[what]}", soft_wrap=True, highlight=False)
 
 
 def _answer(sections: dict[str, Any], as_json: bool) -> None:
@@ -217,11 +220,11 @@ def _answer(sections: dict[str, Any], as_json: bool) -> None:
         click.echo(json.dumps(sections, indent=1))
         return
     for title, rows in sections.items():
-        _out.print(terminal.listing(title, rows))
+        _print(terminal.listing(title, rows))
 
 
 def _unfinished() -> int:
-    _err.print("unfinished: the same command goes on from here")
+    click.echo("unfinished: the same command goes on from here", err=True)
     return UNFINISHED
 
 

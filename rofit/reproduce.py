@@ -41,7 +41,7 @@ class Request:
         """The result's folder: the scale, and all that departs from it."""
         told = [self.scale]
         if self.data:
-            told.append(self.data[0])
+            told.append(f"{self.data[0]}-{self.data[1][:6]}")
         told += [f"{key}={value}" for key, value in sorted(self.settings.items())]
         if self.seeds is not None:
             told.append(f"seeds={self.seeds}")
@@ -55,7 +55,7 @@ def plan(request: Request) -> list[RunSpec]:
         UserError: unknown analysis, scale or field; an override of a field that the
             analysis itself varies.
     """
-    from rofit.resolve import override, resolve  # imports torch, so only when wanted
+    from rofit.resolve import override_each  # imports torch, so only when wanted
 
     analysis = catalog.load_analysis(request.name)
     scale = find_scale(request.scale)
@@ -69,16 +69,13 @@ def plan(request: Request) -> list[RunSpec]:
         raise UserError(
             f"{request.name} compares data sets; --data cannot replace them"
         )
-    wanted = []
-    for spec in specs:
-        sized = scale.apply(spec, but=varied)
-        if request.data:
-            name, digest, _ = request.data
-            sized = sized.replace(dataset=name, dataset_digest=digest)
-        sized = override(resolve(sized), request.settings)
-        for seed in range(request.seeds or scale.seeds):
-            wanted.append(sized.replace(seed=seed))
-    return wanted
+    sized = [scale.apply(spec, but=varied) for spec in specs]
+    if request.data:
+        name, digest, _ = request.data
+        sized = [s.replace(dataset=name, dataset_digest=digest) for s in sized]
+    seeds = range(request.seeds or scale.seeds)
+    wanted = override_each(sized, request.settings)
+    return [spec.replace(seed=seed) for spec in wanted for seed in seeds]
 
 
 def varied_fields(specs: list[RunSpec]) -> set[str]:

@@ -52,3 +52,22 @@ def override(spec: RunSpec, settings: dict[str, str]) -> RunSpec:
             known = [*fields.keys() - {"method_params"}, *params]
             raise unknown(f"field (of a run or of {spec.method})", key, known)
     return resolve(spec.replace(**changes, method_params=tuple(told.items())))
+
+
+def override_each(specs: list[RunSpec], settings: dict[str, str]) -> list[RunSpec]:
+    """Return the specs with the settings; a method's parameter goes to who has it.
+
+    Raises:
+        UserError: a key that is neither a field nor a parameter of any of the methods,
+            or a value that cannot be read.
+    """
+    own = {s.method: set(knob_types(find_method(s.method).Params)) for s in specs}
+    somebodys = set().union(*own.values())
+    for_others = {spec.method: somebodys - own[spec.method] for spec in specs}
+    return [
+        override(
+            spec,
+            {k: v for k, v in settings.items() if k not in for_others[spec.method]},
+        )
+        for spec in specs
+    ]

@@ -134,6 +134,7 @@ class Session:
         if self.flags.redraw:
             draw(name, folder)
             return True
+        self._check_watched(specs, diagnostics)
         if not self.train(specs, diagnostics):
             return False
         publish(request, specs, self.store, folder)
@@ -159,17 +160,7 @@ class Session:
         keep: frozenset[int] = frozenset(),
     ) -> bool:
         """Train the runs that are not done, in order; say whether all are."""
-        diagnostics = set(diagnostics)
-        missing = []
-        for spec in specs:
-            folder = self.store.folder(spec.run_id)
-            if folder.state != "done":
-                missing.append(spec)
-            elif lacking := diagnostics - folder.watched():
-                raise UserError(
-                    f"run {spec.run_id} was trained without {', '.join(lacking)}; move "
-                    f"{folder.path} away and run again"
-                )
+        missing = [s for s in specs if self.store.folder(s.run_id).state != "done"]
         if not missing:
             return True
         from rofit import runner  # imports torch, so only when there is work
@@ -192,6 +183,17 @@ class Session:
                 if not done or more and (stop.now or stop.out_of_time):
                     return False
         return True
+
+    def _check_watched(self, specs: list[RunSpec], diagnostics: Iterable[str]) -> None:
+        for spec in specs:
+            folder = self.store.folder(spec.run_id)
+            lacking = set(diagnostics) - folder.watched()
+            if lacking and folder.state == "done":
+                names = ", ".join(sorted(lacking))
+                raise UserError(
+                    f"run {spec.run_id} was trained without {names}; move its folder "
+                    f"{folder.path} away and run again"
+                )
 
     def _report(self, place: str, spec: RunSpec, epoch: int) -> Report:
         if self.flags.quiet:

@@ -107,12 +107,12 @@ class RunFolder:
 
     def watched(self) -> set[str]:
         """Return the diagnostics that watched every start and resume of the run."""
-        begun = [
-            e["diagnostics"]
-            for e in read_rows(self.path, "events.jsonl")
-            if e["event"] in ("start", "resume")
+        sets = [
+            set(event.get("diagnostics", ()))
+            for event in read_rows(self.path, "events.jsonl")
+            if event["event"] in ("start", "resume")
         ]
-        return set.intersection(*map(set, begun)) if begun else set()
+        return set.intersection(*sets) if sets else set()
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Mark the run as done."""
@@ -170,7 +170,8 @@ def read_spec(file: Path) -> tuple[RunSpec, str]:
     try:
         told = json.loads(file.read_text())
         fields = {k: v for k, v in told.items() if k not in ("run_id", "family_id")}
-        return RunSpec.from_dict(fields), told.get("family_id", "")
+        spec = RunSpec.from_dict(fields)
+        return spec, told.get("family_id", spec.family_id)
     except UserError:
         raise
     except (OSError, ValueError, AttributeError) as error:

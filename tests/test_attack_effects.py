@@ -167,9 +167,6 @@ def test_attack_is_called_by_its_steps():
     assert PGD(LINF, 20, 0.01).name == "pgd20"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="PGD takes any other text for train: a silent fallback"
-)
 def test_unknown_batchnorm_mode_is_refused(problem):
     with pytest.raises(ValueError, match="bn"):
         _run(problem, bn="Eval")

@@ -143,7 +143,6 @@ def test_data_decodes_an_archive_and_shows_it(tmp_path):
     assert "pets" in [row["name"] for row in rows if row["present"]]
 
 
-@pytest.mark.xfail(strict=True, reason="rows are chosen by the file's name")
 @pytest.mark.parametrize(
     ("file", "name"), [("My Pets.zip", "my_pets"), ("digits-mine.zip", "digits-mine")]
 )

@@ -111,10 +111,6 @@ def test_falls_rises_and_ramps_are_those_worked_out_by_hand(table):
     assert claims[LESS].measured == pytest.approx((10 - 2 + 14 - 2) / 2)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="measured between the drops; PAPER: over all epochs after the 1st",
-)
 def test_norm_and_accuracy_are_compared_over_all_epochs_after_the_first_drop(table):
     # ranks of the norm 1 3 2 5 4 6 7 and of the test accuracy 6 7 5 4 3 2 1 (epochs 3
     # to 9): squared differences 25 16 9 1 1 16 36, so 1 - 6 * 104 / (7 * 48)
@@ -155,9 +151,6 @@ def test_without_validation_images_the_test_images_choose_and_it_is_said(tmp_pat
     assert fig1.claims(table)[FALL].measured == pytest.approx(44 - 32)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="_after falls back to the whole run where a drop is missing"
-)
 @pytest.mark.parametrize("drops", [0, 1])
 def test_what_comes_after_a_drop_that_never_came_is_not_measured(tmp_path, drops):
     seen = OVERFITS | {"learning_rate": [0.1] * 5 + [0.01 if drops else 0.1] * 4}
@@ -166,7 +159,6 @@ def test_what_comes_after_a_drop_that_never_came_is_not_measured(tmp_path, drops
     assert drops or math.isnan(claims[RAMP_1].measured)
 
 
-@pytest.mark.xfail(strict=True, reason="scipy warns of constant input on stderr")
 def test_accuracy_that_does_not_move_leaves_the_claim_undecided_and_unwarned(tmp_path):
     seen = OVERFITS | {"test": [0.1] * 9}
     claim = fig1.claims(_table(tmp_path, [seen], [seen]))[TOGETHER]

@@ -69,9 +69,6 @@ def test_ascent_is_zero_where_the_gradient_is(norm):
     assert (GEOMETRIES[norm].ascent(torch.zeros(2, 1, 2, 2)) == 0).all()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="L2.ascent divides by 1e-12: confident images are not attacked"
-)
 def test_l2_ascent_has_length_one_also_for_a_tiny_gradient():
     gradient = torch.full((1, 1, 2, 2), 1e-15)
     assert GEOMETRIES["l2"].ascent(gradient).norm().item() == pytest.approx(1, rel=1e-5)

@@ -148,9 +148,6 @@ def test_clean_predictions_are_read_only_where_they_count():
     assert torch.allclose(only.refine(ALL, Y, _logits(0), clean), clean.softmax(1))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="refine without the clean logits drops their share silently"
-)
 def test_missing_clean_predictions_never_shrink_the_labels():
     rule = _rule(clean_share=0.2)
     try:

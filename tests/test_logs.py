@@ -62,9 +62,6 @@ def test_columns_have_the_declared_types(tmp_path):
     assert {name: types[name] for name in ROW_COLUMNS} == ROW_COLUMNS
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a text column that no row fills, or of no rows, is no category"
-)
 @pytest.mark.parametrize("rows", [[], ROWS[1:2]], ids=["no rows", "no attack"])
 def test_columns_have_the_declared_types_when_nothing_fills_them(tmp_path, rows):
     _run(tmp_path, SGLS, rows)
@@ -184,7 +181,6 @@ def test_spec_with_a_field_of_a_later_version_is_a_user_error(tmp_path):
         load_logs(tmp_path)
 
 
-@pytest.mark.xfail(strict=True, reason="pd.concat of nothing: 'No objects to ...'")
 def test_empty_selection_of_runs_is_a_user_error(tmp_path):
     _run(tmp_path, PGD, ROWS)
     with pytest.raises(UserError):

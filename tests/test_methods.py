@@ -27,7 +27,7 @@ EVERY = [(name, {}) for name in METHODS] + [
     ("label_smoothing", {"rho": 1.0}),
     ("sglr", {"r": 0.0}),
     ("sglr", {"objective": "sce"}),
-    ("sglr", {"clean_share": 0.0, "momentum": 0.0}),
+    ("sglr", {"clean_share": 0.0, "label_momentum": 0.0}),
 ]
 every = pytest.mark.parametrize(("name", "settings"), EVERY)
 
@@ -61,7 +61,12 @@ def test_method_is_the_file_of_its_name_with_frozen_parameters(name):
             setattr(params, each.name, each.default)
 
 
-SGLS = {"momentum": 0.9, "clean_share": 0.2, "start": 0.445, "attack_labels": "given"}
+SGLS = {
+    "label_momentum": 0.9,
+    "clean_share": 0.2,
+    "start": 0.445,
+    "attack_labels": "given",
+}
 DEFAULTS = {
     "standard": {},
     "pgd_at": {},

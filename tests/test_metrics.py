@@ -102,25 +102,16 @@ def test_curve_of_what_was_not_measured_is_empty():
     assert curve(_logs(BESIDES), split="test").empty
 
 
-@pytest.mark.xfail(
-    strict=True, reason="KeyError: val's best epoch is looked up among test's epochs"
-)
 def test_epoch_whose_test_row_is_torn_off_is_not_chosen():
     val, test = _rows("val", [0.1, 0.2, 0.3, 0.4, 0.5]), _rows("test", TEST)
     row = best_last_gap(_logs(val, test[:-1])).loc["a"]
     assert (row["best_epoch"], row["best"], row["epochs"]) == (4, 0.60, 4)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="KeyError: an empty frame has no run_id to be the index"
-)
 def test_logs_without_robust_test_rows_give_an_empty_table():
     assert len(best_last_gap(_logs(BESIDES))) == 0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="curve averages duplicates: pgd20 and cw become their mean"
-)
 def test_two_attacks_on_one_split_are_never_averaged():
     stronger = [value - 0.1 for value in TEST]
     logs = _logs(_rows("test", TEST), _rows("test", stronger, attack="cw"))

@@ -4,10 +4,9 @@ import re
 import shlex
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from command_line import rofit
-
-import rofit.logs
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -46,7 +45,7 @@ def test_the_notebook_lines_of_the_readme_run(store, monkeypatch):
     (block,) = re.findall(r"^```python\n(.*?)^```", README, flags=re.M | re.S)
     names = {}
     exec(block, names)
-    assert isinstance(names["logs"], type(rofit.logs.load_logs("runs")))
+    assert isinstance(names["logs"], pd.DataFrame)
     assert len(names["test"])
 
 

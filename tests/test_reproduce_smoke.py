@@ -151,7 +151,6 @@ def test_json_answer_is_read_by_any_reader_of_json(ran):
     assert result["claims"] == saved
 
 
-@pytest.mark.xfail(strict=True, reason="rc_context is over when draw() saves the file")
 def test_saved_picture_embeds_fonts_that_journals_take(ran):
     assert b"/Type3" not in (ran.folder / f"{ran.name}.pdf").read_bytes()
 

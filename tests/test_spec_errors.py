@@ -47,9 +47,6 @@ def test_unknown_field_of_a_file_is_answered_with_the_nearest():
         RunSpec.from_dict({"epsilom": 0.1})
 
 
-@pytest.mark.xfail(
-    strict=True, reason="method_params are not checked: a mapping becomes its keys"
-)
 def test_mapping_of_method_parameters_is_understood_or_refused():
     try:
         spec = RunSpec(method="sglr", method_params={"r": 0.5})
@@ -58,9 +55,6 @@ def test_mapping_of_method_parameters_is_understood_or_refused():
     assert spec.method_params == (("r", 0.5),)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=TypeError, reason="from_dict: dict(3) is not a UserError"
-)
 def test_file_whose_method_parameters_are_no_mapping_is_refused():
     with pytest.raises(UserError, match="method_params"):
         RunSpec.from_dict({"method_params": 3})

@@ -80,7 +80,6 @@ def test_listing_of_nothing_says_so():
     assert "nothing yet" in _printed(terminal.listing("runs", []))
 
 
-@pytest.mark.xfail(strict=True, reason="the title is read as rich's markup")
 def test_listing_keeps_brackets_of_a_path_in_its_title():
     rows = [{"a heading that is longer than the title": 1}]
     assert "runs in /tmp/[a]" in _printed(terminal.listing("runs in /tmp/[a]", rows))

@@ -125,7 +125,7 @@ def test_sglr_with_nothing_of_the_given_label_is_sgls(training):
 @pytest.mark.parametrize("r", [0.25, 0.8])
 def test_without_history_the_whole_gradient_is_plain_training_scaled(training, r):
     """PAPER 1.2: self-refinement alone changes no direction, on a real network too."""
-    params = (("r", r), ("momentum", 0.0), ("clean_share", 0.0))
+    params = (("r", r), ("label_momentum", 0.0), ("clean_share", 0.0))
     scaled = _doubled(training(method="sglr", method_params=params))
     plain = _doubled(training(method="pgd_at"))
     for run in (scaled, plain):

@@ -39,7 +39,7 @@ class PGD:
     def __post_init__(self) -> None:
         """Check the BatchNorm mode: a wrong word must not mean the other one."""
         if self.bn not in BN_MODES:
-            raise unknown("BatchNorm mode of an attack", self.bn, BN_MODES)
+            raise unknown("bn (BatchNorm mode)", self.bn, BN_MODES)
 
     @property
     def name(self) -> str:

@@ -79,9 +79,9 @@ class SelfGuided:
             logits_clean: (B, K) on the clean inputs, train mode, where read.
         """
         if self.active:
-            assert (logits_clean is not None) == self.reads_clean
             seen = (1 - self.clean_share) * F.softmax(logits_adv.detach(), dim=1)
-            if logits_clean is not None:
+            if self.reads_clean:
+                assert logits_clean is not None
                 clean = F.softmax(logits_clean.detach(), dim=1)
                 seen = seen + self.clean_share * clean
             kept = self.momentum * self.average[index]
