@@ -40,7 +40,7 @@ def draw(table: pd.DataFrame) -> Figure:
             axes.set_title(f"({letter})", loc="left", fontsize=8)
         left.set_ylabel("gradient norm, training step")
         right.set_ylabel(f"robust accuracy, {_attack(table)} (%)")
-        right.legend(handles=_legend(table), ncols=2, loc="best")
+        figure.legend(handles=_legend(table), ncols=5, loc="outside upper center")
         stamp(figure, table)
     return figure
 
