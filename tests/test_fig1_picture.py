@@ -88,7 +88,7 @@ def test_best_epoch_of_every_run_and_the_drop_are_marked(figure):
 
 def test_legend_names_methods_splits_and_who_chose_best(figure, table):
     def legend(drawn: Figure) -> list[str]:
-        return [text.get_text() for text in drawn.axes[1].get_legend().get_texts()]
+        return [text.get_text() for text in drawn.legends[0].get_texts()]
 
     methods = [LOOKS["pgd_at"].label, LOOKS["sgls"].label]
     lines = ["test", "train, on the fly"]
