@@ -5,11 +5,25 @@ defect of ours or of the machine and exits with 1.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class UserError(ValueError):
     """Input that cannot be used: says what was expected, what came and what to do."""
+
+
+def look_up(kind: str, name: str, registry: Mapping[str, T]) -> T:
+    """Return what a registry holds under *name*.
+
+    Raises:
+        UserError: nothing; the nearest names are listed.
+    """
+    if name not in registry:
+        raise unknown(kind, name, registry)
+    return registry[name]
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:

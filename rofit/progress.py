@@ -1,8 +1,7 @@
 """How far a training is: a bar on a terminal, plain lines elsewhere."""
 
 import time
-from types import TracebackType
-from typing import Protocol
+from contextlib import AbstractContextManager
 
 from rich.console import Console
 from rich.progress import (
@@ -16,18 +15,10 @@ from rich.progress import (
 _EVERY = 20  # seconds between plain lines
 
 
-class Report(Protocol):
-    """Who hears how far a training is. A context manager."""
+class Report(AbstractContextManager["Report"]):
+    """Hears how far a training is; this one says nothing."""
 
-    def __enter__(self) -> "Report":
-        """Begin."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """End."""
 
     def step(self, epoch: int, step: int, steps: int) -> None:
@@ -37,29 +28,7 @@ class Report(Protocol):
         """Hear of a finished epoch (from 1), its rate and its robust accuracy."""
 
 
-class Silent:
-    """Says nothing."""
-
-    def __enter__(self) -> "Silent":
-        """Begin."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End."""
-
-    def step(self, epoch: int, step: int, steps: int) -> None:
-        """Do nothing."""
-
-    def epoch(self, epoch: int, lr: float, score: float) -> None:
-        """Do nothing."""
-
-
-class Bar(Silent):
+class Bar(Report):
     """A bar with the time left, the learning rate and the current robust accuracy."""
 
     def __init__(self, console: Console, label: str, epochs: int, done: int) -> None:
@@ -82,12 +51,7 @@ class Bar(Silent):
         self.progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Leave it as it stands."""
         self.progress.stop()
 
@@ -101,7 +65,7 @@ class Bar(Silent):
         self.progress.update(self.task, completed=epoch, seen=seen)
 
 
-class Lines(Silent):
+class Lines(Report):
     """A line every twenty seconds and at the end."""
 
     def __init__(self, console: Console, label: str, epochs: int, done: int) -> None:

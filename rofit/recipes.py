@@ -8,7 +8,7 @@ under one recipe. Everything not listed is as RunSpec's defaults say: SGD, learn
 from dataclasses import dataclass, field
 from typing import Any
 
-from rofit.errors import unknown
+from rofit.errors import look_up
 from rofit.spec import RunSpec
 
 
@@ -55,6 +55,4 @@ def find_recipe(name: str) -> Recipe:
     Raises:
         UserError: no such recipe.
     """
-    if name not in RECIPES:
-        raise unknown("recipe", name, RECIPES)
-    return RECIPES[name]
+    return look_up("recipe", name, RECIPES)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rofit.errors import unknown
+from rofit.errors import look_up
 from rofit.spec import RunSpec
 
 TOUCHABLE = frozenset(
@@ -112,6 +112,4 @@ def find_scale(name: str) -> Scale:
     Raises:
         UserError: no such scale.
     """
-    if name not in SCALES:
-        raise unknown("scale", name, SCALES)
-    return SCALES[name]
+    return look_up("scale", name, SCALES)

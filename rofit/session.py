@@ -14,7 +14,7 @@ from rofit import catalog
 from rofit.errors import UserError
 from rofit.knobs import parse_pair
 from rofit.places import Places
-from rofit.progress import Report, Silent, report
+from rofit.progress import Report, report
 from rofit.recipes import find_recipe
 from rofit.reproduce import Request, draw, publish, result_folder
 from rofit.scales import find_scale
@@ -197,7 +197,7 @@ class Session:
 
     def _report(self, place: str, spec: RunSpec, epoch: int) -> Report:
         if self.flags.quiet:
-            return Silent()
+            return Report()
         label = f"{place} {spec.method} seed {spec.seed}"
         return report(self.console, label, spec.epochs, epoch)
 

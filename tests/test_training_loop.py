@@ -152,7 +152,7 @@ def test_run_held_by_another_is_refused(smoke_spec, tmp_path):
 
 
 def test_time_limit_stops_at_an_epochs_end(smoke_spec, tmp_path):
-    from rofit.progress import Silent
+    from rofit.progress import Report
     from rofit.store import RunStore
     from rofit.training.stop import Stop
 
@@ -164,7 +164,7 @@ def test_time_limit_stops_at_an_epochs_end(smoke_spec, tmp_path):
         data=tmp_path,
         device=CPU,
         stop=Stop(max_minutes=0),
-        report=lambda s, e: Silent(),
+        report=lambda s, e: Report(),
     )
     assert not done
     state = last_state(folder)
@@ -180,7 +180,7 @@ def test_gpu_run_follows_the_cpu_run(smoke_spec, tmp_path):
     import rofit.runner as runner_module
 
     folder = runner_module.RunFolder(tmp_path / "gpu" / spec.run_id)
-    from rofit.progress import Silent
+    from rofit.progress import Report
     from rofit.training.stop import Stop
 
     runner.run(
@@ -189,7 +189,7 @@ def test_gpu_run_follows_the_cpu_run(smoke_spec, tmp_path):
         data=tmp_path,
         device=torch.device("cuda"),
         stop=Stop(),
-        report=lambda s, e: Silent(),
+        report=lambda s, e: Report(),
     )
     cpu = load_logs(tmp_path / "cpu" / "runs")
     gpu = load_logs(tmp_path / "gpu")

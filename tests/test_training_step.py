@@ -8,7 +8,7 @@ from toy_problems import random_dataset
 
 from rofit import runner
 from rofit.methods import METHODS
-from rofit.progress import Silent
+from rofit.progress import Report
 from rofit.training.batches import Batch
 from rofit.training.loop import train_epoch, train_step
 from rofit.training.stop import Stop
@@ -96,7 +96,7 @@ def test_batchnorm_sees_the_clean_batch_too_while_labels_are_refined(
 ):
     run = training(method="sgls")
     run.epoch = epoch
-    train_epoch(run, Stop(), Silent())
+    train_epoch(run, Stop(), Report())
     counts = [
         value.item()
         for key, value in run.model.state_dict().items()
@@ -108,7 +108,7 @@ def test_batchnorm_sees_the_clean_batch_too_while_labels_are_refined(
 def _trained(run):
     """Train the second of two epochs: the one in which labels are refined."""
     run.epoch = 1
-    terms = train_epoch(run, Stop(), Silent())
+    terms = train_epoch(run, Stop(), Report())
     return terms, run.model.state_dict(), run.method.labels.state_dict()["average"]
 
 
@@ -160,5 +160,5 @@ def test_training_draws_nothing_from_the_global_stream(training, method):
     run = training(method=method)
     before = torch.get_rng_state()
     run.epoch = 1
-    train_epoch(run, Stop(), Silent())
+    train_epoch(run, Stop(), Report())
     assert torch.equal(torch.get_rng_state(), before)

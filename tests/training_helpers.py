@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from rofit import runner
-from rofit.progress import Silent
+from rofit.progress import Report
 from rofit.store import RunStore
 from rofit.training import checkpoint
 from rofit.training.stop import Stop
@@ -13,7 +13,7 @@ from rofit.training.stop import Stop
 CPU = torch.device("cpu")
 
 
-class StopAfter(Silent):
+class StopAfter(Report):
     """Asks for a stop once so many steps were made."""
 
     def __init__(self, stop, steps):
@@ -29,7 +29,7 @@ def train(spec, root: Path, *, stop_after=None, **options):
     """Train *spec* under *root*; return its folder and whether it is done."""
     folder = RunStore(root / "runs").folder(spec.run_id)
     stop = Stop()
-    report = Silent() if stop_after is None else StopAfter(stop, stop_after)
+    report = Report() if stop_after is None else StopAfter(stop, stop_after)
     done = runner.run(
         spec,
         folder,

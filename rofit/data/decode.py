@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from rofit.data.archives import Parts
 from rofit.data.images import Pixels
@@ -74,9 +74,11 @@ def _pixels(data: bytes, file: Parts, path: Path) -> Pixels:
             mode = image.mode
             array = np.asarray(image.convert("L" if mode in _GREY else "RGB"))
     except _UNREADABLE as error:
+        unlike = isinstance(error, UnidentifiedImageError)
+        why = "" if unlike else f" ({in_one_line(error)})"
         raise UserError(
             f"expected an image in {'/'.join(file)} of {path}, got another or a "
-            f"damaged file ({in_one_line(error)}); replace or remove it"
+            f"damaged file{why}; replace or remove it"
         ) from error
     if mode.startswith(_DEEP):
         raise UserError(

@@ -2,7 +2,7 @@
 
 from rofit.diagnostics.diagnostic import Diagnostic, Watch
 from rofit.diagnostics.gradient_norm import GradientNorm
-from rofit.errors import unknown
+from rofit.errors import look_up
 
 __all__ = ["DIAGNOSTICS", "Diagnostic", "Watch", "find_diagnostic"]
 
@@ -17,6 +17,4 @@ def find_diagnostic(name: str) -> type[Diagnostic]:
     Raises:
         UserError: no such diagnostic.
     """
-    if name not in DIAGNOSTICS:
-        raise unknown("diagnostic", name, DIAGNOSTICS)
-    return DIAGNOSTICS[name]
+    return look_up("diagnostic", name, DIAGNOSTICS)

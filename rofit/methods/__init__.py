@@ -3,7 +3,7 @@
 from types import ModuleType
 from typing import Any
 
-from rofit.errors import unknown
+from rofit.errors import look_up, unknown
 from rofit.knobs import knob_types
 from rofit.methods import label_smoothing, pgd_at, sglr, sgls, standard
 from rofit.methods.method import Method
@@ -25,9 +25,7 @@ def find_method(name: str) -> ModuleType:
     Raises:
         UserError: no such method.
     """
-    if name not in METHODS:
-        raise unknown("method", name, METHODS)
-    return METHODS[name]
+    return look_up("method", name, METHODS)
 
 
 def make_params(name: str, settings: dict[str, Any]) -> Any:
