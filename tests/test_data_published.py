@@ -175,7 +175,8 @@ def test_failed_download_says_where_the_files_belong(tmp_path, name, asked):
         f"expected {name} under .*{tmp_path.name}, found none, and could not fetch it "
         # torchvision 0.19 does not hand on why the last mirror failed
         r"\(.*(no network in tests|Error downloading).*\); run "
-        rf"`rofit data {name} --fetch` with a network, put {DATASETS[name].archives[0]}.* into .*, or pass --data"
+        rf"`rofit data {name} --fetch` with a network, "
+        rf"put {DATASETS[name].archives[0]}.* into .*, or pass --data"
     )
     with pytest.raises(UserError, match=sentence) as caught:
         load(name, root=tmp_path)
