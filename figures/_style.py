@@ -8,8 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-COLUMN = 3.25  # inches, a column of the paper; a page is 6.875 wide
-PAGE = 6.875
+PAGE = 6.875  # inches, both columns of the paper
 
 RC: Any = {
     "font.size": 8,

@@ -143,17 +143,17 @@ def data(session: "Session", name: str | None, fetch: bool) -> dict[str, Rows]:
     from rofit.data import datasets, folders
 
     root = session.places.data
-    rows = [asdict(row) for row in datasets.describe(root)]
+    title = f"data sets in {root}"
     if name is None:
         shown = ("name", "size", "present", "where")
-        rows = [{key: row[key] for key in shown} for row in rows]
-        return {f"data sets in {root}": rows}
+        told = map(asdict, datasets.describe(root))
+        return {title: [{key: row[key] for key in shown} for row in told]}
     if name not in datasets.DATASETS and Path(name).exists():
         found = folders.read_class_folders(Path(name), cache=root)
     else:
         found = datasets.load(name, root=root, download=fetch)
-    rows = [asdict(row) for row in datasets.describe(root)]
-    return {f"data sets in {root}": [r for r in rows if r["name"] == found.name]}
+    rows = [row for row in datasets.describe(root) if row.name == found.name]
+    return {title: [asdict(row) for row in rows]}
 
 
 def _parameters(params: type) -> str:

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,6 @@ class Session:
 
     Attributes:
         places: folders of runs, results and data.
-        scale: name of the scale.
         settings: overrides as text, field -> value.
         data: name, digest and description of the data set of ``--data``.
     """
@@ -55,7 +54,6 @@ class Session:
     flags: Flags
     console: Console
     places: Places = field(init=False)
-    scale: str = field(init=False)
     settings: dict[str, str] = field(init=False)
     data: tuple[str, str, str] | None = field(init=False, default=None)
 
@@ -68,14 +66,19 @@ class Session:
         flags = self.flags
         self.places = Places.given(flags.store, flags.out)
         self.settings = dict(parse_pair(text) for text in flags.settings)
-        self.scale = flags.scale or _default_scale()
-        find_scale(self.scale)
+        if flags.scale:
+            find_scale(flags.scale)
         if flags.max_minutes is not None and math.isnan(flags.max_minutes):
             raise UserError("--max-minutes expects a number of minutes, got nan")
         if flags.data == "":
             raise UserError("--data expects a path, got nothing")
         if flags.data:
             self._open_data(Path(flags.data))
+
+    @cached_property
+    def scale(self) -> str:
+        """Name of the scale; asks torch for a GPU only where nobody named one."""
+        return self.flags.scale or _default_scale()
 
     @property
     def store(self) -> RunStore:
