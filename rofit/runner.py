@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from rofit.attacks.pgd import PGD
 from rofit.data import datasets
 from rofit.data.images import Dataset, Images
 from rofit.data.noise import symmetric_noise
@@ -16,8 +15,10 @@ from rofit.data.splits import split
 from rofit.diagnostics import DIAGNOSTICS, Watch, find_diagnostic
 from rofit.environment import environment
 from rofit.errors import UserError, unknown
+from rofit.evaluation.accuracy import CHUNK
 from rofit.methods import find_method, make_params
 from rofit.models import build_model
+from rofit.models.classifier import Classifier
 from rofit.progress import Report
 from rofit.resolve import described
 from rofit.seeding import numpy_rng, stream_seed
@@ -26,6 +27,7 @@ from rofit.store import RunFolder
 from rofit.training import checkpoint
 from rofit.training.batches import DeviceImages
 from rofit.training.curves import LearningCurves
+from rofit.training.engine import find_engine, keep_memory, make_attack, set_precision
 from rofit.training.loop import Diverged, train
 from rofit.training.state import Training
 from rofit.training.stop import Stop
@@ -63,6 +65,7 @@ def build(
     *,
     data: Dataset,
     device: torch.device,
+    engine: str = "eager",
     diagnostics: Iterable[str] = (),
     keep: frozenset[int] = frozenset(),
 ) -> tuple[Training, pd.DataFrame]:
@@ -95,7 +98,7 @@ def build(
     )
     labels["redrawn"] = labels.index.isin(noisy.flipped)
     train_images = DeviceImages(Images(parts.train.pixels, noisy.given), device)
-    attack = PGD(spec.threat, spec.attack_steps, spec.step_size, spec.attack_bn)
+    attack = make_attack(spec, spec.attack_steps, engine, bn=spec.attack_bn)
     method = find_method(spec.method).build(
         make_params(spec.method, dict(spec.method_params)),
         attack=attack,
@@ -109,7 +112,12 @@ def build(
             "test": DeviceImages(parts.test, device),
         },
         trained_with=method.attack,
-        evaluated_with=PGD(spec.threat, spec.eval_steps, spec.step_size),
+        evaluated_with=make_attack(
+            spec,
+            spec.eval_steps,
+            engine,
+            batch=CHUNK["cuda"] if device.type == "cuda" else 0,
+        ),
         seed=spec.seed,
     )
     watch = Watch({name: find_diagnostic(name)() for name in diagnostics})
@@ -124,6 +132,7 @@ def run(
     *,
     data: Path,
     device: torch.device,
+    engine: str = "auto",
     stop: Stop,
     report: Callable[[RunSpec, int], Report],
     keep: frozenset[int] = frozenset(),
@@ -135,13 +144,22 @@ def run(
         Diverged: a term of the loss became NaN or infinite.
     """
     images = load_data(spec, data)
+    made, why = find_engine(engine, spec, device)
+    keep_memory()
+    set_precision(spec.precision)
     training, labels = build(
-        spec, data=images, device=device, diagnostics=diagnostics, keep=keep
+        spec,
+        data=images,
+        device=device,
+        engine=made,
+        diagnostics=diagnostics,
+        keep=keep,
     )
     with folder.opened(described(spec)):
         if folder.state == "done":
             return True
-        _begin(training, labels, folder, device, images.digest)
+        about = {"data_digest": images.digest, "engine": made}
+        _begin(training, labels, folder, device, about)
         begun = time.monotonic()
         try:
             with report(spec, training.epoch) as told:
@@ -161,11 +179,11 @@ def _begin(
     labels: pd.DataFrame,
     folder: RunFolder,
     device: torch.device,
-    digest: str,
+    about: dict[str, str],
 ) -> None:
     """Take the newest checkpoint, and drop the rows that are past it."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    about = environment(name, torch.get_num_threads()) | {"data_digest": digest}
+    about = environment(name, torch.get_num_threads()) | about
     watched = sorted(training.watch.diagnostics)
     found = checkpoint.load_last(folder.checkpoints, device)
     if found is None:
@@ -181,7 +199,7 @@ def _begin(
     folder.event("resume", **where, diagnostics=watched, environment=about)
 
 
-def _initial_model(spec: RunSpec, data: Dataset) -> torch.nn.Module:
+def _initial_model(spec: RunSpec, data: Dataset) -> Classifier:
     mean, std = data.statistics() if spec.normalise else (None, None)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(spec.seed, "init"))

@@ -13,7 +13,7 @@ from rofit.spec import RunSpec
 
 TOUCHABLE = frozenset(
     "dataset train_size val_size test_size crop_pad flip label_noise model width "
-    "attack_steps eval_steps epochs batch_size lr".split()
+    "attack_steps eval_steps epochs batch_size lr precision".split()
 )
 
 
@@ -95,12 +95,13 @@ SCALES: dict[str, Scale] = {
             "eval_steps": 10,
             "epochs": 40,
             "batch_size": 64,
+            "precision": "bf16",
         },
     ),
     "gpu": Scale(
         about="all of CIFAR-10, PreAct ResNet-18, 30 epochs: under 10 minutes on a GPU",
         seeds=1,
-        changes={"eval_steps": 10, "epochs": 30},
+        changes={"eval_steps": 10, "epochs": 30, "precision": "bf16"},
     ),
     "paper": Scale(about="the paper's protocol, untouched", seeds=3),
 }

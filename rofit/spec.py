@@ -53,6 +53,11 @@ class RunSpec(Knobs):
     attack_steps: int = knob(10, "PGD steps while training", low=0)
     attack_bn: str = knob("eval", "BatchNorm in the attack", choices=("eval", "train"))
     eval_steps: int = knob(20, "PGD steps of each epoch's evaluation", low=1)
+    precision: str = knob(
+        "fp32",
+        "of convolutions; the rest is fp32 (tf32: GPU only)",
+        choices=("fp32", "tf32", "bf16"),
+    )
     epochs: int = knob(200, "passes over the training images", low=1)
     batch_size: int = knob(128, "training images a step", low=2)
     lr: float = knob(0.1, "learning rate before the drops", low=0)

@@ -1,7 +1,6 @@
 """An attack leaves everything as it found it: gradients, modes, statistics, draws."""
 
 from copy import deepcopy
-from functools import partial
 
 import pytest
 import torch
@@ -24,10 +23,10 @@ def problem():
     return conv_net(), x, y, begin
 
 
-def _run(problem, inner=None, **settings):
+def _run(problem, loss=cross_entropy, **settings):
     net, x, y, begin = problem
     attack = PGD(**{"threat": LINF, "steps": 3, "step_size": 0.05} | settings)
-    return attack(net, x, inner or partial(cross_entropy, y=y), begin)
+    return attack(net, x, loss, y, begin)
 
 
 def _modes(net):
@@ -76,12 +75,12 @@ def test_modes_are_restored_also_when_the_attack_raises(problem, mode):
     MODES[mode](net)
     before = _modes(net)
 
-    def broken(logits):
+    def broken(logits, target):
         assert not any(_modes(net))
         raise ArithmeticError
 
     with pytest.raises(ArithmeticError):
-        _run(problem, inner=broken)
+        _run(problem, loss=broken)
     assert _modes(net) == before
 
 

@@ -25,8 +25,7 @@ def _length(delta, norm):
 
 
 def _attack(net, x, y, begin, **settings):
-    inner = partial(cross_entropy, y=y)
-    return PGD(**settings)(net, x, inner, begin)
+    return PGD(**settings)(net, x, cross_entropy, y, begin)
 
 
 def test_linf_on_a_linear_model_ends_at_epsilon_times_the_sign_clipped():

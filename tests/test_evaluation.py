@@ -1,7 +1,6 @@
 """Accuracy and loss against a loop over images, one at a time."""
 
 from copy import deepcopy
-from functools import partial
 
 import pytest
 import torch
@@ -35,8 +34,7 @@ def _slow(net, x, y, begin):
         one = slice(i, i + 1)
         seen = x[one]
         if begin is not None:
-            inner = partial(cross_entropy, y=y[one])
-            seen = ATTACK(net, seen, inner, begin[one])
+            seen = ATTACK(net, seen, cross_entropy, y[one], begin[one])
         p = net(seen).softmax(1)[0]
         correct += int(p.argmax().item() == y[i].item())
         losses.append(-p[y[i]].log().item())
@@ -56,7 +54,7 @@ def test_verdict_equals_a_loop_over_images_for_any_chunk(
     problem, chunk, attacked, monkeypatch
 ):
     """Chunks of 4 leave a short one of 3: it must weigh as much as its images."""
-    monkeypatch.setattr(accuracy, "CHUNK", chunk)
+    monkeypatch.setitem(accuracy.CHUNK, "cpu", chunk)
     net, x, y, begin = problem
     if attacked:
         verdict = evaluate(net, x, y, attack=ATTACK, start=begin)
@@ -76,7 +74,7 @@ def test_attack_lowers_what_it_should(problem):
 
 def test_short_last_chunk_is_weighted_by_its_images(monkeypatch):
     """Three right answers and a wrong one alone in its chunk: 3/4, not (1 + 0) / 2."""
-    monkeypatch.setattr(accuracy, "CHUNK", 3)
+    monkeypatch.setitem(accuracy.CHUNK, "cpu", 3)
     x = torch.tensor([2.0, 2.0, 2.0, -5.0]).view(4, 1, 1, 1)
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(1, 2, bias=False))
     net[1].weight.data = torch.tensor([[0.0], [1.0]])

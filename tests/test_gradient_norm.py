@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 from toy_problems import batch, conv_net, random_dataset
+from training_helpers import doubled
 
 from rofit import runner
 from rofit.diagnostics import Watch
@@ -107,10 +108,7 @@ def test_logged_norm_is_the_mean_over_the_epochs_steps(method, smoke_spec):
     run, _ = runner.build(
         spec, data=random_dataset(), device=CPU, diagnostics=("gradient_norm",)
     )
-    run.model.double()
-    if method == "sglr":
-        run.method.labels.average = run.method.labels.average.double()
-    run.method.labels.begin_epoch(1, 2)
+    doubled(run).method.labels.begin_epoch(1, 2)
     run.model.train()
     plan = EpochPlan(0, 1, 48, pad=0)
     seen = []

@@ -32,7 +32,8 @@ layer | modules                    | may import       | inside functions | as ty
 2d    | diagnostics                | 0 0s 0t 1 1e     |                  |
       |                            | torch            |                  |
 3     | training                   | 0 0s 0t data 1e  |                  | 2m 2d
-      |                            | attacks torch    |                  | 3p store
+      |                            | attacks models   |                  | 3p store
+      |                            | torch            |                  |
 3p    | environment                | 0                |                  |
 3p    | progress                   | 0 rich           |                  |
 3s    | scales store logs          | 0 3s filelock    |                  |

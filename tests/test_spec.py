@@ -60,6 +60,7 @@ OTHER = {  # another value for every field
     "model": "resnet18",
     "norm": "l2",
     "attack_bn": "train",
+    "precision": "bf16",
     "blocks": (1, 1),
     "drops": (0.5,),
 }
@@ -88,6 +89,7 @@ DEFAULTS = {
     "attack_steps": 10,
     "attack_bn": "eval",
     "eval_steps": 20,
+    "precision": "fp32",
     "epochs": 200,
     "batch_size": 128,
     "lr": 0.1,

@@ -5,6 +5,7 @@ from copy import deepcopy
 import pytest
 import torch
 from toy_problems import random_dataset
+from training_helpers import doubled
 
 from rofit import runner
 from rofit.methods import METHODS
@@ -30,13 +31,6 @@ def training(smoke_spec):
         return made
 
     return make
-
-
-def _doubled(run):
-    run.model.double()
-    if hasattr(run.method.labels, "average"):
-        run.method.labels.average = run.method.labels.average.double()
-    return run
 
 
 def _batch(run):
@@ -77,7 +71,7 @@ def _slow_sgls(run, batch, start, *, refining):
 
 @pytest.mark.parametrize("refining", [False, True])
 def test_step_of_sgls_equals_the_papers_algorithm(training, refining):
-    run = _doubled(training(method="sgls"))
+    run = doubled(training(method="sgls"))
     run.method.labels.begin_epoch(1 if refining else 0, 2)
     run.model.train()
     batch, start = _batch(run)
@@ -126,8 +120,8 @@ def test_sglr_with_nothing_of_the_given_label_is_sgls(training):
 def test_without_history_the_whole_gradient_is_plain_training_scaled(training, r):
     """PAPER 1.2: self-refinement alone changes no direction, on a real network too."""
     params = (("r", r), ("label_momentum", 0.0), ("clean_share", 0.0))
-    scaled = _doubled(training(method="sglr", method_params=params))
-    plain = _doubled(training(method="pgd_at"))
+    scaled = doubled(training(method="sglr", method_params=params))
+    plain = doubled(training(method="pgd_at"))
     for run in (scaled, plain):
         run.method.labels.begin_epoch(1, 2)
         run.model.train()
@@ -144,7 +138,7 @@ NEUTRAL = {"label_smoothing": (("rho", 0.0),), "sglr": (("r", 0.0),), "pgd_at": 
 def test_method_that_changes_no_label_is_plain_adversarial_training(training, name):
     """sglr's clean pass moves running statistics only, not this step's gradient."""
     runs = [
-        _doubled(training(method=method, method_params=params))
+        doubled(training(method=method, method_params=params))
         for method, params in ((name, NEUTRAL[name]), ("sgls", (("start", 1.0),)))
     ]
     for run in runs:

@@ -8,6 +8,7 @@ from rofit import runner
 from rofit.progress import Report
 from rofit.store import RunStore
 from rofit.training import checkpoint
+from rofit.training.engine import Engine
 from rofit.training.stop import Stop
 
 CPU = torch.device("cpu")
@@ -40,6 +41,15 @@ def train(spec, root: Path, *, stop_after=None, **options):
         **options,
     )
     return folder, done
+
+
+def doubled(run):
+    """Return a training whose network and label table are float64."""
+    run.model.double()
+    run.engine = Engine(run.model, run.spec.precision)
+    if hasattr(run.method.labels, "average"):
+        run.method.labels.average = run.method.labels.average.double()
+    return run
 
 
 def last_state(folder):

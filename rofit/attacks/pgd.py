@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +14,15 @@ from rofit.modes import evaluating
 from rofit.threat import ThreatModel
 
 BN_MODES = ("eval", "train")
-Inner = Callable[[Tensor], Tensor]
+Network = Callable[[Tensor], Tensor]
+# (logits (B, K), target) -> (B,), to be maximised; a function with a name, so that a
+# compiled attack knows it again.
+Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class PGD:
-    """Steepest ascent on ``inner`` inside the threat model's ball.
+    """Steepest ascent on a loss inside the threat model's ball.
 
     Attributes:
         threat: norm, radius and valid range.
@@ -47,25 +51,43 @@ class PGD:
         return f"pgd{self.steps}"
 
     def __call__(
-        self, model: nn.Module, x: Tensor, inner: Inner, start: Tensor
+        self, model: Network, x: Tensor, loss: Loss, target: Tensor, start: Tensor
     ) -> Tensor:
         """Return adversarial examples, detached; no parameter's ``.grad`` is touched.
 
         Args:
-            model: maps (B, C, H, W) in [lower, upper] to logits (B, K).
+            model: maps (B, C, H, W) in [lower, upper] to logits (B, K); a module if
+                ``bn`` is eval.
             x: clean inputs (B, C, H, W).
-            inner: logits -> (B,), to be maximised. Summed, not averaged: the gradient
-                of an example does not depend on its batch.
+            loss: to be maximised. Summed, not averaged: the gradient of an example
+                does not depend on its batch.
+            target: what ``loss`` compares with, a row an example.
             start: initial perturbation, like x.
         """
-        ascent = GEOMETRIES[self.threat.norm].ascent
         x_adv = into_ball(self.threat, x, x + start)
-        with evaluating(model) if self.bn == "eval" else nullcontext():
+        with evaluating(model) if self._evaluates(model) else nullcontext():
             for _ in range(self.steps):
-                x_adv.requires_grad_(True)
-                with torch.enable_grad():
-                    objective = inner(model(x_adv)).sum()
-                (gradient,) = torch.autograd.grad(objective, x_adv)
-                x_adv = x_adv.detach() + self.step_size * ascent(gradient)
-                x_adv = into_ball(self.threat, x, x_adv)
+                x_adv = ascend(
+                    model, x, x_adv, loss, target, self.threat, self.step_size
+                )
         return x_adv
+
+    def _evaluates(self, model: Network) -> TypeGuard[nn.Module]:
+        return self.bn == "eval"
+
+
+def ascend(
+    model: Network,
+    x: Tensor,
+    x_adv: Tensor,
+    loss: Loss,
+    target: Tensor,
+    threat: ThreatModel,
+    step_size: float,
+) -> Tensor:
+    """Return *x_adv* (B, C, H, W) after one step up *loss*, projected and detached."""
+    x_adv = x_adv.detach().requires_grad_(True)
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad(loss(model(x_adv), target).sum(), x_adv)
+    up = GEOMETRIES[threat.norm].ascent(gradient)
+    return into_ball(threat, x, x_adv.detach() + step_size * up)

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from rofit.attacks.pgd import PGD
+from rofit.attacks.pgd import PGD, Network
 from rofit.losses import cross_entropy, soft_cross_entropy
 
 # (logits (B, K), soft (B, K)) -> terms by name, each (B,). The loss is the sum of the
@@ -61,15 +60,15 @@ class Method:
     attack_labels: str = "given"
 
     def maximise(
-        self, model: nn.Module, x: Tensor, y: Tensor, index: Tensor, start: Tensor
+        self, model: Network, x: Tensor, y: Tensor, index: Tensor, start: Tensor
     ) -> Tensor:
         """Return the inputs to train on, (B, C, H, W): the inner maximisation."""
         if self.attack is None:
             return x
         if self.attack_labels == "given":
-            return self.attack(model, x, partial(cross_entropy, y=y), start)
+            return self.attack(model, x, cross_entropy, y, start)
         soft = self.labels.current(index, y)
-        return self.attack(model, x, partial(soft_cross_entropy, soft=soft), start)
+        return self.attack(model, x, soft_cross_entropy, soft, start)
 
 
 def soft_label_objective(logits: Tensor, soft: Tensor) -> dict[str, Tensor]:

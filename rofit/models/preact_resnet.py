@@ -104,8 +104,9 @@ class PreActResNet(Classifier):
 
     def features(self, x: Tensor) -> Tensor:
         """Return the pooled activations (B, width * 2**(stages - 1)) of x in [0, 1]."""
-        maps = F.relu(self.bn(self.stages(self.stem(self.normalise(x)))))
-        return maps.mean(dim=(2, 3))
+        seen = self.normalise(x).to(self.stem.weight.dtype)
+        maps = F.relu(self.bn(self.stages(self.stem(seen))))
+        return maps.to(self.classifier.weight.dtype).mean(dim=(2, 3))
 
 
 def _conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:

@@ -50,5 +50,5 @@ class ResNet18(Classifier):
 
     def features(self, x: Tensor) -> Tensor:
         """Return the pooled activations (B, 512) of x (B, C, H, W) in [0, 1]."""
-        pooled: Tensor = self.trunk(self.normalise(x))
-        return pooled
+        pooled = self.trunk(self.normalise(x).to(self.trunk.conv1.weight.dtype))
+        return pooled.to(self.classifier.weight.dtype)

@@ -48,8 +48,8 @@ class DeviceImages:
     def batches(self, spec: RunSpec, plan: EpochPlan, begin: int) -> Iterator[Batch]:
         """Yield the epoch's batches from step *begin* on, the last one shorter."""
         device = self.pixels.device
-        order = plan.order.to(device)
-        shifts, flips = plan.shifts.to(device), plan.flips.to(device)
+        order = onto(plan.order, device)
+        shifts, flips = onto(plan.shifts, device), onto(plan.flips, device)
         if not spec.flip:
             flips = torch.zeros_like(flips)
         for step, index in enumerate(order.split(spec.batch_size)):
@@ -64,3 +64,10 @@ class DeviceImages:
                     pad=spec.crop_pad,
                 )
             yield Batch(step, index, to_unit(pixels), self.y[index])
+
+
+def onto(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor of the CPU on *device*; a GPU's work does not wait for it."""
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor

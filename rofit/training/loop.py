@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rofit.training import checkpoint
-from rofit.training.batches import Batch
+from rofit.training.batches import Batch, onto
 from rofit.training.plan import EpochPlan
 from rofit.training.schedules import learning_rate
 from rofit.training.state import Training
@@ -55,7 +55,7 @@ def train_epoch(run: Training, stop: "Stop", report: "Report") -> list[Terms]:
     terms = []
     for batch in run.train.batches(spec, plan, begin=run.step):
         start = plan.start(batch.step, spec.threat, batch.x.shape)
-        terms.append(train_step(run, batch, start.to(batch.x.device)))
+        terms.append(train_step(run, batch, onto(start, batch.x.device)))
         run.step += 1
         report.step(run.epoch, run.step, run.steps)
         if stop.now:
@@ -65,14 +65,15 @@ def train_epoch(run: Training, stop: "Stop", report: "Report") -> list[Terms]:
 
 def train_step(run: Training, batch: Batch, start: Tensor) -> Terms:
     """Make one step of descent on the method's loss; return its terms, unread."""
-    model, method = run.model, run.method
-    x_adv = method.maximise(model, batch.x, batch.y, batch.index, start)
+    model, method, engine = run.model, run.method, run.engine
+    climbed = engine.attacked(method.attack)
+    x_adv = method.maximise(climbed, batch.x, batch.y, batch.index, start)
 
-    logits = model(x_adv)
+    logits = engine.predict(x_adv)
     logits_clean = None
     if method.labels.reads_clean:
         with torch.no_grad():  # in train mode: BatchNorm sees the clean batch as well
-            logits_clean = model(batch.x)
+            logits_clean = engine.predict(batch.x)
     soft = method.labels.refine(batch.index, batch.y, logits.detach(), logits_clean)
 
     terms = {name: term.mean() for name, term in method.objective(logits, soft).items()}
@@ -82,6 +83,7 @@ def train_step(run: Training, batch: Batch, start: Tensor) -> Terms:
     run.curves.see(logits.detach(), batch.y)
     run.watch.see(model, logits.detach(), batch.y, soft, loss.detach())
     run.optimizer.step()
+    engine.follow()
     return {name: term.detach() for name, term in terms.items()}
 
 
@@ -106,7 +108,7 @@ def finish_epoch(run: Training, folder: "RunFolder", report: "Report") -> None:
     """Evaluate, keep the rows, and keep the weights where they are the best so far."""
     lr = learning_rate(run.spec, run.epoch)
     run.epoch, run.step = run.epoch + 1, 0
-    rows = run.curves.rows(run.model) + run.watch.rows()
+    rows = run.curves.rows(run.engine.frozen) + run.watch.rows()
     rows.append({"split": "train", "metric": "learning_rate", "value": lr})
     folder.append([{"epoch": run.epoch} | row for row in rows])
     score = run.curves.score(rows)

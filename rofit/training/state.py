@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
+from rofit.models.classifier import Classifier
 from rofit.spec import RunSpec
 from rofit.training.batches import DeviceImages
 from rofit.training.curves import LearningCurves
+from rofit.training.engine import Engine
 
 if TYPE_CHECKING:
     from rofit.diagnostics import Watch
@@ -27,7 +28,7 @@ class Training:
     """
 
     spec: RunSpec
-    model: nn.Module
+    model: Classifier
     method: "Method"
     train: DeviceImages
     curves: LearningCurves
@@ -38,12 +39,14 @@ class Training:
     best: dict[str, float] = field(default_factory=lambda: {"score": -1.0, "epoch": 0})
 
     def __post_init__(self) -> None:
-        """Make the optimizer: SGD with momentum, weight decay on all parameters."""
+        """Make engine and optimizer: SGD, weight decay on all parameters."""
+        self.engine = Engine(self.model, self.spec.precision)
         self.optimizer = torch.optim.SGD(
             self.model.parameters(),
             lr=self.spec.lr,
             momentum=self.spec.momentum,
             weight_decay=self.spec.weight_decay,
+            fused=True,
         )
 
     @property
@@ -75,6 +78,7 @@ class Training:
         self.epoch, self.step = state["epoch"], state["step"]
         self.best = dict(state["best"])
         self.model.load_state_dict(state["model"])
+        self.engine.follow()
         self.optimizer.load_state_dict(state["optimizer"])
         self.method.labels.load_state_dict(state["labels"])
         self.curves.load_state_dict(state["curves"])

@@ -1,0 +1,103 @@
+"""PGD with its step compiled into one function; on a GPU, the attack as one graph.
+
+Forward pass, input gradient and update become a few fused kernels around the
+convolutions. It is PGD up to rounding: `rofit bench` and tests/test_engine.py hold the
+two together.
+"""
+
+import shutil
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rofit.attacks.captured import Captured
+from rofit.attacks.geometry import into_ball
+from rofit.attacks.pgd import PGD, Loss, Network, ascend
+
+# Reading a gradient inside a compiled function is an option of torch 2.11 and later.
+# Each network, loss and batch size is a graph; torch's limit of 8 is for loops.
+_OPTIONS = {"trace_autograd_ops": True, "recompile_limit": 128}
+
+
+@dataclass(frozen=True)
+class CompiledPGD(PGD):
+    """PGD in batches of one size, the last filled up: one compilation is enough.
+
+    The network must be in eval mode, so that an example does not depend on its batch.
+
+    Attributes:
+        batch: images a pass.
+    """
+
+    batch: int = 128
+    graphs: dict[Hashable, Captured] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+
+    def __call__(
+        self, model: Network, x: Tensor, loss: Loss, target: Tensor, start: Tensor
+    ) -> Tensor:
+        """Return adversarial examples, detached, like `PGD`."""
+        parts = []
+        for begin in range(0, len(x), self.batch):
+            part = slice(begin, begin + self.batch)
+            filled = [self._fill(each[part]) for each in (x, target, start)]
+            parts.append(self._run(model, loss, *filled)[: len(x) - begin])
+        return torch.cat(parts)
+
+    def _fill(self, rows: Tensor) -> Tensor:
+        """Return *rows* repeated up to a whole batch, in the layout of convolutions."""
+        if len(rows) < self.batch:
+            rows = rows[torch.arange(self.batch, device=rows.device) % len(rows)]
+        if rows.ndim == 4:
+            return rows.contiguous(memory_format=torch.channels_last)
+        return rows.contiguous()
+
+    def _run(self, model: Network, loss: Loss, *tensors: Tensor) -> Tensor:
+        if not tensors[0].is_cuda:
+            return self._steps(model, loss, *tensors)
+        key = (model, loss, *(each.shape for each in tensors))
+        if key not in self.graphs:
+            self.graphs[key] = Captured(
+                lambda *given: self._steps(model, loss, *given), tensors
+            )
+        return self.graphs[key](tensors)
+
+    def _steps(
+        self, model: Network, loss: Loss, x: Tensor, target: Tensor, start: Tensor
+    ) -> Tensor:
+        from torch._dynamo import config  # slow to import, so only when used
+
+        x_adv = into_ball(self.threat, x, x + start)
+        step = _compiled_step()
+        with config.patch(_OPTIONS):
+            for _ in range(self.steps):
+                x_adv = step(model, x, x_adv, loss, target, self.threat, self.step_size)
+        return x_adv
+
+
+def why_not(device: torch.device) -> str:
+    """Return why attacks cannot be compiled for *device* here, or nothing."""
+    from torch._dynamo import config
+
+    if not hasattr(config, "trace_autograd_ops"):
+        return f"torch {torch.__version__} cannot compile an input gradient (2.11 can)"
+    if device.type == "cuda":
+        return "" if find_spec("triton") else "the package triton is not installed"
+    try:
+        from torch._inductor.cpp_builder import get_cpp_compiler
+
+        found = shutil.which(get_cpp_compiler())
+    except Exception as error:  # its own class of error changed between releases
+        return f"no working C++ compiler was found ({type(error).__name__})"
+    return "" if found else "no C++ compiler was found"
+
+
+@cache
+def _compiled_step() -> Any:
+    return torch.compile(ascend, dynamic=False, fullgraph=True)

@@ -1,0 +1,116 @@
+"""The engine: how the passes of the network in training are made.
+
+The loop says what is computed; this file says on what and in which precision. Training
+passes go through the model, whose weights stay in fp32; attack and evaluation go
+through its twin in eval mode, which has nothing to be trained.
+"""
+
+import ctypes
+import sys
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from rofit.attacks.compiled import CompiledPGD, why_not
+from rofit.attacks.pgd import PGD, Network
+from rofit.errors import UserError, unknown
+from rofit.models.classifier import Classifier
+from rofit.models.twin import Twin, rounded
+from rofit.spec import RunSpec
+
+ENGINES = ("auto", "compiled", "eager")
+# Compiling takes some ten seconds a process and saves a tenth to a sixth of the passes'
+# time: two cores make so many passes of a small network in a minute.
+WORTH_COMPILING = 200_000
+
+
+class Engine:
+    """The passes of one network: training mode, and eval mode on a twin.
+
+    Attributes:
+        frozen: the network in eval mode, in the run's precision, for evaluation and
+            attack; follows the model after `follow`.
+    """
+
+    def __init__(self, model: Classifier, precision: str) -> None:
+        """Take *model*, on its device, and a precision (a field of RunSpec)."""
+        self.model = model
+        self.dtype = torch.bfloat16 if precision == "bf16" else None
+        self._twin = Twin(model, self.dtype or next(model.parameters()).dtype)
+        self.frozen = self._twin.network
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Return logits (B, K) of the model in its own mode, with gradients."""
+        if self.dtype is None:
+            return self.model(x)
+        return functional_call(self.model, rounded(self.model, self.dtype), (x,))
+
+    def attacked(self, attack: PGD | None) -> Network:
+        """Return what an attack climbs on: eval mode, or the training mode's passes."""
+        return self.predict if attack and attack.bn == "train" else self.frozen
+
+    def follow(self) -> None:
+        """Bring the twin to the model's weights, after every change of them."""
+        self._twin.refresh()
+
+
+def find_engine(name: str, spec: RunSpec, device: torch.device) -> tuple[str, str]:
+    """Return ``compiled`` or ``eager`` for a run, and why, where it is no choice.
+
+    ``auto`` compiles where the run is long enough to gain by it.
+
+    Raises:
+        UserError: an unknown name, or compiling was asked for and cannot be done.
+    """
+    if name not in ENGINES:
+        raise unknown("engine", name, ENGINES)
+    if name == "eager" or name == "auto" and passes(spec) < WORTH_COMPILING:
+        return "eager", ""
+    reason = why_not(device)
+    if spec.attack_bn == "train" and not reason:
+        reason = "attack_bn = train couples the examples of a batch"
+    if reason and name == "compiled":
+        raise UserError(f"the engine cannot compile: {reason}; use --engine eager")
+    return ("eager", f"not compiled: {reason}") if reason else ("compiled", "")
+
+
+def passes(spec: RunSpec) -> int:
+    """Return about how many images' forward and backward passes attacks will make.
+
+    Sizes of 0 (all that there are) count as CIFAR-10's.
+    """
+    train = (spec.train_size or 49_000) * spec.attack_steps
+    held_out = (spec.val_size + (spec.test_size or 10_000)) * spec.eval_steps
+    return spec.epochs * (train + held_out)
+
+
+def make_attack(
+    spec: RunSpec, steps: int, engine: str, *, bn: str = "eval", batch: int = 0
+) -> PGD:
+    """Return PGD against the spec's threat, made as *engine* says."""
+    if engine == "eager":
+        return PGD(spec.threat, steps, spec.step_size, bn)
+    return CompiledPGD(
+        spec.threat, steps, spec.step_size, bn, batch=batch or spec.batch_size
+    )
+
+
+def keep_memory() -> None:
+    """Let the C library keep freed blocks instead of faulting them in every step.
+
+    A quarter of the time of eager passes on the CPU; only Linux's glibc offers it.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        trim_threshold, mmap_threshold, large = -1, -3, 1 << 30
+        mallopt(mmap_threshold, large)
+        mallopt(trim_threshold, large)
+
+
+def set_precision(precision: str) -> None:
+    """Allow a GPU TF32 in fp32 convolutions and products only where it is asked for."""
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
