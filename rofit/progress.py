@@ -21,6 +21,9 @@ class Report(AbstractContextManager["Report"]):
     def __exit__(self, *error: object) -> None:
         """End."""
 
+    def note(self, text: str) -> None:
+        """Hear something that the user should know."""
+
     def step(self, epoch: int, step: int, steps: int) -> None:
         """Hear that *step* of *steps* steps of the epoch (from 0) are done."""
 
@@ -55,6 +58,10 @@ class Bar(Report):
         """Leave it as it stands."""
         self.progress.stop()
 
+    def note(self, text: str) -> None:
+        """Print it above the bar."""
+        self.progress.console.print(text, soft_wrap=True)
+
     def step(self, epoch: int, step: int, steps: int) -> None:
         """Move the bar within the epoch."""
         self.progress.update(self.task, completed=epoch + step / steps)
@@ -73,6 +80,10 @@ class Lines(Report):
         self.console, self.label, self.epochs = console, label, epochs
         self.first = done
         self.begun = self.told = time.monotonic()
+
+    def note(self, text: str) -> None:
+        """Write it."""
+        self.console.print(f"{self.label}  {text}", soft_wrap=True)
 
     def epoch(self, epoch: int, lr: float, score: float) -> None:
         """Write where it stands, if it is time."""

@@ -27,8 +27,9 @@ from rofit.store import RunFolder
 from rofit.training import checkpoint
 from rofit.training.batches import DeviceImages
 from rofit.training.curves import LearningCurves
-from rofit.training.engine import find_engine, keep_memory, make_attack, set_precision
+from rofit.training.engine import find_engine, make_attack
 from rofit.training.loop import Diverged, train
+from rofit.training.process import prepare, without_bf16
 from rofit.training.state import Training
 from rofit.training.stop import Stop
 
@@ -133,6 +134,7 @@ def run(
     data: Path,
     device: torch.device,
     engine: str = "auto",
+    deterministic: bool = False,
     stop: Stop,
     report: Callable[[RunSpec, int], Report],
     keep: frozenset[int] = frozenset(),
@@ -144,9 +146,8 @@ def run(
         Diverged: a term of the loss became NaN or infinite.
     """
     images = load_data(spec, data)
-    made, why = find_engine(engine, spec, device)
-    keep_memory()
-    set_precision(spec.precision)
+    made, remark = find_engine(engine, spec, device)
+    prepare(spec.precision, deterministic=deterministic)
     training, labels = build(
         spec,
         data=images,
@@ -163,10 +164,23 @@ def run(
         begun = time.monotonic()
         try:
             with report(spec, training.epoch) as told:
+                if remark:
+                    told.note(remark)
+                if spec.precision == "bf16" and without_bf16(device):
+                    told.note(
+                        "this CPU has no bf16 arithmetic and will be slow; --set "
+                        "precision=fp32 is another run, and faster here"
+                    )
                 done = train(training, folder, stop, told)
         except Diverged as error:
             folder.event("diverged", why=str(error))
             raise
+        except torch.cuda.OutOfMemoryError:
+            raise UserError(
+                f"{device} has too little memory for batch_size {spec.batch_size}: "
+                "free it, or train with a smaller batch, a run of its own (--set "
+                f"batch_size={spec.batch_size // 2}); the last checkpoint is kept"
+            ) from None
         where = {"epoch": training.epoch, "step": training.step, "done": done}
         folder.event("stop", **where, seconds=round(time.monotonic() - begun, 1))
         if done:

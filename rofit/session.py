@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from rofit import catalog
 from rofit.errors import UserError
 from rofit.knobs import parse_pair
 from rofit.places import Places
-from rofit.progress import Report, report
 from rofit.recipes import find_recipe
 from rofit.reproduce import Request, draw, publish, result_folder
 from rofit.scales import find_scale
@@ -33,6 +32,9 @@ class Flags:
     out: str | None = None
     data: str | None = None
     device: str = "auto"
+    engine: str = "auto"
+    jobs: int = 1
+    deterministic: bool = False
     dry_run: bool = False
     redraw: bool = False
     max_minutes: float | None = None
@@ -166,26 +168,24 @@ class Session:
         missing = [s for s in specs if self.store.folder(s.run_id).state != "done"]
         if not missing:
             return True
-        from rofit import runner  # imports torch, so only when there is work
-        from rofit.training.stop import Stop
+        from rofit.jobs import Job, train_all  # imports torch: only when there is work
 
-        device = runner.find_device(self.flags.device)
-        with Stop(self.flags.max_minutes) as stop:
-            for number, spec in enumerate(missing, start=1):
-                done = runner.run(
-                    spec,
-                    self.store.folder(spec.run_id),
-                    diagnostics,
-                    data=self.places.data,
-                    device=device,
-                    stop=stop,
-                    report=partial(self._report, f"{number}/{len(missing)}"),
-                    keep=keep,
-                )
-                more = number < len(missing)
-                if not done or more and (stop.now or stop.out_of_time):
-                    return False
-        return True
+        jobs = [
+            Job(
+                spec,
+                self.store.folder(spec.run_id),
+                tuple(diagnostics),
+                data=self.places.data,
+                device=self.flags.device,
+                engine=self.flags.engine,
+                deterministic=self.flags.deterministic,
+                keep=keep,
+                label=f"{number}/{len(missing)} {spec.method} seed {spec.seed}",
+                quiet=self.flags.quiet,
+            )
+            for number, spec in enumerate(missing, start=1)
+        ]
+        return train_all(jobs, self.flags.jobs, self.flags.max_minutes, self.console)
 
     def _check_watched(self, specs: list[RunSpec], diagnostics: Iterable[str]) -> None:
         for spec in specs:
@@ -197,12 +197,6 @@ class Session:
                     f"run {spec.run_id} was trained without {names}; move its folder "
                     f"{folder.path} away and run again"
                 )
-
-    def _report(self, place: str, spec: RunSpec, epoch: int) -> Report:
-        if self.flags.quiet:
-            return Report()
-        label = f"{place} {spec.method} seed {spec.seed}"
-        return report(self.console, label, spec.epochs, epoch)
 
     def _open_data(self, path: Path) -> None:
         from rofit.data import datasets, folders

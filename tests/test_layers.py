@@ -39,13 +39,14 @@ layer | modules                    | may import       | inside functions | as ty
 3s    | scales store logs          | 0 3s filelock    |                  |
       |                            | pandas pyarrow   |                  |
 3r    | resolve                    | 0 2m             |                  |
-4     | runner                     | 0 0s 0t 1 1e     |                  |
+4     | runner jobs                | 0 0s 0t 1 1e     |                  |
       |                            | 2m 2d 3 3p 3r    |                  |
       |                            | store torch      |                  |
-      |                            | pandas           |                  |
+      |                            | pandas rich 4    |                  |
 5     | catalog reproduce          | 0 3p 3s 5 pandas | 3r               |
-6     | inventory session terminal | 0 0m 3p 3s 5     | data models 2m   | 6
-      |                            | pandas rich      | 2d 3 3r 4 torch  |
+6     | inventory session flags    | 0 0m 3p 3s 5 6   | data models 2m   | 6
+      | terminal                   | pandas rich      | 2d 3 3r 4 torch  |
+      |                            | click            |                  |
 7     | cli                        | 0 5 6 rich click |                  |
 8     | rofit __main__             | cli              |                  | spec 0m logs
 A     | analyses                   | spec recipes     |                  |

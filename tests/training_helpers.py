@@ -5,6 +5,9 @@ from pathlib import Path
 import torch
 
 from rofit import runner
+from rofit.data.digits import load_digits
+from rofit.losses import cross_entropy
+from rofit.models import build_model
 from rofit.progress import Report
 from rofit.store import RunStore
 from rofit.training import checkpoint
@@ -23,7 +26,7 @@ class StopAfter(Report):
     def step(self, epoch, step, steps):
         self.left -= 1
         if self.left == 0:
-            self.stop.now = True
+            self.stop.heard = True
 
 
 def train(spec, root: Path, *, stop_after=None, **options):
@@ -50,6 +53,30 @@ def doubled(run):
     if hasattr(run.method.labels, "average"):
         run.method.labels.average = run.method.labels.average.double()
     return run
+
+
+def digits(part="train"):
+    """Return the digits of a part: images (N, 1, 8, 8) in [0, 1] and classes (N,)."""
+    images = getattr(load_digits(), part)
+    return torch.from_numpy(images.pixels) / 255, torch.from_numpy(images.labels)
+
+
+def digits_net(name="preact_small", *, steps=30, batch=64, seed=0, **options):
+    """Return a network after a few steps on the digits, laid out as a run's, in train
+    mode."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = build_model(name, channels=1, image_size=8, n_classes=10, **options)
+    net = net.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9)
+    x, y = digits()
+    for step in range(steps):
+        part = slice(step * batch, (step + 1) * batch)
+        optimizer.zero_grad()
+        cross_entropy(net(x[part]), y[part]).mean().backward()
+        optimizer.step()
+    optimizer.zero_grad()
+    return net
 
 
 def last_state(folder):

@@ -5,9 +5,6 @@ passes go through the model, whose weights stay in fp32; attack and evaluation g
 through its twin in eval mode, which has nothing to be trained.
 """
 
-import ctypes
-import sys
-
 import torch
 from torch import Tensor
 from torch.func import functional_call
@@ -56,7 +53,7 @@ class Engine:
 
 
 def find_engine(name: str, spec: RunSpec, device: torch.device) -> tuple[str, str]:
-    """Return ``compiled`` or ``eager`` for a run, and why, where it is no choice.
+    """Return ``compiled`` or ``eager`` for a run, and a sentence if it is no choice.
 
     ``auto`` compiles where the run is long enough to gain by it.
 
@@ -67,9 +64,11 @@ def find_engine(name: str, spec: RunSpec, device: torch.device) -> tuple[str, st
         raise unknown("engine", name, ENGINES)
     if name == "eager" or name == "auto" and passes(spec) < WORTH_COMPILING:
         return "eager", ""
-    reason = why_not(device)
-    if spec.attack_bn == "train" and not reason:
-        reason = "attack_bn = train couples the examples of a batch"
+    reason = (
+        "attack_bn = train couples the examples of a batch"
+        if spec.attack_bn == "train"
+        else why_not(device)
+    )
     if reason and name == "compiled":
         raise UserError(f"the engine cannot compile: {reason}; use --engine eager")
     return ("eager", f"not compiled: {reason}") if reason else ("compiled", "")
@@ -94,23 +93,3 @@ def make_attack(
     return CompiledPGD(
         spec.threat, steps, spec.step_size, bn, batch=batch or spec.batch_size
     )
-
-
-def keep_memory() -> None:
-    """Let the C library keep freed blocks instead of faulting them in every step.
-
-    A quarter of the time of eager passes on the CPU; only Linux's glibc offers it.
-    """
-    if sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        trim_threshold, mmap_threshold, large = -1, -3, 1 << 30
-        mallopt(mmap_threshold, large)
-        mallopt(trim_threshold, large)
-
-
-def set_precision(precision: str) -> None:
-    """Allow a GPU TF32 in fp32 convolutions and products only where it is asked for."""
-    torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Callable
 from types import FrameType
 
 
@@ -11,13 +12,27 @@ class Stop:
     The second signal of a kind does what it always did (Ctrl-C twice leaves at once).
     """
 
-    def __init__(self, max_minutes: float | None = None) -> None:
-        """Set the deadline *max_minutes* from now, or none."""
-        self.now = False
+    def __init__(
+        self,
+        max_minutes: float | None = None,
+        asked: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Set the deadline *max_minutes* from now, or none.
+
+        Args:
+            max_minutes: time until the deadline.
+            asked: says whether somebody else, such as another process, asks for it.
+        """
+        self.heard, self.asked = False, asked
         self.deadline = (
             None if max_minutes is None else time.monotonic() + 60 * max_minutes
         )
         self._before: dict[int, object] = {}
+
+    @property
+    def now(self) -> bool:
+        """Whether to stop at the end of the step under way."""
+        return self.heard or self.asked()
 
     @property
     def out_of_time(self) -> bool:
@@ -36,5 +51,5 @@ class Stop:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        self.now = True
+        self.heard = True
         signal.signal(number, self._before[number])  # type: ignore[arg-type]
