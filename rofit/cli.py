@@ -90,6 +90,29 @@ def train(session: Session, keep: tuple[int, ...], **asked: Any) -> int:
 
 
 @cli.command()
+@click.argument("tables", nargs=-1)
+@click.option("--model", "models", multiple=True, help="A network (rofit list).")
+@click.option("--batch-size", type=click.IntRange(2), help="Images a step.")
+@click.option("--rounds", type=click.IntRange(2), default=5, help="Of each way [5].")
+@click.option("--engine", default="auto", help="auto, compiled or eager [auto].")
+@click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N [auto].")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def bench(
+    tables: tuple[str, ...], device: str, as_json: bool, debug: bool, **asked: Any
+) -> None:
+    """Time the field's step against rofit's, side by side in one process.
+
+    TABLES: speed, parity, methods, diagnostics, evaluation, growth [speed parity].
+    """
+    from rofit.bench.tables import bench as measure
+    from rofit.runner import find_device
+
+    wanted = tables or ("speed", "parity")
+    _answer(measure(wanted, device=find_device(device), **asked), as_json)
+
+
+@cli.command()
 @shared
 def status(session: Session) -> None:
     """Say what is done, partial and missing."""

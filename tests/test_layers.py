@@ -43,11 +43,15 @@ layer | modules                    | may import       | inside functions | as ty
       |                            | 2m 2d 3 3p 3r    |                  |
       |                            | store torch      |                  |
       |                            | pandas rich 4    |                  |
+4b    | bench                      | 0 0s 0t 1 1e 2m  |                  |
+      |                            | 2d 3 3p 4 torch  |                  |
+      |                            | numpy            |                  |
+      |                            | torchvision      |                  |
 5     | catalog reproduce          | 0 3p 3s 5 pandas | 3r               |
 6     | inventory session flags    | 0 0m 3p 3s 5 6   | data models 2m   | 6
       | terminal                   | pandas rich      | 2d 3 3r 4 torch  |
       |                            | click            |                  |
-7     | cli                        | 0 5 6 rich click |                  |
+7     | cli                        | 0 5 6 rich click | 4 4b             |
 8     | rofit __main__             | cli              |                  | spec 0m logs
 A     | analyses                   | spec recipes     |                  |
       |                            | claims logs 0m   |                  |

@@ -28,13 +28,18 @@ def keep_memory() -> None:
 
     A fifth of the time of eager passes on the CPU. Only Linux's glibc offers it.
     """
+    set_thresholds(mmap=1 << 30, trim=1 << 30)
+
+
+def set_thresholds(*, mmap: int, trim: int) -> None:
+    """Set glibc's sizes in bytes: blocks of their own, and free memory given back."""
     if sys.platform != "linux":
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        trim_threshold, mmap_threshold, large = -1, -3, 1 << 30
-        mallopt(mmap_threshold, large)
-        mallopt(trim_threshold, large)
+        trim_threshold, mmap_threshold = -1, -3
+        mallopt(mmap_threshold, mmap)
+        mallopt(trim_threshold, trim)
 
 
 def without_bf16(device: torch.device) -> bool:

@@ -1,0 +1,123 @@
+"""What things cost: methods, diagnostics, evaluation, and how the step grows."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from rofit.attacks.geometry import start
+from rofit.bench.problem import Ours, bench_spec, digits_32
+from rofit.bench.timing import Times, interleaved
+from rofit.diagnostics import DIAGNOSTICS
+from rofit.diagnostics.diagnostic import StepView
+from rofit.evaluation.accuracy import evaluate
+from rofit.methods import METHODS
+from rofit.seeding import generator
+from rofit.training.engine import make_attack
+
+Row = dict[str, Any]
+
+
+class Costs:
+    """The tables of one network, engine and device."""
+
+    def __init__(
+        self,
+        model: str,
+        batch_size: int,
+        *,
+        engine: str,
+        rounds: int,
+        device: torch.device,
+    ) -> None:
+        """Fix what is common to all tables; precision is bf16."""
+        self.model, self.batch_size = model, batch_size
+        self.engine, self.rounds, self.device = engine, rounds, device
+        self.data = digits_32()
+
+    def methods(self) -> list[Row]:
+        """Return each method's step, late in its run, over that of pgd_at."""
+        ways = {name: self._ours(method=name) for name in METHODS}
+        times = self._times({name: way.step for name, way in ways.items()})
+        return [
+            self._about(method=name)
+            | {
+                "images/s": round(self.batch_size / each.median, 1),
+                "x the time of pgd_at": round(times["pgd_at"].times_faster(each), 2),
+                "spread %": round(100 * each.spread, 1),
+            }
+            for name, each in times.items()
+        ]
+
+    def diagnostics(self) -> list[Row]:
+        """Return the time of each diagnostic a step, and its share of the step."""
+        ours = self._ours()
+        ours.step()
+        batch, _ = ours.held
+        with torch.no_grad():
+            logits = ours.run.engine.frozen(batch.x)
+        soft = ours.run.method.labels.current(batch.index, batch.y)
+        view = StepView(ours.run.model, logits, batch.y, soft, logits.sum())
+        ways: dict[str, Callable[[], object]] = {"the step": ours.step}
+        for name, kind in DIAGNOSTICS.items():
+            ways[name] = lambda kind=kind: kind().measure(view)  # type: ignore[misc]
+        times = self._times(ways)
+        step = times.pop("the step").median
+        return [
+            self._about(diagnostic=name)
+            | {
+                "ms a step": round(1e3 * each.median, 3),
+                "% of the step": round(100 * each.median / step, 2),
+            }
+            for name, each in times.items()
+        ]
+
+    def evaluation(self) -> list[Row]:
+        """Return the images a second of a PGD-20 evaluation on 500 images."""
+        ours = self._ours()
+        network, spec = ours.run.engine.frozen, ours.run.spec
+        x, y = (
+            ours.run.curves.held_out["test"].unit(),
+            ours.run.curves.held_out["test"].y,
+        )
+        begin = start(spec.threat, x.shape, generator(0, "bench")).to(self.device)
+        ways: dict[str, Callable[[], object]] = {}
+        for engine in dict.fromkeys(("eager", self.engine)):
+            attack = make_attack(spec, 20, engine)
+            ways[engine] = lambda attack=attack: evaluate(  # type: ignore[misc]
+                network, x, y, attack=attack, start=begin
+            )
+        return [
+            self._about(engine=name)
+            | {"PGD-20 images/s": round(len(y) / each.median, 1)}
+            for name, each in self._times(ways).items()
+        ]
+
+    def growth(self) -> list[Row]:
+        """Return the step's time over attack steps, width and batch size."""
+        changes: list[Row] = [{"attack_steps": n} for n in (0, 1, 5, 10, 20)]
+        changes += [{"width": n} for n in (8, 16, 32, 64)]
+        changes += [{"batch_size": n} for n in (16, 32, 64, 128)]
+        rows = []
+        for change in changes:
+            way = self._ours(**change)
+            times = self._times({"step": way.step})["step"]
+            size = way.run.spec.batch_size
+            ((field, value),) = change.items()
+            about = {"model": self.model, "varied": field, "value": value}
+            step = {"ms a step": round(1e3 * times.median, 1)}
+            rows.append(about | step | {"images/s": round(size / times.median, 1)})
+        return rows
+
+    def _ours(self, **changes: object) -> Ours:
+        about = {"batch_size": self.batch_size, "precision": "bf16"} | changes
+        spec = bench_spec(self.model, **about)  # type: ignore[arg-type]
+        return Ours(spec, self.data, self.device, self.engine)
+
+    def _times(self, ways: dict[str, Callable[[], object]]) -> dict[str, Times]:
+        for call in ways.values():
+            call()
+        return interleaved(ways, rounds=self.rounds, device=self.device)
+
+    def _about(self, **more: str) -> Row:
+        return {"model": self.model, "batch": self.batch_size} | more

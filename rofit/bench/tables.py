@@ -1,0 +1,82 @@
+"""The bench as a whole: which tables there are, and the machine they were taken on."""
+
+import os
+import resource
+import tempfile
+from typing import Any
+
+import torch
+
+from rofit.bench.costs import Costs
+from rofit.bench.parity import parity_rows
+from rofit.bench.speed import speed_rows
+from rofit.bench.timing import matmul_rate
+from rofit.environment import environment
+from rofit.errors import unknown
+from rofit.spec import RunSpec
+from rofit.training.engine import find_engine
+from rofit.training.process import keep_memory
+
+Row = dict[str, Any]
+TABLES = ("speed", "parity", "methods", "diagnostics", "evaluation", "growth")
+# Models that the acceptance figures are about, with their batch on a CPU and on a GPU.
+MODELS = {"preact_small": (128, 128), "preact_resnet18": (64, 128)}
+
+
+def bench(
+    tables: tuple[str, ...],
+    models: tuple[str, ...],
+    *,
+    batch_size: int | None,
+    engine: str,
+    rounds: int,
+    device: torch.device,
+) -> dict[str, list[Row]]:
+    """Return the tables asked for, a section of rows each.
+
+    ``engine`` auto compiles here however short the run. Compilation begins from an
+    empty cache, so that its time is that of a first run.
+
+    Raises:
+        UserError: a table that there is none of, or an engine that cannot be.
+    """
+    for name in tables:
+        if name not in TABLES:
+            raise unknown("table", name, TABLES)
+    made, remark = find_engine(engine, RunSpec(), device)
+    found: dict[str, list[Row]] = {"machine": [_machine(device, remark)]}
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
+        keep_memory()
+        for model in models or tuple(MODELS):
+            usual = MODELS.get(model, (64, 128))[device.type == "cuda"]
+            size = batch_size or usual
+            how: dict[str, Any] = {"engine": made, "device": device}
+            for name in tables:
+                if name == "speed":
+                    told = speed_rows(model, size, rounds=rounds, **how)
+                elif name == "parity":
+                    told = {"parity": parity_rows(model, size, **how)}
+                else:
+                    costs = Costs(model, size, rounds=rounds, **how)
+                    told = {name: getattr(costs, name)()}
+                for title, rows in told.items():
+                    found.setdefault(title, []).extend(rows)
+    found["machine"][0]["peak memory GiB"] = _peak()
+    return found
+
+
+def _machine(device: torch.device, remark: str) -> Row:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    about = environment(name, torch.get_num_threads())
+    row = {key: about[key] for key in ("device", "threads", "commit", "system")}
+    row["torch"] = about["versions"]["torch"]
+    for dtype in (torch.float32, torch.bfloat16):
+        kind = str(dtype).removeprefix("torch.")
+        row[f"{kind} matmul GFLOP/s"] = round(matmul_rate(dtype, device) / 1e9)
+    return row | ({"engine": remark} if remark else {})
+
+
+def _peak() -> float:
+    """Return the most memory this process has had resident, in GiB (Linux: kB)."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)

@@ -1,0 +1,71 @@
+"""Times of several ways to do one thing, in turn so that all share the weather."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+NOISY = 0.1  # relative spread above which a row says so
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of each round."""
+
+    seconds: list[float]
+
+    @property
+    def median(self) -> float:
+        """Median, in seconds."""
+        return statistics.median(self.seconds)
+
+    @property
+    def spread(self) -> float:
+        """Range between the quartiles over the median."""
+        low, _, high = statistics.quantiles(self.seconds, n=4)
+        return (high - low) / self.median
+
+    def times_faster(self, other: "Times") -> float:
+        """Return the median over rounds of the other's time over this one's."""
+        pairs = zip(other.seconds, self.seconds, strict=True)
+        return statistics.median(theirs / mine for theirs, mine in pairs)
+
+
+def interleaved(
+    ways: dict[str, Callable[[], object]], *, rounds: int, device: torch.device
+) -> dict[str, Times]:
+    """Return the times of each way: *rounds* rounds, every way once a round.
+
+    The caller warms up: what is called here is timed.
+    """
+    seen: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, call in ways.items():
+            seen[name].append(timed(call, device))
+    return {name: Times(seconds) for name, seconds in seen.items()}
+
+
+def timed(call: Callable[[], object], device: torch.device) -> float:
+    """Return the seconds of one call, a GPU's work included."""
+    synchronise(device)
+    begun = time.perf_counter()
+    call()
+    synchronise(device)
+    return time.perf_counter() - begun
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait for a GPU; the CPU is never behind."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def matmul_rate(dtype: torch.dtype, device: torch.device) -> float:
+    """Return the rate of large square products in FLOP/s, median of 7."""
+    n = 8192 if device.type == "cuda" else 2048
+    a = torch.randn(n, n, device=device).to(dtype)
+    a @ a
+    seconds = Times([timed(lambda: a @ a, device) for _ in range(7)])
+    return 2 * n**3 / seconds.median
