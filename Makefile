@@ -1,13 +1,14 @@
 # make demo   environment, installation, Figure 1 at demo scale (digits, no network needed)
 # make test   environment with the development tools, the whole suite
 # make lint   ruff and mypy
+# make gpu DATA=cifar10-jpeg.tar.xz OUT=folder   all that wants a GPU, resumable
 # make gallery DATA=cifar10-jpeg.tar.xz   the pictures of the README, half an hour
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint clean gallery
+.PHONY: demo test lint clean gallery gpu
 
 demo: $(VENV)/.installed
 	$(BIN)/rofit run fig1_gradnorm --scale demo
@@ -38,3 +39,19 @@ gallery: $(VENV)/.installed
 	mkdir -p figures/gallery/fig1_gradnorm
 	cd $(VENV)/gallery/*/fig1_gradnorm && \
 		cp fig1_gradnorm.png claims.md manifest.json $(CURDIR)/figures/gallery/fig1_gradnorm/
+
+# What a GPU is for, in this order: its tests, its speed, the missing full-size runs (see
+# analyses/logs/README.md). With PY=python and an environment of its own, nothing is
+# installed. Ends after MINUTES with checkpoints; the same command goes on.
+PY ?= $(BIN)/python
+OUT ?= gpu
+MINUTES ?= 7
+DEVICE ?= cuda
+SCALE ?= paper
+BENCH ?= layers speed parity evaluation methods
+gpu:
+	mkdir -p $(OUT)
+	-$(PY) -m pytest -m gpu 2>&1 | tee $(OUT)/tests.txt
+	$(PY) -m rofit bench $(BENCH) --device $(DEVICE) --json > $(OUT)/bench.json
+	$(PY) -m rofit train --method pgd_at --recipe sgls --scale $(SCALE) --data $(DATA) \
+		--set precision=bf16 --device $(DEVICE) --store $(OUT)/runs --max-minutes $(MINUTES)

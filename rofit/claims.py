@@ -51,7 +51,7 @@ def at_least(
     """Return the claim that the mean of *values* (one a seed) is at least *threshold*.
 
     Below full size only the sign is asked: holds if the mean is above zero by more than
-    its standard error, fails if below zero by as much, else not decidable. Without two
+    two standard errors, fails if below zero by as much, else not decidable. Without two
     seeds there is no spread, and nothing is decidable below full size.
     """
     measured, spread, n = _summary(values)
@@ -63,8 +63,8 @@ def at_least(
         verdict = "holds" if measured >= threshold else "fails"
     else:
         needed = f"above 0 (full size: at least {threshold:g})"
-        error = spread / math.sqrt(n)
-        if math.isnan(error) or abs(measured) <= error:
+        errors = 2 * spread / math.sqrt(n)
+        if math.isnan(errors) or abs(measured) <= errors:
             verdict = "not decidable at this scale"
         else:
             verdict = "holds" if measured > 0 else "fails"

@@ -103,7 +103,8 @@ def bench(
 ) -> None:
     """Time the field's step against rofit's, side by side in one process.
 
-    TABLES: speed, parity, methods, diagnostics, evaluation, growth [speed parity].
+    TABLES: layers, speed, parity, methods, diagnostics, evaluation, growth
+    [speed parity].
     """
     from rofit.bench.tables import bench as measure
     from rofit.runner import find_device

@@ -44,11 +44,12 @@ def test_full_size_is_decided_by_the_threshold(values, verdict):
 @pytest.mark.parametrize(
     ("values", "verdict"),
     [
-        ([1.0, 2.0], "holds"),  # mean 1.5, error 0.5: above zero, below the threshold
+        ([1.0, 2.0], "holds"),  # mean 1.5, errors 1: above zero, below the threshold
         ([-1.0, -2.0], "fails"),
-        ([-1.0, 2.0], UNDECIDED),  # mean 0.5, error 1.5
-        ([0.0, 2.0], UNDECIDED),  # mean 1 = error 1: more than its error is asked
-        ([0.0, 2.0, 2.0], "holds"),  # mean 1.33, error 0.67
+        ([-1.0, 2.0], UNDECIDED),  # mean 0.5, errors 3
+        ([1.0, 3.0], UNDECIDED),  # mean 2 = errors 2: more than two errors are asked
+        ([1.0, 2.0, 2.0], "holds"),  # mean 1.67, errors 0.67
+        ([0.0, 2.0, 2.0], UNDECIDED),  # mean 1.33, errors 1.33
         ([3.0, 3.0], "holds"),
         ([0.0, 0.0], UNDECIDED),
         ([99.0], UNDECIDED),  # one seed has no spread
@@ -57,7 +58,7 @@ def test_full_size_is_decided_by_the_threshold(values, verdict):
         ([], UNDECIDED),
     ],
 )
-def test_below_full_size_the_sign_must_stand_out_of_its_standard_error(values, verdict):
+def test_below_full_size_the_sign_must_stand_out_of_two_standard_errors(values, verdict):
     assert _claim(values).verdict == verdict
 
 

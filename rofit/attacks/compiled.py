@@ -5,6 +5,7 @@ convolutions. It is PGD up to rounding: `rofit bench` and tests/test_engine.py h
 two together.
 """
 
+import logging
 import shutil
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -100,4 +101,6 @@ def why_not(device: torch.device) -> str:
 
 @cache
 def _compiled_step() -> Any:
+    # It warns of a CUDA compiler without a GPU, which is nobody's concern here.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     return torch.compile(ascend, dynamic=False, fullgraph=True)

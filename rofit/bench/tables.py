@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from rofit.bench.costs import Costs
+from rofit.bench.layers import layer_rows
 from rofit.bench.parity import parity_rows
 from rofit.bench.speed import speed_rows
 from rofit.bench.timing import matmul_rate
@@ -18,7 +19,15 @@ from rofit.training.engine import find_engine
 from rofit.training.process import keep_memory
 
 Row = dict[str, Any]
-TABLES = ("speed", "parity", "methods", "diagnostics", "evaluation", "growth")
+TABLES = (
+    "layers",
+    "speed",
+    "parity",
+    "methods",
+    "diagnostics",
+    "evaluation",
+    "growth",
+)
 # Models that the acceptance figures are about, with their batch on a CPU and on a GPU.
 MODELS = {"preact_small": (128, 128), "preact_resnet18": (64, 128)}
 
@@ -53,7 +62,10 @@ def bench(
             size = batch_size or usual
             how: dict[str, Any] = {"engine": made, "device": device}
             for name in tables:
-                if name == "speed":
+                if name == "layers":
+                    rows = layer_rows(model, size, rounds=rounds, device=device)
+                    told = {"layers": rows}
+                elif name == "speed":
                     told = speed_rows(model, size, rounds=rounds, **how)
                 elif name == "parity":
                     told = {"parity": parity_rows(model, size, **how)}
