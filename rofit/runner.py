@@ -13,6 +13,7 @@ from rofit.data.images import Dataset, Images
 from rofit.data.noise import symmetric_noise
 from rofit.data.splits import split
 from rofit.diagnostics import DIAGNOSTICS, Watch, find_diagnostic
+from rofit.diagnostics.view import EpochView, Split
 from rofit.environment import environment
 from rofit.errors import UserError, unknown
 from rofit.evaluation.accuracy import CHUNK
@@ -123,7 +124,46 @@ def build(
     )
     watch = Watch({name: find_diagnostic(name)() for name in diagnostics})
     model = _initial_model(spec, data).to(device)
-    return Training(spec, model, method, train_images, curves, watch, keep), labels
+    view = _view_maker(
+        {"train": train_images} | curves.held_out,
+        true=torch.tensor(noisy.true, device=device),
+        redrawn=torch.tensor(labels["redrawn"].to_numpy(), device=device),
+        initial={n: p.detach().clone() for n, p in model.named_parameters()},
+    )
+    training = Training(spec, model, method, train_images, curves, watch, view, keep)
+    return training, labels
+
+
+def _view_maker(
+    images: dict[str, DeviceImages],
+    *,
+    true: torch.Tensor,
+    redrawn: torch.Tensor,
+    initial: dict[str, torch.Tensor],
+) -> Callable[[Training], EpochView]:
+    """Return what makes the view of a training for its diagnostics."""
+    truth = {name: part.y for name, part in images.items()} | {"train": true}
+    splits = {
+        name: Split(lambda n, part=part: part.first(n).unit(), part.y, truth[name])  # type: ignore[misc]
+        for name, part in images.items()
+    }
+
+    def view(training: Training) -> EpochView:
+        labels, y = training.method.labels, training.train.y
+        return EpochView(
+            spec=training.spec,
+            epoch=training.epoch,
+            model=training.model,
+            network=training.engine.frozen,
+            attack=training.curves.evaluated_with,
+            splits=splits,
+            redrawn=redrawn,
+            labels=lambda index: labels.current(index, y[index]),
+            initial=initial,
+            seen=dict(training.curves.seen),
+        )
+
+    return view
 
 
 def run(
@@ -182,7 +222,9 @@ def run(
                 f"batch_size={spec.batch_size // 2}); the last checkpoint is kept"
             ) from None
         where = {"epoch": training.epoch, "step": training.step, "done": done}
-        folder.event("stop", **where, seconds=round(time.monotonic() - begun, 1))
+        seconds = round(time.monotonic() - begun, 1)
+        watching = {n: round(s, 2) for n, s in training.watch.seconds.items()}
+        folder.event("stop", **where, seconds=seconds, watching=watching)
         if done:
             folder.finish({"epochs": training.epoch, "best": training.best})
     return done

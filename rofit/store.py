@@ -93,11 +93,11 @@ class RunFolder:
         """Write what the run was begun with."""
         write_text(self.path / "env.json", json.dumps(about, indent=1) + "\n")
 
-    def write_sample(self, name: str, table: pd.DataFrame) -> None:
-        """Write a table of samples as ``samples/<name>.parquet``."""
+    def write_sample(self, name: str, table: pd.DataFrame | dict[str, Any]) -> None:
+        """Write samples, a table or its columns, as ``samples/<name>.parquet``."""
         self.samples.mkdir(exist_ok=True)
         temporary = self.samples / f"{name}.tmp"
-        table.to_parquet(temporary, index=False)
+        pd.DataFrame(table).to_parquet(temporary, index=False)
         os.replace(temporary, self.samples / f"{name}.parquet")
 
     def event(self, what: str, **about: Any) -> None:

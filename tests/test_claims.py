@@ -58,7 +58,7 @@ def test_full_size_is_decided_by_the_threshold(values, verdict):
         ([], UNDECIDED),
     ],
 )
-def test_below_full_size_the_sign_must_stand_out_of_two_standard_errors(values, verdict):
+def test_below_full_size_the_sign_must_exceed_two_standard_errors(values, verdict):
     assert _claim(values).verdict == verdict
 
 

@@ -1,9 +1,14 @@
-"""What a diagnostic is, and the watch that asks them and keeps their answers."""
+"""What a diagnostic is: of every training step, or of an epoch's end."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
+
+from rofit.diagnostics.view import EpochView
+
+Row = dict[str, Any]
 
 
 class Column(NamedTuple):
@@ -26,7 +31,7 @@ class StepView(NamedTuple):
     loss: Tensor
 
 
-class Diagnostic(Protocol):
+class StepDiagnostic(Protocol):
     """Measured after every backward pass, logged as the mean over the epoch's steps."""
 
     columns: ClassVar[dict[str, Column]]
@@ -36,41 +41,71 @@ class Diagnostic(Protocol):
         """Return a scalar tensor for each column, without changing what is seen."""
 
 
-class Watch:
-    """Asks diagnostics at every step and keeps their sums on the device, unread."""
+@dataclass(frozen=True)
+class Schedule:
+    """The epochs of a run after which something is measured, the last among them.
 
-    def __init__(self, diagnostics: dict[str, Diagnostic]) -> None:
-        """Watch with the given diagnostics, by name."""
-        self.diagnostics = diagnostics
-        self.sums: dict[str, Tensor] = {}
-        self.steps = 0
+    Attributes:
+        times: measurements spread evenly over the run; 0 for every epoch.
+    """
 
-    def see(
-        self, model: nn.Module, logits: Tensor, y: Tensor, soft: Tensor, loss: Tensor
-    ) -> None:
-        """Add this step's measurements."""
-        self.steps += 1
-        view = StepView(model, logits, y, soft, loss)
-        for diagnostic in self.diagnostics.values():
-            with torch.no_grad():
-                seen = diagnostic.measure(view)
-            for metric, value in seen.items():
-                before = self.sums.get(metric)
-                self.sums[metric] = value.double() + (0.0 if before is None else before)
+    times: int = 0
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return one row a metric, the mean over the epoch's steps, and begin anew."""
-        rows = [
-            {"split": "train", "metric": metric, "value": total.item() / self.steps}
-            for metric, total in self.sums.items()
-        ]
-        self.sums, self.steps = {}, 0
-        return rows
+    def due(self, epoch: int, epochs: int) -> bool:
+        """Return whether to measure after *epoch* (from 1) of *epochs*.
+
+        Example:
+            >>> [e for e in range(1, 11) if Schedule(4).due(e, 10)]
+            [2, 5, 8, 10]
+        """
+        if not self.times or self.times >= epochs:
+            return True
+        return epoch in {
+            round(k * epochs / self.times) for k in range(1, self.times + 1)
+        }
+
+
+class Measured(NamedTuple):
+    """What was seen at an epoch's end.
+
+    Attributes:
+        rows: ``split, attack, metric, value`` and what else identifies a number.
+        samples: columns of one length, a row an example; empty for none.
+    """
+
+    rows: list[Row]
+    samples: dict[str, Tensor] = {}  # noqa: RUF012  never changed
+
+
+class EpochDiagnostic:
+    """Measured after the epochs of its schedule; a subclass states all of this.
+
+    Attributes:
+        columns: metric -> unit and meaning.
+        cost: what a measurement takes, a phrase.
+        when: the epochs.
+    """
+
+    columns: ClassVar[dict[str, Column]]
+    cost: ClassVar[str]
+    when: ClassVar[Schedule]
+
+    def why_not(self, view: EpochView) -> str:
+        """Return why it cannot be measured in this run, or nothing."""
+        return ""
+
+    def measure(self, view: EpochView) -> Measured:
+        """Return rows and samples, without changing what is seen."""
+        raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the sums of the unfinished epoch."""
-        return {"sums": self.sums, "steps": self.steps}
+        """Return what a checkpoint must keep."""
+        return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take them back."""
-        self.sums, self.steps = dict(state["sums"]), state["steps"]
+        """Take it back."""
+
+
+def as_sample(values: list[float]) -> Tensor:
+    """Return numbers as a column of samples."""
+    return torch.tensor(values, dtype=torch.float64)

@@ -15,11 +15,15 @@ CHUNK = {"cpu": 250, "cuda": 1000}
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was seen: fractions in [0, 1], mean cross entropy in nats, over n images."""
+    """What was seen: fractions in [0, 1], mean cross entropy in nats, over n images.
+
+    ``logits`` are those of each image, (n, K), in fp32.
+    """
 
     accuracy: float
     loss: float
     n: int
+    logits: Tensor
 
 
 def evaluate(
@@ -45,8 +49,7 @@ def evaluate(
     """
     if (attack is None) != (start is None):
         raise ValueError("attack and start go together: give both, or neither")
-    correct = torch.zeros((), dtype=torch.int64, device=x.device)
-    loss = torch.zeros((), dtype=torch.float64, device=x.device)
+    found = []
     chunk = CHUNK[x.device.type]
     with evaluating(model):
         for begin in range(0, len(x), chunk):
@@ -55,7 +58,8 @@ def evaluate(
             if attack is not None and start is not None:
                 seen = attack(model, seen, cross_entropy, y[part], start[part])
             with torch.no_grad():
-                logits = model(seen).float()
-            correct += (logits.argmax(dim=1) == y[part]).sum()
-            loss += cross_entropy(logits, y[part]).double().sum()
-    return Verdict(correct.item() / len(x), loss.item() / len(x), len(x))
+                found.append(model(seen).float())
+    logits = torch.cat(found)
+    hits = (logits.argmax(dim=1) == y).sum().item()
+    loss = cross_entropy(logits, y).double().sum().item()
+    return Verdict(hits / len(x), loss / len(x), len(x), logits)

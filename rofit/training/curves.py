@@ -54,6 +54,7 @@ class LearningCurves:
             for name, images in self.attacked.items()
         }
         self.sums: Tensor | None = None
+        self.seen: dict[tuple[str, str], Tensor] = {}  # logits of the last epoch's rows
 
     def see(self, logits: Tensor, y: Tensor) -> None:
         """Add one step's predictions on what it was trained on: (B, K), (B,)."""
@@ -66,8 +67,10 @@ class LearningCurves:
     def rows(self, model: nn.Module) -> list[Row]:
         """Return the epoch's rows and begin anew: one model, every split."""
         rows = self._on_the_fly()
+        self.seen = {}
         for split, images in self.clean.items():
             verdict = evaluate(model, images.unit(), images.y)
+            self.seen[split, "none"] = verdict.logits
             rows += _rows(split, "none", verdict, "epoch_end")
         for split, images in self.attacked.items():
             verdict = evaluate(
@@ -77,6 +80,7 @@ class LearningCurves:
                 attack=self.evaluated_with,
                 start=self.starts[split],
             )
+            self.seen[split, self.evaluated_with.name] = verdict.logits
             rows += _rows(split, self.evaluated_with.name, verdict, "epoch_end")
         return rows
 
@@ -104,7 +108,8 @@ class LearningCurves:
         correct, loss, n = self.sums.tolist()
         self.sums = None
         attack = "none" if self.trained_with is None else self.trained_with.name
-        return _rows("train", attack, Verdict(correct / n, loss / n, int(n)), "step")
+        seen = Verdict(correct / n, loss / n, int(n), torch.empty(0))
+        return _rows("train", attack, seen, "step")
 
     def _starts(self, images: DeviceImages, seed: int, split: str) -> Tensor:
         stream = generator(seed, "eval", split)

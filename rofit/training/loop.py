@@ -109,6 +109,11 @@ def finish_epoch(run: Training, folder: "RunFolder", report: "Report") -> None:
     lr = learning_rate(run.spec, run.epoch)
     run.epoch, run.step = run.epoch + 1, 0
     rows = run.curves.rows(run.engine.frozen) + run.watch.rows()
+    looked, samples = run.watch.look(run.view(run))
+    for name, columns in samples.items():
+        plain = {key: column.cpu().numpy() for key, column in columns.items()}
+        folder.write_sample(f"{name}-{run.epoch:04d}", plain)
+    rows += looked
     rows.append({"split": "train", "metric": "learning_rate", "value": lr})
     folder.append([{"epoch": run.epoch} | row for row in rows])
     score = run.curves.score(rows)

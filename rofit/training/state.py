@@ -1,5 +1,6 @@
 """One training: its parts, how far it is, and what a checkpoint keeps of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from rofit.training.engine import Engine
 
 if TYPE_CHECKING:
     from rofit.diagnostics import Watch
+    from rofit.diagnostics.view import EpochView
     from rofit.methods import Method
 
 
@@ -21,6 +23,7 @@ class Training:
     """Everything that one training needs, and how far it is.
 
     Attributes:
+        view: what diagnostics may look at, at the end of the epoch just done.
         keep: epochs whose weights are kept for good.
         epoch: whole epochs done.
         step: steps done in the epoch under way.
@@ -33,6 +36,7 @@ class Training:
     train: DeviceImages
     curves: LearningCurves
     watch: "Watch"
+    view: Callable[["Training"], "EpochView"]
     keep: frozenset[int] = frozenset()
     epoch: int = 0
     step: int = 0

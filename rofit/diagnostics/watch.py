@@ -1,0 +1,124 @@
+"""The watch: asks diagnostics, keeps their answers, and lets them change nothing."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rofit.diagnostics.diagnostic import (
+    EpochDiagnostic,
+    Row,
+    StepDiagnostic,
+    StepView,
+)
+from rofit.diagnostics.view import EpochView
+
+Diagnostic = StepDiagnostic | EpochDiagnostic
+
+
+class Watch:
+    """Asks diagnostics at every step and at epochs' ends.
+
+    Attributes:
+        diagnostics: by name.
+        seconds: wall time that each has taken in this process.
+    """
+
+    def __init__(self, diagnostics: dict[str, Diagnostic]) -> None:
+        """Watch with the given diagnostics, by name."""
+        self.diagnostics = diagnostics
+        self.of_epochs = {
+            n: d for n, d in diagnostics.items() if isinstance(d, EpochDiagnostic)
+        }
+        self.of_steps: dict[str, StepDiagnostic] = {
+            n: d for n, d in diagnostics.items() if not isinstance(d, EpochDiagnostic)
+        }
+        self.sums: dict[str, Tensor] = {}
+        self.steps = 0
+        self.seconds: dict[str, float] = dict.fromkeys(diagnostics, 0.0)
+
+    def see(
+        self, model: nn.Module, logits: Tensor, y: Tensor, soft: Tensor, loss: Tensor
+    ) -> None:
+        """Add this step's measurements; the sums stay on the device, unread."""
+        self.steps += 1
+        view = StepView(model, logits, y, soft, loss)
+        for name, diagnostic in self.of_steps.items():
+            with self._timed(name), torch.no_grad():
+                seen = diagnostic.measure(view)
+            for metric, value in seen.items():
+                before = self.sums.get(metric)
+                self.sums[metric] = value.double() + (0.0 if before is None else before)
+
+    def rows(self) -> list[Row]:
+        """Return one row a metric, the mean over the epoch's steps, and begin anew."""
+        rows = [
+            {"split": "train", "metric": metric, "value": total.item() / self.steps}
+            for metric, total in self.sums.items()
+        ]
+        self.sums, self.steps = {}, 0
+        return rows
+
+    def look(self, view: EpochView) -> tuple[list[Row], dict[str, dict[str, Tensor]]]:
+        """Ask the diagnostics that are due; return rows, and samples by diagnostic."""
+        rows: list[Row] = []
+        samples: dict[str, dict[str, Tensor]] = {}
+        for name, diagnostic in self.of_epochs.items():
+            due = diagnostic.when.due(view.epoch, view.spec.epochs)
+            if not due or diagnostic.why_not(view):
+                continue
+            with self._timed(name), unchanged(view.model):
+                seen = diagnostic.measure(view)
+            rows += seen.rows
+            if seen.samples:
+                samples[name] = seen.samples
+        return rows, samples
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the sums of the unfinished epoch, and what diagnostics remember."""
+        told = {name: d.state_dict() for name, d in self.of_epochs.items()}
+        return {"sums": self.sums, "steps": self.steps, "epochs": told}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take them back; a diagnostic that was not there before begins anew."""
+        self.sums, self.steps = dict(state["sums"]), state["steps"]
+        for name, told in state.get("epochs", {}).items():
+            if name in self.of_epochs:
+                self.of_epochs[name].load_state_dict(told)
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - begun
+
+
+@contextmanager
+def unchanged(model: nn.Module) -> Iterator[None]:
+    """Run the block, then put back modes, buffers, gradients and random streams.
+
+    Gradients are taken away for the block: it finds none, and may make its own.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    buffers = {name: b.clone() for name, b in model.named_buffers()}
+    parameters = [(p, p.grad, p.requires_grad) for p in model.parameters()]
+    for parameter, _, _ in parameters:
+        parameter.grad = None
+    cuda = [p.device for p, _, _ in parameters[:1] if p.is_cuda]
+    try:
+        with torch.random.fork_rng(devices=cuda), torch.enable_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        with torch.no_grad():
+            for name, buffer in model.named_buffers():
+                buffer.copy_(buffers[name])
+        for parameter, grad, requires in parameters:
+            parameter.grad = grad
+            parameter.requires_grad_(requires)
