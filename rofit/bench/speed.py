@@ -90,8 +90,20 @@ def _work(ours: Ours, step: float, device: torch.device) -> Row:
         "GFLOP an image": round(flops / 1e9, 2),
         "GFLOP/s": round(rate / 1e9),
         "% of matmul": round(100 * rate / matmul_rate(torch.bfloat16, device)),
+        "s for 50,000 images": round(50_000 / len(batch.y) * step, 1),
     }
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(device)
         found["peak GiB"] = round(peak / 2**30, 2)
+        found["launches"] = _launches(ours)
     return found
+
+
+def _launches(ours: Ours) -> int:
+    """Return how often a step asks the GPU for work; a replayed graph counts once."""
+    with torch.profiler.profile() as seen:
+        ours.step()
+        torch.cuda.synchronize()
+    names = ("cudaLaunchKernel", "cuLaunchKernel", "cudaGraphLaunch")
+    events = seen.key_averages()
+    return sum(each.count for each in events if each.key.startswith(names))
