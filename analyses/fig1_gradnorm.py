@@ -19,8 +19,9 @@ from functools import partial
 import pandas as pd
 from scipy.stats import spearmanr
 
+from rofit import epochs
 from rofit.claims import Claim, at_least
-from rofit.metrics import best_last_gap, curve
+from rofit.epochs import by_epoch, fall, generalisation_gap, is_full_size, runs_of
 from rofit.recipes import RECIPES
 from rofit.spec import RunSpec
 
@@ -28,26 +29,11 @@ PAPER = "Figure 1"
 STATUS = "caption known"
 DIAGNOSTICS = ("gradient_norm",)
 METHODS = ("pgd_at", "sgls")
-COLUMNS = {
-    "method": "training method",
-    "seed": "of the run",
-    "epoch": "whole epochs done",
+COLUMNS = epochs.COLUMNS | {
     "gradient_norm": "epoch mean of ||grad_w of the batch's mean loss||, train mode",
     "weight_norm": "epoch mean of ||w||",
     "gradient_weight_product": "epoch mean of the product, blind to weight scaling",
-    "train_robust": "accuracy on the training adversaries, on the fly, fraction",
-    "val_robust": "accuracy under PGD on validation images, fraction",
-    "test_robust": "accuracy under PGD on test images, fraction",
-    "attack": "of val_robust and test_robust",
-    "n_test": "test images",
-    "lr": "learning rate of the epoch",
-    "drop_follows": "whether the learning rate drops after this epoch",
-    "selected_on": "split that chooses the best epoch",
-    "best": "whether this is the run's best epoch",
-    "oracle": "whether the test images themselves would choose this epoch",
 }
-
-_FULL_EPOCHS = 200
 
 
 def runs() -> list[RunSpec]:
@@ -57,41 +43,13 @@ def runs() -> list[RunSpec]:
 
 def table(logs: pd.DataFrame) -> pd.DataFrame:
     """Return a row a run and epoch."""
-    about = logs.drop_duplicates("run_id").set_index("run_id")
-    chosen = best_last_gap(logs)
-    measured = {
-        name: curve(logs, split="train", metric=name)
-        for name in ("gradient_norm", "weight_norm", "gradient_weight_product")
-    } | {f"{split}_robust": curve(logs, split=split) for split in _splits(logs)}
-    lr = curve(logs, split="train", metric="learning_rate")
-    tested = logs[(logs["split"] == "test") & (logs["attack"] != "none")].iloc[0]
-    parts = []
-    for run_id in chosen.index:
-        epochs = lr.index
-        part = pd.DataFrame({name: seen[run_id] for name, seen in measured.items()})
-        part["method"] = about.loc[run_id, "method"]
-        part["seed"] = about.loc[run_id, "seed"]
-        part["epoch"] = epochs
-        part["attack"] = tested["attack"]
-        part["n_test"] = int(tested["n"])
-        part["lr"] = lr[run_id]
-        part["drop_follows"] = part["lr"].shift(-1) < part["lr"]
-        part["selected_on"] = chosen.loc[run_id, "selected_on"]
-        part["best"] = part["epoch"] == chosen.loc[run_id, "best_epoch"]
-        part["oracle"] = part["epoch"] == chosen.loc[run_id, "oracle_epoch"]
-        parts.append(part)
-    return pd.concat(parts).reindex(columns=list(COLUMNS)).reset_index(drop=True)
+    return by_epoch(logs, "gradient_norm", "weight_norm", "gradient_weight_product")
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Return what Figure 1 is held to say, as measured."""
-    epochs = table["epoch"].max()
-    full_size = bool((table["scale"] == "paper").all()) and epochs == _FULL_EPOCHS
-    by_method = {
-        method: [run.set_index("epoch") for _, run in rows.groupby("seed")]
-        for method, rows in table.groupby("method")
-    }
-    vanilla, remedy = by_method["pgd_at"], by_method["sgls"]
+    full_size = is_full_size(table)
+    vanilla, remedy = (runs_of(table, method) for method in METHODS)
     ours = partial(at_least, full_size=full_size, source="ours")
     caption = partial(
         at_least, full_size=full_size, source="caption of Figure 1, threshold ours"
@@ -100,7 +58,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     return [
         caption(
             6,
-            [_fall(run) for run in vanilla],
+            [fall(run) for run in vanilla],
             sentence="pgd_at: test robust accuracy falls from its best to the end",
             unit="points",
         ),
@@ -111,7 +69,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         ),
         points(
             30,
-            [_generalisation_gap(run) for run in vanilla],
+            [generalisation_gap(run) for run in vanilla],
             sentence="pgd_at: training minus test robust accuracy at the end",
         ),
         caption(
@@ -135,28 +93,15 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         ),
         points(
             4,
-            [_fall(a) - _fall(b) for a, b in zip(vanilla, remedy, strict=True)],
+            [fall(a) - fall(b) for a, b in zip(vanilla, remedy, strict=True)],
             sentence="sgls falls by less than pgd_at",
         ),
     ]
 
 
-def _splits(logs: pd.DataFrame) -> list[str]:
-    return [name for name in ("train", "val", "test") if (logs["split"] == name).any()]
-
-
-def _fall(run: pd.DataFrame) -> float:
-    best = run.loc[run["best"], "test_robust"].iloc[0]
-    return 100 * float(best - run["test_robust"].iloc[-1])
-
-
 def _rise(run: pd.DataFrame) -> float:
     best = run.loc[run["best"], "train_robust"].iloc[0]
     return 100 * float(run["train_robust"].iloc[-1] - best)
-
-
-def _generalisation_gap(run: pd.DataFrame) -> float:
-    return 100 * float(run["train_robust"].iloc[-1] - run["test_robust"].iloc[-1])
 
 
 def _after(run: pd.DataFrame, drop: int, to: int | None = 1) -> pd.DataFrame:

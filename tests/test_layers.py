@@ -20,7 +20,8 @@ layer | modules                    | may import       | inside functions | as ty
       | recipes claims places      |                  |                  |
 0s    | seeding                    | numpy            | torch            | torch
 0t    | modes losses               | 0 torch          |                  |
-0m    | metrics                    | 0 pandas numpy   |                  |
+0m    | metrics epochs             | 0 0m pandas      |                  |
+      |                            | numpy            |                  |
 1     | data                       | 0 numpy PIL      | seeding sklearn  |
       |                            | torch            | torchvision      |
 1     | models                     | 0 0t torch       |                  |

@@ -1,0 +1,74 @@
+"""The course of runs: a row a run and epoch, which analyses begin from. No torch."""
+
+import pandas as pd
+
+from rofit.metrics import best_last_gap, curve
+
+COLUMNS = {
+    "method": "training method",
+    "seed": "of the run",
+    "epoch": "whole epochs done",
+    "train_robust": "accuracy on the training adversaries, on the fly, fraction",
+    "val_robust": "accuracy under PGD on validation images, fraction",
+    "test_robust": "accuracy under PGD on test images, fraction",
+    "attack": "of val_robust and test_robust",
+    "n_test": "test images",
+    "lr": "learning rate of the epoch",
+    "drop_follows": "whether the learning rate drops after this epoch",
+    "selected_on": "split that chooses the best epoch",
+    "best": "whether this is the run's best epoch",
+    "oracle": "whether the test images themselves would choose this epoch",
+}
+FULL_EPOCHS = 200  # of the protocol that thresholds at full size are about
+
+
+def by_epoch(logs: pd.DataFrame, *metrics: str) -> pd.DataFrame:
+    """Return a row a run and epoch: COLUMNS, then the training part's *metrics*."""
+    about = logs.drop_duplicates("run_id").set_index("run_id")
+    chosen = best_last_gap(logs)
+    measured = {
+        f"{split}_robust": curve(logs, split=split)
+        for split in ("train", "val", "test")
+        if (logs["split"] == split).any()
+    } | {name: curve(logs, split="train", metric=name) for name in metrics}
+    lr = curve(logs, split="train", metric="learning_rate")
+    tested = logs[(logs["split"] == "test") & (logs["attack"] != "none")].iloc[0]
+    parts = []
+    for run_id in chosen.index:
+        part = pd.DataFrame({name: seen[run_id] for name, seen in measured.items()})
+        part["method"] = about.loc[run_id, "method"]
+        part["seed"] = about.loc[run_id, "seed"]
+        part["epoch"] = lr.index
+        part["attack"] = tested["attack"]
+        part["n_test"] = int(tested["n"])
+        part["lr"] = lr[run_id]
+        part["drop_follows"] = part["lr"].shift(-1) < part["lr"]
+        part["selected_on"] = chosen.loc[run_id, "selected_on"]
+        part["best"] = part["epoch"] == chosen.loc[run_id, "best_epoch"]
+        part["oracle"] = part["epoch"] == chosen.loc[run_id, "oracle_epoch"]
+        parts.append(part)
+    columns = [*COLUMNS, *metrics]
+    return pd.concat(parts).reindex(columns=columns).reset_index(drop=True)
+
+
+def is_full_size(table: pd.DataFrame) -> bool:
+    """Return whether a published table is at the paper's scale and length."""
+    at_paper = bool((table["scale"] == "paper").all())
+    return at_paper and int(table["epoch"].max()) == FULL_EPOCHS
+
+
+def runs_of(table: pd.DataFrame, method: str) -> list[pd.DataFrame]:
+    """Return the runs of a method, a table by epoch each, in the order of seeds."""
+    rows = table[table["method"] == method]
+    return [run.set_index("epoch") for _, run in rows.groupby("seed")]
+
+
+def fall(run: pd.DataFrame) -> float:
+    """Return test robust accuracy at the best epoch minus that at the end, points."""
+    best = run.loc[run["best"], "test_robust"].iloc[0]
+    return 100 * float(best - run["test_robust"].iloc[-1])
+
+
+def generalisation_gap(run: pd.DataFrame) -> float:
+    """Return training minus test robust accuracy at the end, in points."""
+    return 100 * float(run["train_robust"].iloc[-1] - run["test_robust"].iloc[-1])
