@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -50,6 +51,42 @@ def save(figure: Figure, stem: Path) -> None:
     with plt.rc_context(RC):
         figure.savefig(stem.with_suffix(".pdf"), metadata={"CreationDate": None})
         figure.savefig(stem.with_suffix(".png"), dpi=200)
+
+
+def band(
+    axes: Axes, rows: pd.DataFrame, column: str, look: Look, linestyle: str = "-"
+) -> None:
+    """Draw the mean over seeds by epoch, and one standard deviation around it."""
+    sns.lineplot(
+        rows,
+        x="epoch",
+        y=column,
+        ax=axes,
+        color=look.color,
+        linestyle=linestyle,
+        errorbar="sd",
+        err_kws={"alpha": 0.15, "linewidth": 0},
+    )
+
+
+def mark_best(axes: Axes, rows: pd.DataFrame, column: str, look: Look) -> None:
+    """Mark each run's best epoch."""
+    best = rows[rows["best"]]
+    axes.scatter(
+        best["epoch"],
+        best[column],
+        color=look.color,
+        marker=look.marker,
+        s=14,
+        zorder=3,
+        edgecolor="white",
+        linewidth=0.4,
+    )
+
+
+def attack_name(table: pd.DataFrame) -> str:
+    """Return the evaluation's attack as axes call it: ``PGD-20``."""
+    return str(table["attack"].iloc[0]).upper().replace("PGD", "PGD-")
 
 
 def mark_drops(axes: Axes, table: pd.DataFrame) -> None:

@@ -2,11 +2,18 @@
 
 import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from rofit.figures._style import METHODS, PAGE, RC, Look, mark_drops, stamp
+from rofit.figures._style import (
+    METHODS,
+    PAGE,
+    RC,
+    attack_name,
+    band,
+    mark_best,
+    mark_drops,
+    stamp,
+)
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -16,52 +23,23 @@ def draw(table: pd.DataFrame) -> Figure:
         left, right = figure.subplots(1, 2)
         for method, rows in table.groupby("method"):
             look = METHODS[str(method)]
-            _line(left, rows, "gradient_norm", look)
+            band(left, rows, "gradient_norm", look)
             shown = rows.assign(
                 train_robust=100 * rows["train_robust"],
                 test_robust=100 * rows["test_robust"],
             )
-            _line(right, shown, "test_robust", look)
-            _line(right, shown, "train_robust", look, linestyle="--")
-            best = shown[shown["best"]]
-            right.scatter(
-                best["epoch"],
-                best["test_robust"],
-                color=look.color,
-                marker=look.marker,
-                s=14,
-                zorder=3,
-                edgecolor="white",
-                linewidth=0.4,
-            )
+            band(right, shown, "test_robust", look)
+            band(right, shown, "train_robust", look, linestyle="--")
+            mark_best(right, shown, "test_robust", look)
         for axes, letter in ((left, "a"), (right, "b")):
             mark_drops(axes, table)
             axes.set_xlabel("epoch")
             axes.set_title(f"({letter})", loc="left", fontsize=8)
         left.set_ylabel("gradient norm, training step")
-        right.set_ylabel(f"robust accuracy, {_attack(table)} (%)")
+        right.set_ylabel(f"robust accuracy, {attack_name(table)} (%)")
         figure.legend(handles=_legend(table), ncols=5, loc="outside upper center")
         stamp(figure, table)
     return figure
-
-
-def _line(
-    axes: Axes, rows: pd.DataFrame, column: str, look: Look, linestyle: str = "-"
-) -> None:
-    sns.lineplot(
-        rows,
-        x="epoch",
-        y=column,
-        ax=axes,
-        color=look.color,
-        linestyle=linestyle,
-        errorbar="sd",
-        err_kws={"alpha": 0.15, "linewidth": 0},
-    )
-
-
-def _attack(table: pd.DataFrame) -> str:
-    return str(table["attack"].iloc[0]).upper().replace("PGD", "PGD-")
 
 
 def _legend(table: pd.DataFrame) -> list[Line2D]:

@@ -169,3 +169,11 @@ def test_attack_is_called_by_its_steps():
 def test_unknown_batchnorm_mode_is_refused(problem):
     with pytest.raises(ValueError, match="bn"):
         _run(problem, bn="Eval")
+
+
+def test_ball_of_radius_zero_costs_no_pass(problem):
+    def never(logits, target):
+        raise AssertionError("the network was asked")
+
+    x_adv = _run(problem, loss=never, threat=ThreatModel("linf", 0.0))
+    assert torch.equal(x_adv, problem[1])

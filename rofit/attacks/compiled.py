@@ -77,7 +77,7 @@ class CompiledPGD(PGD):
         x_adv = into_ball(self.threat, x, x + start)
         step = _compiled_step()
         with config.patch(_OPTIONS):
-            for _ in range(self.steps):
+            for _ in range(self.climbs):
                 x_adv = step(model, x, x_adv, loss, target, self.threat, self.step_size)
         return x_adv
 

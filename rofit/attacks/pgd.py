@@ -50,6 +50,11 @@ class PGD:
         """``pgd<steps>``: how rows and tables call this attack."""
         return f"pgd{self.steps}"
 
+    @property
+    def climbs(self) -> int:
+        """Steps that are made: none where the ball is a point."""
+        return self.steps if self.threat.epsilon > 0 else 0
+
     def __call__(
         self, model: Network, x: Tensor, loss: Loss, target: Tensor, start: Tensor
     ) -> Tensor:
@@ -66,7 +71,7 @@ class PGD:
         """
         x_adv = into_ball(self.threat, x, x + start)
         with evaluating(model) if self._evaluates(model) else nullcontext():
-            for _ in range(self.steps):
+            for _ in range(self.climbs):
                 x_adv = ascend(
                     model, x, x_adv, loss, target, self.threat, self.step_size
                 )

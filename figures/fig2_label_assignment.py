@@ -1,0 +1,38 @@
+"""Draws fig2_label_assignment: test and training robust accuracy, one line a method."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from rofit.figures._style import (
+    METHODS,
+    PAGE,
+    RC,
+    attack_name,
+    band,
+    mark_best,
+    mark_drops,
+    stamp,
+)
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """Return test (left) and training accuracy: means over seeds, bands one sd."""
+    with plt.rc_context(RC):
+        figure = Figure(figsize=(PAGE, 2.6))
+        panels = figure.subplots(1, 2)
+        for axes, split in zip(panels, ("test", "train"), strict=True):
+            for method, rows in table.groupby("method"):
+                shown = rows.assign(accuracy=100 * rows[f"{split}_robust"])
+                band(axes, shown, "accuracy", METHODS[str(method)])
+                if split == "test":
+                    mark_best(axes, shown, "accuracy", METHODS[str(method)])
+            mark_drops(axes, table)
+            axes.set_xlabel("epoch")
+        panels[0].set_ylabel(f"test robust accuracy, {attack_name(table)} (%)")
+        panels[1].set_ylabel("training robust accuracy, on the fly (%)")
+        looks = [METHODS[str(method)] for method, _ in table.groupby("method")]
+        lines = [Line2D([], [], color=look.color, label=look.label) for look in looks]
+        figure.legend(handles=lines, ncols=len(lines), loc="outside upper center")
+        stamp(figure, table)
+    return figure
