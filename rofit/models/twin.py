@@ -9,8 +9,6 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from rofit.models.classifier import Classifier
-
 
 def rounded(model: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
     """Return the convolutions' weights in *dtype* by name, through autograd."""
@@ -32,7 +30,7 @@ class Twin:
         network: the twin.
     """
 
-    def __init__(self, model: Classifier, dtype: torch.dtype) -> None:
+    def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
         """Make the twin of *model*, which must have moved to its device before."""
         self.network = copy.deepcopy(model).eval()
         self._sources: list[Tensor] = []

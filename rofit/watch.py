@@ -1,0 +1,211 @@
+"""The same diagnostics for a training loop that is not ours.
+
+A few lines inside anyone's PyTorch loop write the same store, which load_logs reads and
+the figures draw:
+
+    from rofit.watch import watch
+
+    watched = watch(model, train=(x, y), test=(x_test, y_test), epochs=30, name="mine")
+    for epoch in range(30):
+        for xb, yb in loader:
+            ...
+            loss.backward()
+            watched.step(logits, yb, loss)
+            optimizer.step()
+        watched.epoch(lr=scheduler.get_last_lr()[0])
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from rofit.attacks.pgd import PGD
+from rofit.diagnostics import DIAGNOSTICS, Watch, find_diagnostic
+from rofit.diagnostics.view import EpochView, Split
+from rofit.environment import environment
+from rofit.errors import UserError, unknown
+from rofit.knobs import knob_types
+from rofit.models.twin import Twin
+from rofit.spec import RunSpec
+from rofit.store import RunStore
+from rofit.training.batches import DeviceImages
+from rofit.training.curves import LearningCurves
+
+Part = tuple[Tensor, Tensor]
+
+
+class Held(DeviceImages):
+    """Images that are already (N, C, H, W) in [0, 1] on the training device."""
+
+    def __init__(self, x: Tensor, y: Tensor) -> None:
+        """Take images and classes as they are."""
+        if x.ndim != 4 or not x.is_floating_point() or len(x) != len(y):
+            raise UserError(
+                "expected images (N, C, H, W) as floats in [0, 1] and N classes, "
+                f"got {x.dtype} {tuple(x.shape)} and {len(y)}"
+            )
+        if x.numel() and not 0 <= x.min() <= x.max() <= 1:
+            raise UserError(
+                f"images must be in [0, 1], got {x.min():.3g} to {x.max():.3g}; put "
+                "the normalisation into the model, so that epsilon keeps its unit"
+            )
+        self.pixels, self.y = x, y
+
+    def unit(self) -> Tensor:
+        """Return the images."""
+        return self.pixels
+
+
+class Watched:
+    """One training that is watched; made by `watch`."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        spec: RunSpec,
+        parts: dict[str, Held],
+        true: Tensor,
+        diagnostics: Iterable[str],
+        store: Path,
+    ) -> None:
+        """Open the run's folder, and keep the weights that training begins from."""
+        self.model, self.spec, self.done = model, spec, 0
+        self.network = Twin(model, next(model.parameters()).dtype).network
+        attacks = [
+            PGD(spec.threat, steps, spec.step_size) if steps else None
+            for steps in (spec.attack_steps, spec.eval_steps)
+        ]
+        assert attacks[1] is not None, "eval_steps is at least 1"
+        self.curves = LearningCurves(
+            parts["train"],
+            {name: part for name, part in parts.items() if name != "train"},
+            trained_with=attacks[0],
+            evaluated_with=attacks[1],
+            seed=spec.seed,
+        )
+        self.watch = Watch({name: find_diagnostic(name)() for name in diagnostics})
+        truth = {name: part.y for name, part in parts.items()} | {"train": true}
+        self.splits = {
+            name: Split(lambda n, part=part: part.unit()[:n], part.y, truth[name])  # type: ignore[misc]
+            for name, part in parts.items()
+        }
+        self.initial = {n: p.detach().clone() for n, p in model.named_parameters()}
+        self.folder = RunStore(store).folder(spec.run_id)
+        if self.folder.state != "missing":
+            raise UserError(
+                f"{self.folder.path} holds a run already; give another name or seed, "
+                "or move it away"
+            )
+        with self.folder.opened(_described(spec)):
+            self.folder.note_environment(environment("not told", 0))
+            self.folder.event("start", diagnostics=sorted(self.watch.diagnostics))
+
+    def step(
+        self, logits: Tensor, y: Tensor, loss: Tensor, soft: Tensor | None = None
+    ) -> None:
+        """Look at a step, after ``loss.backward()`` and before the optimizer's.
+
+        Args:
+            logits: (B, K) of what the network was trained on.
+            y: given classes (B,).
+            loss: the mean loss, a scalar.
+            soft: labels (B, K) if they were not one-hot.
+        """
+        if soft is None:
+            soft = nn.functional.one_hot(y, logits.shape[1]).float()
+        self.curves.see(logits.detach(), y)
+        self.watch.see(self.model, logits.detach(), y, soft, loss.detach())
+
+    def epoch(self, *, lr: float, soft: Tensor | None = None) -> float:
+        """Evaluate after an epoch and write its rows; return test robust accuracy.
+
+        Args:
+            lr: learning rate of the epoch.
+            soft: the labels (N, K) trained on now, if they are not one-hot.
+
+        Raises:
+            UserError: no step was shown since the last epoch.
+        """
+        if self.curves.sums is None:
+            raise UserError("call step() after every backward pass, then epoch()")
+        self.done += 1
+        rows = self.curves.rows(self.network) + self.watch.rows()
+        looked, samples = self.watch.look(self._view(soft))
+        rows += [*looked, {"split": "train", "metric": "learning_rate", "value": lr}]
+        self.folder.append([{"epoch": self.done} | row for row in rows])
+        for name, columns in samples.items():
+            plain = {key: column.cpu().numpy() for key, column in columns.items()}
+            self.folder.write_sample(f"{name}-{self.done:04d}", plain)
+        if self.done == self.spec.epochs:
+            self.folder.event("stop", watching=self.watch.seconds)
+            self.folder.finish({"epochs": self.done})
+        return self.curves.score(rows)
+
+    def _view(self, soft: Tensor | None) -> EpochView:
+        given, true = self.splits["train"].y, self.splits["train"].true
+        one_hot = nn.functional.one_hot(given).float() if soft is None else soft
+        return EpochView(
+            spec=self.spec,
+            epoch=self.done,
+            model=self.model,
+            network=self.network,
+            attack=self.curves.evaluated_with,
+            splits=self.splits,
+            redrawn=given != true,
+            labels=lambda index: one_hot[index],
+            initial=self.initial,
+            seen=dict(self.curves.seen),
+        )
+
+
+def watch(
+    model: nn.Module,
+    *,
+    train: Part,
+    test: Part,
+    epochs: int,
+    val: Part | None = None,
+    true: Tensor | None = None,
+    diagnostics: Iterable[str] = tuple(DIAGNOSTICS),
+    store: str | Path = "runs",
+    name: str = "theirs",
+    dataset: str = "theirs",
+    **settings: Any,
+) -> Watched:
+    """Watch a training loop that is not ours; see the head of this file.
+
+    Args:
+        model: maps inputs in [0, 1] to logits; on its device, not yet trained. Its
+            parameters must be changed in place, as optimizers do.
+        train: images (N, C, H, W) in [0, 1] and given classes (N,), on that device.
+        test: the same of the test images.
+        epochs: how many there will be.
+        val: held-out training images that choose best; test images do without.
+        true: true classes of the training images, if given ones are noisy.
+        diagnostics: names; those that cannot be measured are left out.
+        store: folder of runs.
+        name: of the method, as logs and figures will call it.
+        dataset: likewise.
+        **settings: other fields of RunSpec that the logs should tell: seed, epsilon,
+            norm, eval_steps, attack_steps (0: no attack), batch_size, lr ...
+
+    Raises:
+        UserError: images that are not in [0, 1], an unknown diagnostic or field, or a
+            run of this name and settings that is there already.
+    """
+    unknown_fields = set(settings) - set(knob_types(RunSpec))
+    if unknown_fields:
+        raise unknown("field of a run", sorted(unknown_fields)[0], knob_types(RunSpec))
+    spec = RunSpec(
+        method=name, dataset=dataset, model=type(model).__name__, epochs=epochs
+    ).replace(train_size=len(train[1]), **settings)
+    told = {"train": train} | ({"val": val} if val else {}) | {"test": test}
+    parts = {part: Held(*images) for part, images in told.items()}
+    truth = train[1] if true is None else true
+    return Watched(model, spec, parts, truth, diagnostics, Path(store))
+
+
+def _described(spec: RunSpec) -> dict[str, Any]:
+    return {"run_id": spec.run_id, "family_id": spec.family_id} | spec.as_dict()
