@@ -6,10 +6,13 @@ is bit for bit what it is alone with that number of threads.
 """
 
 import multiprocessing
+import signal
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from multiprocessing import connection, parent_process
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import torch
@@ -22,6 +25,10 @@ from rofit.store import RunFolder
 from rofit.training.stop import Stop
 
 _LOOK = 0.2  # seconds between looks at whether to stop
+
+
+class Died(RuntimeError):
+    """The process of a run ended without a word; says which and how."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +74,15 @@ def train_all(
 ) -> bool:
     """Train every run, *at_a_time* side by side; say whether all are done.
 
+    After the deadline no run begins, but for the first ones, which train an epoch.
+
     Raises:
-        UserError, Diverged: of the first run that fails; others stop with a checkpoint.
+        UserError, Diverged, Died: of the first run that fails; others stop with a
+            checkpoint.
     """
+    at_a_time = min(at_a_time, len(jobs))
     with Stop(max_minutes) as stop:
-        if min(at_a_time, len(jobs)) > 1:
+        if at_a_time > 1:
             return _side_by_side(jobs, at_a_time, stop, max_minutes)
         for number, job in enumerate(jobs):
             if number and (stop.now or stop.out_of_time):
@@ -88,41 +99,87 @@ def _side_by_side(
     halt = context.Event()
     threads = max(1, torch.get_num_threads() // at_a_time)
     ends = None if max_minutes is None else time.time() + 60 * max_minutes
-    with ProcessPoolExecutor(
-        at_a_time, context, initializer=_begin, initargs=(threads, halt.is_set)
-    ) as pool:
-        running: set[Future[bool]] = {pool.submit(_train, j, ends) for j in jobs}
-        done = True
-        try:
-            while running:
-                ended, running = wait(running, _LOOK, return_when="FIRST_COMPLETED")
-                done = all([_result(each) for each in ended]) and done
-                if stop.now:
-                    halt.set()
-                if stop.now or stop.out_of_time:
-                    for each in running:
-                        each.cancel()  # those that have not begun
-        finally:
+    waiting = list(jobs)
+    running = [
+        _Process(context, waiting.pop(0), threads, ends, halt) for _ in range(at_a_time)
+    ]
+    done, failure = True, None
+    while running:
+        connection.wait([each.told for each in running], _LOOK)
+        if stop.now:
             halt.set()
-    return done
+        for each in [each for each in running if each.told.poll()]:
+            running.remove(each)
+            try:
+                done = each.result() and done
+            except Exception as error:  # raised below, when the others have stopped
+                failure = failure or error
+                halt.set()
+            if waiting and not (halt.is_set() or stop.out_of_time):
+                job = waiting.pop(0)
+                running.append(_Process(context, job, threads, ends, halt))
+    if failure is not None:
+        raise failure
+    return done and not waiting
 
 
-def _result(future: Future[bool]) -> bool:
-    return not future.cancelled() and future.result()
+class _Process:
+    """One run in a process of its own."""
+
+    def __init__(
+        self,
+        context: BaseContext,
+        job: Job,
+        threads: int,
+        ends: float | None,
+        halt: Event,
+    ) -> None:
+        """Start it, deaf to Ctrl-C until it can answer with a checkpoint."""
+        self.job = job
+        self.told, tells = context.Pipe(duplex=False)
+        given = (job, threads, ends, halt, tells)
+        self.process: BaseProcess = context.Process(target=_work, args=given)  # type: ignore[attr-defined]
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self.process.start()
+        finally:
+            signal.signal(signal.SIGINT, before)
+        tells.close()
+
+    def result(self) -> bool:
+        """Return whether the run is done, or raise what ended it."""
+        try:
+            answer = self.told.recv()
+        except EOFError:
+            self.process.join()
+            raise Died(
+                f"the process of run {self.job.spec.run_id} ended with code "
+                f"{self.process.exitcode} (memory?); its last checkpoint is kept"
+            ) from None
+        self.process.join()
+        if isinstance(answer, Exception):
+            raise answer
+        return bool(answer)
 
 
-# How a process of the pool hears from its parent; set once, when the process begins.
-_asked: Callable[[], bool]
-
-
-def _begin(threads: int, asked: Callable[[], bool]) -> None:
-    """Prepare a process of the pool."""
-    global _asked
-    _asked = asked
+def _work(
+    job: Job,
+    threads: int,
+    ends: float | None,
+    halt: Event,
+    tells: connection.Connection,
+) -> None:
+    """Train one run in this process, and tell the parent how it ended."""
     torch.set_num_threads(threads)
-
-
-def _train(job: Job, ends: float | None) -> bool:
     left = None if ends is None else (ends - time.time()) / 60
-    with Stop(left, _asked) as stop:
-        return not stop.now and job.train(stop, Console(stderr=True), alone=False)
+    parent = parent_process()
+
+    def asked() -> bool:
+        return halt.is_set() or parent is not None and not parent.is_alive()
+
+    with Stop(left, asked) as stop:
+        try:
+            console = Console(stderr=True)
+            tells.send(not stop.now and job.train(stop, console, alone=False))
+        except Exception as error:
+            tells.send(error)

@@ -12,6 +12,7 @@ from rofit.progress import Report
 from rofit.store import RunStore
 from rofit.training import checkpoint
 from rofit.training.engine import Engine
+from rofit.training.loop import train_epoch
 from rofit.training.stop import Stop
 
 CPU = torch.device("cpu")
@@ -44,6 +45,28 @@ def train(spec, root: Path, *, stop_after=None, **options):
         **options,
     )
     return folder, done
+
+
+def built(spec, engine="eager"):
+    """Return a training on the digits at its start."""
+    data = runner.load_data(spec, Path())
+    return runner.build(spec, data=data, device=CPU, engine=engine)[0]
+
+
+def make_epochs(run, epochs):
+    """Make the steps of some epochs, without evaluation; return the losses."""
+    losses = []
+    for _ in range(epochs):
+        terms = train_epoch(run, Stop(), Report())
+        losses += [term["cross_entropy"].item() for term in terms]
+        run.epoch, run.step = run.epoch + 1, 0
+    return losses
+
+
+def as_vector(state):
+    """Return all weights and running statistics of a state dict in one row."""
+    floats = (each for each in state.values() if each.is_floating_point())
+    return torch.cat([each.flatten() for each in floats])
 
 
 def doubled(run):

@@ -6,11 +6,10 @@ two together.
 """
 
 import logging
-import shutil
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.util import find_spec
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -55,9 +54,11 @@ class CompiledPGD(PGD):
         """Return *rows* repeated up to a whole batch, in the layout of convolutions."""
         if len(rows) < self.batch:
             rows = rows[torch.arange(self.batch, device=rows.device) % len(rows)]
-        if rows.ndim == 4:
-            return rows.contiguous(memory_format=torch.channels_last)
-        return rows.contiguous()
+        if rows.ndim != 4:
+            return rows.contiguous()
+        # A copy, because the stride of a single channel is otherwise any number, and
+        # a compiled function is made for every stride.
+        return torch.empty_like(rows, memory_format=torch.channels_last).copy_(rows)
 
     def _run(self, model: Network, loss: Loss, *tensors: Tensor) -> Tensor:
         if not tensors[0].is_cuda:
@@ -88,19 +89,22 @@ def why_not(device: torch.device) -> str:
 
     if not hasattr(config, "trace_autograd_ops"):
         return f"torch {torch.__version__} cannot compile an input gradient (2.11 can)"
-    if device.type == "cuda":
-        return "" if find_spec("triton") else "the package triton is not installed"
+    # It warns of a CUDA compiler without a GPU, which is nobody's concern here.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    # Only compiling shows whether compiling works: compiler, headers, a place to write.
+    # A new code object, or torch would remember an earlier trial.
+    trial = FunctionType(_plus_one.__code__.replace(), globals())
     try:
-        from torch._inductor.cpp_builder import get_cpp_compiler
+        torch.compile(trial, dynamic=False)(torch.zeros(8, device=device))
+    except Exception as error:  # of many classes, which change between releases
+        return f"a trial compilation failed ({type(error).__name__})"
+    return ""
 
-        found = shutil.which(get_cpp_compiler())
-    except Exception as error:  # its own class of error changed between releases
-        return f"no working C++ compiler was found ({type(error).__name__})"
-    return "" if found else "no C++ compiler was found"
+
+def _plus_one(x: Tensor) -> Tensor:
+    return x + 1
 
 
 @cache
 def _compiled_step() -> Any:
-    # It warns of a CUDA compiler without a GPU, which is nobody's concern here.
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     return torch.compile(ascend, dynamic=False, fullgraph=True)

@@ -43,12 +43,16 @@ class ResNet18(Classifier):
         nn.init.kaiming_normal_(
             self.trunk.conv1.weight, mode="fan_out", nonlinearity="relu"
         )
-        self.trunk.maxpool = nn.Identity()
-        # The trunk ends in the pooled features; its head becomes ours.
         self.classifier = self.trunk.fc
-        self.trunk.fc = nn.Identity()
+        # What the features do without: the head is ours, and pooling is in fp32.
+        del self.trunk.fc, self.trunk.maxpool, self.trunk.avgpool
 
     def features(self, x: Tensor) -> Tensor:
         """Return the pooled activations (B, 512) of x (B, C, H, W) in [0, 1]."""
-        pooled = self.trunk(self.normalise(x).to(self.trunk.conv1.weight.dtype))
-        return pooled.to(self.classifier.weight.dtype)
+        trunk = self.trunk
+        seen = self.normalise(x).to(trunk.conv1.weight.dtype)
+        maps = trunk.relu(trunk.bn1(trunk.conv1(seen)))
+        for stage in (trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4):
+            maps = stage(maps)
+        pooled: Tensor = maps.to(self.classifier.weight.dtype).mean(dim=(2, 3))
+        return pooled

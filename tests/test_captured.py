@@ -1,0 +1,117 @@
+"""A captured attack is the attack: the same bits, weights read anew, memory of its own.
+
+In a process without a GPU nothing of this can be seen, so all of it is skipped there.
+"""
+
+import pytest
+import torch
+from toy_problems import random_dataset
+from training_helpers import digits, digits_net
+
+from rofit import runner
+from rofit.attacks.captured import Captured
+from rofit.attacks.compiled import CompiledPGD, why_not
+from rofit.losses import cross_entropy
+from rofit.models.twin import Twin
+from rofit.progress import Report
+from rofit.threat import ThreatModel
+from rofit.training.loop import train_epoch
+from rofit.training.stop import Stop
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
+]
+CUDA = torch.device("cuda")
+BATCH = 64
+
+
+@pytest.fixture(autouse=True)
+def _same_kernels():
+    if reason := why_not(CUDA):
+        pytest.skip(reason)
+    with torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    ):
+        yield
+
+
+@pytest.fixture(params=[torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+def twin(request):
+    net = digits_net(width=8, steps=5).to(CUDA)
+    net.to(memory_format=torch.channels_last)
+    return Twin(net, request.param)
+
+
+@pytest.fixture
+def attack():
+    return CompiledPGD(ThreatModel(), 5, 2 / 255, batch=BATCH)
+
+
+def _given(begin):
+    """Return images, loss, classes and starts: one batch, in the attack's layout."""
+    x, y = (each[begin : begin + BATCH].to(CUDA) for each in digits("test"))
+    x = x.contiguous(memory_format=torch.channels_last)
+    stream = torch.Generator().manual_seed(begin)
+    start = torch.empty(x.shape).uniform_(-8 / 255, 8 / 255, generator=stream)
+    start = start.to(CUDA).contiguous(memory_format=torch.channels_last)
+    return x, cross_entropy, y, start
+
+
+def _uncaptured(attack, network, x, loss, y, start):
+    return attack._steps(network, loss, x, y, start)
+
+
+def test_replay_equals_the_call_that_was_not_captured(twin, attack):
+    for begin in (0, BATCH, 2 * BATCH):
+        given = _given(begin)
+        wanted = _uncaptured(attack, twin.network, *given)
+        assert torch.equal(attack(twin.network, *given), wanted)
+    assert len(attack.graphs) == 1
+
+
+def test_replay_sees_weights_that_were_changed_in_place(twin, attack):
+    given = _given(0)
+    before = attack(twin.network, *given)
+    with torch.no_grad():
+        twin.network.classifier.weight.neg_()
+        for source in twin._sources:
+            source.mul_(0.9)
+    twin.refresh()
+    after = attack(twin.network, *given)
+    assert torch.equal(after, _uncaptured(attack, twin.network, *given))
+    assert not torch.equal(after, before)
+    assert len(attack.graphs) == 1
+
+
+def test_examples_are_not_overwritten_by_the_next_call(twin, attack):
+    first = attack(twin.network, *_given(0))
+    kept = first.clone()
+    assert not torch.equal(attack(twin.network, *_given(BATCH)), kept)
+    assert torch.equal(first, kept)
+
+
+def test_inputs_of_a_replay_are_left_as_they_are():
+    x, y = torch.arange(4.0, device=CUDA), torch.ones(4, device=CUDA)
+    captured = Captured(lambda a, b: a.mul(2).add_(b), (x, y))
+    for shift in (0.0, 3.0):
+        given = (x + shift, y)
+        assert torch.equal(captured(given), 2 * (x + shift) + 1)
+        assert torch.equal(given[0], x + shift)
+
+
+def test_training_makes_three_compiled_steps_in_bf16(smoke_spec):
+    spec = smoke_spec(
+        method="sgls", train_size=160, val_size=32, precision="bf16", epochs=1
+    )
+    data = random_dataset(n_train=192, n_test=64)
+    run, _ = runner.build(spec, data=data, device=CUDA, engine="compiled")
+    before = {key: value.clone() for key, value in run.model.state_dict().items()}
+    terms = train_epoch(run, Stop(), Report())
+    assert len(terms) == run.steps == 3
+    assert all(torch.isfinite(term["cross_entropy"]) for term in terms)
+    for key, value in run.model.state_dict().items():
+        assert not torch.equal(value, before[key]), key
+    assert len(run.method.attack.graphs) == 1
+    rows = run.curves.rows(run.engine.frozen)
+    assert all(0 <= row["value"] < 100 for row in rows)
