@@ -22,7 +22,7 @@ from rofit.spec import RunSpec
 
 PAPER = "Figure 2"
 STATUS = "caption known"
-DIAGNOSTICS = ()
+DIAGNOSTICS: tuple[str, ...] = ()
 METHODS = ("pgd_at", "label_smoothing", "sgls", "sglr")
 COLUMNS = epochs.COLUMNS
 

@@ -8,17 +8,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rofit.logs import load_logs
-    from rofit.metrics import best_last_gap
+    from rofit.logs import load_logs, load_samples
+    from rofit.metrics import best_last_gap, compare
     from rofit.spec import RunSpec
 
-__all__ = ["RunSpec", "best_last_gap", "load_logs"]
+__all__ = ["RunSpec", "best_last_gap", "compare", "load_logs", "load_samples"]
 __version__ = "0.1.0"
 
 _HOMES = {
     "RunSpec": "rofit.spec",
     "load_logs": "rofit.logs",
+    "load_samples": "rofit.logs",
     "best_last_gap": "rofit.metrics",
+    "compare": "rofit.metrics",
 }
 
 

@@ -75,15 +75,19 @@ def reproduce_(
 @click.option("--recipe", help="Published training recipe.")
 @click.option("--spec", "file", type=Path, help="A spec.json to begin from.")
 @click.option("--keep", multiple=True, type=int, help="Keep this epoch's weights.")
+@click.option("--watch", multiple=True, help="Diagnostic besides the free ones; all.")
 @shared
-def train(session: Session, keep: tuple[int, ...], **asked: Any) -> int:
+def train(
+    session: Session, keep: tuple[int, ...], watch: tuple[str, ...], **asked: Any
+) -> int:
     """Train one run (or one a seed) from flags, a recipe or a spec.json."""
+    watched = inventory.diagnostics(watch)
     specs = session.specs(**asked)
     _check_kept(keep, specs[0].epochs)
     if session.flags.scale or not asked["file"]:
         _say_scale(session)
     if not session.flags.dry_run:
-        done = session.train(specs, inventory.diagnostics(), frozenset(keep))
+        done = session.train(specs, watched, frozenset(keep))
     rows = [inventory.run_row(session.store.folder(s.run_id), s) for s in specs]
     _answer({"runs": rows}, session.flags.as_json)
     return 0 if session.flags.dry_run or done else _unfinished()
@@ -170,8 +174,9 @@ def _reproduce(session: Session, names: list[str]) -> int:
         _answer({"runs": rows}, session.flags.as_json)
         return 0
     results = []
+    watched = inventory.diagnostics(catalog.diagnostics(names))
     for name, specs in plans.items():
-        if not session.reproduce(name, specs, catalog.diagnostics(names)):
+        if not session.reproduce(name, specs, watched):
             return _unfinished()
         results.append(session.result(name))
         if not session.flags.as_json:

@@ -70,11 +70,19 @@ def everything() -> dict[str, Rows]:
     }
 
 
-def diagnostics() -> tuple[str, ...]:
-    """Return the names of all diagnostics."""
-    from rofit.diagnostics import DIAGNOSTICS
+def diagnostics(asked: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names asked for (``all``: every one), with those that cost no pass.
 
-    return tuple(DIAGNOSTICS)
+    Raises:
+        UserError: no such diagnostic.
+    """
+    from rofit.diagnostics import DIAGNOSTICS, FREE, find_diagnostic
+
+    if "all" in asked:
+        return tuple(DIAGNOSTICS)
+    for name in asked:
+        find_diagnostic(name)
+    return tuple(dict.fromkeys((*FREE, *asked)))
 
 
 def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:

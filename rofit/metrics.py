@@ -1,12 +1,17 @@
 """Robust overfitting in numbers, from a table of logs. No torch."""
 
+from collections.abc import Sequence
+from dataclasses import fields
+
 import pandas as pd
 
-from rofit.errors import UserError
+from rofit.errors import UserError, unknown
+from rofit.spec import RunSpec
 
 _BEST_LAST_GAP = (
     "selected_on best_epoch best last gap oracle_epoch oracle_best oracle_gap epochs"
 ).split()
+_COMPARE = ("selected_on runs logged best best_std last last_std gap gap_std").split()
 
 
 def curve(
@@ -22,16 +27,21 @@ def curve(
             which have no attack, are taken either way.
 
     Raises:
-        UserError: a run has two values for one epoch, under two attacks, say.
+        UserError: a run has two values for one epoch, under two attacks or for two
+            portions, say.
     """
     rows = logs[(logs["split"] == split) & (logs["metric"] == metric)]
     about = rows["attack"]
     rows = rows[about.isna() | ((about != "none") == robust)]
-    if rows.duplicated(["run_id", "epoch"]).any():
-        attacks = ", ".join(sorted(set(rows["attack"].dropna())))
+    twice = rows[rows.duplicated(["run_id", "epoch"], keep=False)]
+    if len(twice):
+        counts = twice.groupby(["run_id", "epoch"], observed=True).nunique(dropna=False)
+        apart = ", ".join(
+            c for c in counts.drop(columns="value") if counts[c].max() > 1
+        )
         raise UserError(
-            f"{split} has several values of {metric} for one epoch ({attacks}); choose "
-            "one attack from the logs first"
+            f"{split} has several values of {metric} for one epoch (they differ in "
+            f"{apart or 'nothing else'}); choose among the rows of the logs first"
         )
     return rows.pivot(index="epoch", columns="run_id", values="value")
 
@@ -73,6 +83,56 @@ def best_last_gap(logs: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=["run_id", *_BEST_LAST_GAP]).set_index("run_id")
+
+
+def compare(logs: pd.DataFrame, by: str | Sequence[str] = "method") -> pd.DataFrame:
+    """Return best, last and gap of `best_last_gap`, a row a setting: over its seeds.
+
+    Args:
+        logs: from load_logs.
+        by: field or fields of the spec, named as in *logs*, that tell settings apart.
+
+    Returns:
+        Index *by*; columns selected_on, runs (how many), logged (epochs in the shortest
+        log), then best, last and gap, each the mean over runs with the standard
+        deviation (n - 1; NaN for one run) beside it as ``<name>_std``. Fractions.
+
+    Raises:
+        UserError: *by* is no field, or runs of one row differ in more than the seed.
+    """
+    names = [by] if isinstance(by, str) else list(by)
+    for name in names:
+        if name not in _spec_columns(logs):
+            raise unknown("field of the runs", name, _spec_columns(logs))
+    told = logs.drop_duplicates("run_id").set_index("run_id")
+    chosen = best_last_gap(logs).rename(columns={"epochs": "logged"})
+    runs = chosen.join(told[_spec_columns(logs)].astype(object))
+    rows = []
+    for key, group in runs.groupby(names, dropna=False):
+        row = dict(zip(names, key, strict=True))
+        _check_alike(group, row)
+        row["selected_on"] = ", ".join(sorted(set(group["selected_on"])))
+        row |= {"runs": len(group), "logged": group["logged"].min()}
+        for name in ("best", "last", "gap"):
+            row |= {name: group[name].mean(), f"{name}_std": group[name].std()}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=[*names, *_COMPARE]).set_index(names)
+
+
+def _spec_columns(logs: pd.DataFrame) -> list[str]:
+    known = {each.name for each in fields(RunSpec)}
+    names = map(str, logs)
+    return [c for c in names if c in known or c.startswith("method_params.")]
+
+
+def _check_alike(group: pd.DataFrame, row: dict[str, object]) -> None:
+    told = [c for c in _spec_columns(group) if c != "seed"]
+    if differ := [c for c in told if group[c].nunique(dropna=False) > 1]:
+        about = ", ".join(f"{name} {value}" for name, value in row.items())
+        raise UserError(
+            f"runs of {about} differ in {', '.join(differ)}: name it in by, or filter "
+            "the logs first"
+        )
 
 
 def _first_peak(line: "pd.Series[float]") -> int:

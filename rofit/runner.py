@@ -12,8 +12,7 @@ from rofit.data import datasets
 from rofit.data.images import Dataset, Images
 from rofit.data.noise import symmetric_noise
 from rofit.data.splits import split
-from rofit.diagnostics import DIAGNOSTICS, Watch, find_diagnostic
-from rofit.diagnostics.view import EpochView, Split
+from rofit.diagnostics import FREE, Watch, find_diagnostic
 from rofit.environment import environment
 from rofit.errors import UserError, unknown
 from rofit.evaluation.accuracy import CHUNK
@@ -33,6 +32,7 @@ from rofit.training.loop import Diverged, train
 from rofit.training.process import prepare, without_bf16
 from rofit.training.state import Training
 from rofit.training.stop import Stop
+from rofit.views import view_maker
 
 
 def load_data(spec: RunSpec, data: Path) -> Dataset:
@@ -124,7 +124,7 @@ def build(
     )
     watch = Watch({name: find_diagnostic(name)() for name in diagnostics})
     model = _initial_model(spec, data).to(device)
-    view = _view_maker(
+    view = view_maker(
         {"train": train_images} | curves.held_out,
         true=torch.tensor(noisy.true, device=device),
         redrawn=torch.tensor(labels["redrawn"].to_numpy(), device=device),
@@ -134,42 +134,10 @@ def build(
     return training, labels
 
 
-def _view_maker(
-    images: dict[str, DeviceImages],
-    *,
-    true: torch.Tensor,
-    redrawn: torch.Tensor,
-    initial: dict[str, torch.Tensor],
-) -> Callable[[Training], EpochView]:
-    """Return what makes the view of a training for its diagnostics."""
-    truth = {name: part.y for name, part in images.items()} | {"train": true}
-    splits = {
-        name: Split(lambda n, part=part: part.first(n).unit(), part.y, truth[name])  # type: ignore[misc]
-        for name, part in images.items()
-    }
-
-    def view(training: Training) -> EpochView:
-        labels, y = training.method.labels, training.train.y
-        return EpochView(
-            spec=training.spec,
-            epoch=training.epoch,
-            model=training.model,
-            network=training.engine.frozen,
-            attack=training.curves.evaluated_with,
-            splits=splits,
-            redrawn=redrawn,
-            labels=lambda index: labels.current(index, y[index]),
-            initial=initial,
-            seen=dict(training.curves.seen),
-        )
-
-    return view
-
-
 def run(
     spec: RunSpec,
     folder: RunFolder,
-    diagnostics: Iterable[str] = tuple(DIAGNOSTICS),
+    diagnostics: Iterable[str] = FREE,
     *,
     data: Path,
     device: torch.device,

@@ -22,7 +22,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from rofit.attacks.pgd import PGD
-from rofit.diagnostics import DIAGNOSTICS, Watch, find_diagnostic
+from rofit.diagnostics import FREE, Watch, find_diagnostic
 from rofit.diagnostics.view import EpochView, Split
 from rofit.environment import environment
 from rofit.errors import UserError, unknown
@@ -168,7 +168,7 @@ def watch(
     epochs: int,
     val: Part | None = None,
     true: Tensor | None = None,
-    diagnostics: Iterable[str] = tuple(DIAGNOSTICS),
+    diagnostics: Iterable[str] = FREE,
     store: str | Path = "runs",
     name: str = "theirs",
     dataset: str = "theirs",

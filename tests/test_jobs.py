@@ -12,7 +12,7 @@ from rich.console import Console
 from training_helpers import last_state, same, train
 
 from rofit import jobs
-from rofit.diagnostics import DIAGNOSTICS
+from rofit.diagnostics import FREE
 from rofit.errors import UserError
 from rofit.jobs import Died, Job, train_all
 from rofit.recipes import RECIPES
@@ -37,7 +37,7 @@ def job(spec, root):
     return Job(
         spec,
         RunStore(root / "runs").folder(spec.run_id),
-        tuple(DIAGNOSTICS),
+        FREE,
         data=root / "data",
         device="cpu",
         engine="auto",

@@ -40,7 +40,7 @@ layer | modules                    | may import       | inside functions | as ty
 3s    | scales store logs          | 0 3s filelock    |                  |
       |                            | pandas pyarrow   |                  |
 3r    | resolve                    | 0 2m             |                  |
-4     | runner jobs watch          | 0 0s 0t 1 1e     |                  |
+4     | runner jobs watch views    | 0 0s 0t 1 1e     |                  |
       |                            | 2m 2d 3 3p 3r    |                  |
       |                            | store torch      |                  |
       |                            | pandas rich 4    |                  |

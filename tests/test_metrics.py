@@ -1,11 +1,14 @@
 """Best, last and gap against tables that were worked out by hand."""
 
 import itertools
+import math
+import statistics
 
 import pandas as pd
 import pytest
 
-from rofit.metrics import best_last_gap, curve
+from rofit.errors import UserError
+from rofit.metrics import best_last_gap, compare, curve
 
 EPOCHS = range(1, 6)
 VAL = [0.10, 0.40, 0.50, 0.50, 0.30]  # highest after epochs 3 and 4: the first counts
@@ -112,11 +115,90 @@ def test_logs_without_robust_test_rows_give_an_empty_table():
     assert len(best_last_gap(_logs(BESIDES))) == 0
 
 
-def test_two_attacks_on_one_split_are_never_averaged():
-    stronger = [value - 0.1 for value in TEST]
-    logs = _logs(_rows("test", TEST), _rows("test", stronger, attack="cw"))
-    try:
-        seen = curve(logs, split="test")["a"].tolist()
-    except ValueError:
-        return
-    assert seen in (TEST, stronger)
+SPECS = {  # run -> method, seed, epsilon
+    "a": ("sgls", 0, 0.1),
+    "b": ("sgls", 1, 0.1),
+    "c": ("pgd_at", 0, 0.1),
+}
+PEAKS = {"a": [0.3, 0.5, 0.2], "b": [0.3, 0.6, 0.4], "c": [0.2, 0.1, 0.1]}
+
+
+def _specs(*parts, specs=SPECS):
+    """Return rows as load_logs does, with fields of the spec."""
+    logs = _logs(*parts)
+    for number, name in enumerate(("method", "seed", "epsilon")):
+        logs[name] = [specs[run][number] for run in logs["run_id"].astype(str)]
+    return logs.astype({"method": "category"})
+
+
+def _peaks(runs="abc"):
+    return [_rows("test", PEAKS[run], run=run, epochs=range(1, 4)) for run in runs]
+
+
+def test_comparison_is_mean_and_deviation_over_seeds():
+    found = compare(_specs(*_peaks()))
+    assert found.index.tolist() == ["pgd_at", "sgls"] and found.index.name == "method"
+    row = found.loc["sgls"]
+    best, last, gap = [0.5, 0.6], [0.2, 0.4], [0.3, 0.2]
+    for name, values in (("best", best), ("last", last), ("gap", gap)):
+        assert row[name] == pytest.approx(statistics.mean(values), rel=1e-12)
+        assert row[f"{name}_std"] == pytest.approx(statistics.stdev(values), rel=1e-12)
+    assert (row["runs"], row["logged"], row["selected_on"]) == (2, 3, "test")
+
+
+def test_comparison_of_a_single_run_has_no_deviation():
+    row = compare(_specs(*_peaks())).loc["pgd_at"]
+    assert (row["runs"], row["best"], row["last"]) == (1, 0.2, 0.1)
+    assert all(math.isnan(row[f"{name}_std"]) for name in ("best", "last", "gap"))
+
+
+def test_comparison_tells_the_shortest_log_and_every_selection_split():
+    logs = _specs(*_peaks("a"), _rows("test", VAL, run="b"), _rows("val", VAL, run="b"))
+    row = compare(logs).loc["sgls"]
+    assert (row["logged"], row["selected_on"]) == (3, "test, val")
+
+
+def test_comparison_by_several_fields_has_a_row_a_setting():
+    specs = SPECS | {"b": ("sgls", 0, 0.2)}
+    found = compare(_specs(*_peaks(), specs=specs), by=["epsilon", "method"])
+    assert found.index.names == ["epsilon", "method"]
+    told = {key: row["best"] for key, row in found.iterrows()}
+    assert told == {(0.1, "sgls"): 0.5, (0.2, "sgls"): 0.6, (0.1, "pgd_at"): 0.2}
+
+
+def test_comparison_by_a_parameter_keeps_the_runs_that_lack_it():
+    logs = _specs(*_peaks("ac"))
+    logs["method_params.start"] = [
+        0.4 if run == "a" else math.nan for run in logs["run_id"].astype(str)
+    ]
+    found = compare(logs, by=["method", "method_params.start"])
+    assert found["best"].tolist() == [0.2, 0.5]
+
+
+def test_comparison_never_averages_over_anything_but_seeds():
+    specs = SPECS | {"b": ("sgls", 1, 0.2)}
+    with pytest.raises(UserError, match="runs of method sgls differ in epsilon: name"):
+        compare(_specs(*_peaks(), specs=specs))
+    with pytest.raises(UserError, match=r"epsilon 0\.1 differ in method"):
+        compare(_specs(*_peaks()), by="epsilon")
+
+
+@pytest.mark.parametrize("name", ["methods", "epoch", "value"])
+def test_comparison_by_what_is_no_field_of_the_spec_is_a_user_error(name):
+    with pytest.raises(UserError, match=f"unknown field of the runs '{name}'; "):
+        compare(_specs(*_peaks()), by=name)
+
+
+def test_comparison_of_logs_without_robust_test_rows_is_empty():
+    found = compare(_specs(_rows("test", VAL, attack="none")))
+    assert len(found) == 0 and "gap_std" in found
+
+
+@pytest.mark.parametrize("key", ["attack", "portion"])
+def test_several_values_of_one_epoch_are_refused_with_what_tells_them_apart(key):
+    logs = pd.concat([_logs(_rows("test", TEST)).assign(portion="all")] * 2)
+    logs[key] = ["cw"] * len(TEST) + ["pgd20"] * len(TEST)
+    with pytest.raises(
+        UserError, match=f"for one epoch .they differ in {key}.; choose"
+    ):
+        curve(logs, split="test")

@@ -50,7 +50,7 @@ class Costs:
         ]
 
     def diagnostics(self) -> list[Row]:
-        """Return the time of each diagnostic a step, and its share of the step."""
+        """Return the time of diagnostics of a step, and their share of it."""
         ours = self._ours()
         ours.step()
         batch, _ = ours.held
@@ -59,7 +59,8 @@ class Costs:
         soft = ours.run.method.labels.current(batch.index, batch.y)
         view = StepView(ours.run.model, logits, batch.y, soft, logits.sum())
         ways: dict[str, Callable[[], object]] = {"the step": ours.step}
-        for name, kind in DIAGNOSTICS.items():
+        of_steps = {n: d for n, d in DIAGNOSTICS.items() if not hasattr(d, "when")}
+        for name, kind in of_steps.items():
             ways[name] = lambda kind=kind: kind().measure(view)  # type: ignore[misc]
         times = self._times(ways)
         step = times.pop("the step").median

@@ -1,0 +1,103 @@
+"""Information in weights: how much the data say about where the weights have gone.
+
+Weights far from the prior in directions that the examples' losses feel are told by the
+examples. Nothing but the dominant, quadratic part of the bound is measured: compare it
+between runs that share initial weights, images and seed, and not with a number of nats.
+"""
+
+from itertools import product
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from rofit.diagnostics.diagnostic import (
+    Column,
+    EpochDiagnostic,
+    Measured,
+    Row,
+    Schedule,
+)
+from rofit.diagnostics.fisher_trace import draw_classes
+from rofit.diagnostics.slopes import slopes, weight_layers
+from rofit.diagnostics.view import EpochView, parts
+from rofit.modes import evaluating
+
+CHUNK = 64  # images a pass, whose activations are all kept
+
+
+class InformationInWeights(EpochDiagnostic):
+    """Quadratic form of the Fisher information in the way d = w - w0 of the weights.
+
+        iiw_fisher_l = (1/M) sum_i (d_l^T grad_l l_i)^2     with single gradients
+        iiw_code_l   = ((1/M) sum_i d_l^T grad_l l_i)^2     with the mean gradient
+
+    for the weights of each convolution and linear layer l (``layer`` is its name;
+    biases and BatchNorm are left out), and their sum over layers (``layer = all``:
+    block-diagonal). By Jensen code <= fisher. ``prior`` names w0: ``initial`` weights
+    of the run, or ``zero``. M = 256, the first training images, clean and attacked with
+    given classes; eval mode, fp32. ``labels`` is ``given``, or ``sampled`` from the
+    model (the true Fisher information; fisher only: a mean gradient of drawn labels is
+    noise around zero).
+
+    Source: PAPER 6.5 of the project's notes: iiw_fisher is ours, after the PIB paper;
+    iiw_code is the formula of that paper's code.
+    Differs: natural units; neither is multiplied by the number of training images.
+    Differs: the code sums the mean gradients of 10 batches of size B (1000 or 200),
+    drawn with replacement, and divides by the number N_b = ceil(n / B) of batches in
+    the n training images. We give its full-data variant, for which these M images are
+    the data: no draw. Times (10 / N_b)^2 it is what the code's scale expects.
+    Differs: the code's w0 is trained on validation images.
+    """
+
+    columns: ClassVar[dict[str, Column]] = {
+        "iiw_fisher": Column("nats^2", "mean_i (d^T grad l_i)^2, by layer and summed"),
+        "iiw_code": Column("nats^2", "(mean_i d^T grad l_i)^2, by layer and summed"),
+    }
+    cost: ClassVar[str] = (
+        "five times a run about three gradients of 256 images, clean and attacked, and "
+        "the attack on them"
+    )
+    when: ClassVar[Schedule] = Schedule(5)
+    n: ClassVar[int] = 256
+
+    def measure(self, view: EpochView) -> Measured:
+        """Return a row a layer, prior, kind of labels and attack."""
+        weights = {n: m.weight.detach() for n, m in weight_layers(view.model).items()}
+        ways = {
+            "initial": {n: w - view.initial[f"{n}.weight"] for n, w in weights.items()},
+            "zero": weights,
+        }
+        y = view.splits["train"].y[: self.n]
+        rows: list[Row] = []
+        for attack in ("none", view.attack.name):
+            images = view.clean if attack == "none" else view.adversarial
+            x = images("train", self.n)
+            with torch.no_grad(), evaluating(view.model):
+                drawn = draw_classes(view, view.model(x))
+            kinds = {"given": y, "sampled": drawn}
+            chunks = [
+                slopes(view.model, x[i], [y[i], drawn[i]], [*ways.values()])
+                for i in parts(len(y), CHUNK)
+            ]
+            seen = torch.cat(chunks, dim=2).double()
+            for (labels, prior), by_image in zip(
+                product(kinds, ways), seen.flatten(0, 1), strict=True
+            ):
+                about = {"split": "train", "attack": attack, "n": len(y)}
+                about |= {"labels": labels, "prior": prior}
+                values = {"iiw_fisher": by_image.square().mean(dim=0)}
+                if labels == "given":
+                    values["iiw_code"] = by_image.mean(dim=0).square()
+                rows += [about | row for row in _layer_rows(values, [*weights])]
+        return Measured(rows)
+
+
+def _layer_rows(values: dict[str, Tensor], names: list[str]) -> list[Row]:
+    return [
+        {"metric": metric, "layer": layer, "value": value}
+        for metric, by_layer in values.items()
+        for layer, value in zip(
+            [*names, "all"], [*by_layer.tolist(), by_layer.sum().item()], strict=True
+        )
+    ]

@@ -1,0 +1,41 @@
+"""What diagnostics may look at in a training of ours."""
+
+from collections.abc import Callable
+
+import torch
+
+from rofit.diagnostics.view import EpochView, Split
+from rofit.training.batches import DeviceImages
+from rofit.training.state import Training
+
+
+def view_maker(
+    images: dict[str, DeviceImages],
+    *,
+    true: torch.Tensor,
+    redrawn: torch.Tensor,
+    initial: dict[str, torch.Tensor],
+) -> Callable[[Training], EpochView]:
+    """Return what makes the view of a training for its diagnostics."""
+    truth = {name: part.y for name, part in images.items()} | {"train": true}
+    splits = {
+        name: Split(lambda n, part=part: part.first(n).unit(), part.y, truth[name])  # type: ignore[misc]
+        for name, part in images.items()
+    }
+
+    def view(training: Training) -> EpochView:
+        labels, y = training.method.labels, training.train.y
+        return EpochView(
+            spec=training.spec,
+            epoch=training.epoch,
+            model=training.model,
+            network=training.engine.frozen,
+            attack=training.curves.evaluated_with,
+            splits=splits,
+            redrawn=redrawn,
+            labels=lambda index: labels.current(index, y[index]),
+            initial=initial,
+            seen=dict(training.curves.seen),
+        )
+
+    return view
