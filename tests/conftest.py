@@ -1,6 +1,10 @@
 """What many tests share: small specs, a trained store, where the real images are."""
 
+import os
 from pathlib import Path
+
+# Before torch is imported, and for the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch

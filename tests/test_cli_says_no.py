@@ -67,7 +67,7 @@ def test_train_is_content_with_a_done_run_that_fewer_diagnostics_watched(
 ):
     words = (*TRAIN, "--set", "epochs=1", "--quiet")
     with monkeypatch.context() as older:
-        older.setattr(inventory, "diagnostics", lambda: ())
+        older.setattr(inventory, "diagnostics", lambda *_: ())
         assert rofit(tmp_path, *words).code == 0
     assert rofit(tmp_path, *words).code == 0
 

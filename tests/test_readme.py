@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from command_line import rofit
+from torch import nn
+
+from rofit import load_logs
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+SMALL_BENCH = "rofit bench --model preact_tiny --batch-size 4 --rounds 2 --engine eager"
 GALLERY = ROOT / "figures" / "gallery"
 
 
@@ -21,32 +26,50 @@ def commands():
             text = line.split("#")[0].strip()
             if text.startswith("rofit ") and "--fetch" not in text:
                 text = re.sub(r"--scale \w+", "--scale smoke", text)
+                text = re.sub(r"^rofit bench$", SMALL_BENCH, text)
                 found.append(re.sub(r"--data \S+", "", text))
     return found
 
 
+BLOCKS = re.findall(r"^```python\n(.*?)^```", README, flags=re.M | re.S)
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    return tmp_path_factory.mktemp("readme")
+    """A folder in which every command of the README has run."""
+    home = tmp_path_factory.mktemp("readme")
+    for text in commands():
+        run_id = next((path.name for path in (home / "runs").glob("*")), "none")
+        words = shlex.split(text.replace("RUN", run_id))[1:]
+        answer = rofit(home, *words)
+        assert answer.code == 0, f"{text}: {answer.err}"
+    return home
 
 
 def test_every_command_of_the_readme_runs(store):
     assert len(commands()) >= 6
-    for text in commands():
-        run_id = next((path.name for path in (store / "runs").glob("*")), "none")
-        words = shlex.split(text.replace("RUN", run_id))[1:]
-        answer = rofit(store, *words)
-        assert answer.code == 0, f"{text}: {answer.err}"
+    assert list((store / "results").rglob("*.png"))
 
 
 def test_the_notebook_lines_of_the_readme_run(store, monkeypatch):
-    test_every_command_of_the_readme_runs(store)
     monkeypatch.chdir(store)
-    (block,) = re.findall(r"^```python\n(.*?)^```", README, flags=re.M | re.S)
     names = {}
-    exec(block, names)
+    exec(BLOCKS[0], names)
     assert isinstance(names["logs"], pd.DataFrame)
     assert len(names["test"])
+
+
+def test_the_watch_lines_of_the_readme_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x, y = torch.rand(6, 3, 8, 8), torch.tensor([0, 1, 2, 0, 1, 2])
+    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
+    names = {"model": model, "x": x, "y": y, "x_test": x, "y_test": y}
+    exec(BLOCKS[1], names)
+    loss = nn.functional.cross_entropy(logits := model(x), y)
+    loss.backward()
+    names["watched"].step(logits, y, loss)
+    names["watched"].epoch(lr=0.1)
+    assert set(load_logs("runs")["method"]) == {"mine"}
 
 
 def test_pictures_of_the_readme_are_in_the_gallery():

@@ -3,6 +3,8 @@
 import os
 import resource
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -13,7 +15,8 @@ from rofit.bench.parity import parity_rows
 from rofit.bench.speed import speed_rows
 from rofit.bench.timing import matmul_rate
 from rofit.environment import environment
-from rofit.errors import unknown
+from rofit.errors import look_up, unknown
+from rofit.models import MODELS as REGISTRY
 from rofit.spec import RunSpec
 from rofit.training.engine import find_engine
 from rofit.training.process import keep_memory
@@ -28,6 +31,7 @@ TABLES = (
     "evaluation",
     "growth",
 )
+_CACHE = "TORCHINDUCTOR_CACHE_DIR"
 # Models that the acceptance figures are about, with their batch on a CPU and on a GPU.
 MODELS = {"preact_small": (128, 128), "preact_resnet18": (64, 128)}
 
@@ -52,10 +56,11 @@ def bench(
     for name in tables:
         if name not in TABLES:
             raise unknown("table", name, TABLES)
+    for model in models:
+        look_up("model", model, REGISTRY)
     made, remark = find_engine(engine, RunSpec(), device)
     found: dict[str, list[Row]] = {"machine": [_machine(device, remark)]}
-    with tempfile.TemporaryDirectory() as cache:
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
+    with _empty_cache():
         keep_memory()
         for model in models or tuple(MODELS):
             usual = MODELS.get(model, (64, 128))[device.type == "cuda"]
@@ -76,6 +81,20 @@ def bench(
                     found.setdefault(title, []).extend(rows)
     found["machine"][0]["peak memory GiB"] = _peak()
     return found
+
+
+@contextmanager
+def _empty_cache() -> Iterator[None]:
+    """Compile into a folder of its own for the block."""
+    before = os.environ.get(_CACHE)
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ[_CACHE] = cache
+        try:
+            yield
+        finally:
+            os.environ.pop(_CACHE)
+            if before is not None:
+                os.environ[_CACHE] = before
 
 
 def _machine(device: torch.device, remark: str) -> Row:
