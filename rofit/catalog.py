@@ -33,11 +33,6 @@ def load_analysis(name: str) -> ModuleType:
     return module
 
 
-def diagnostics(names: list[str]) -> tuple[str, ...]:
-    """Return the diagnostics that any of the analyses asks for, sorted."""
-    return tuple(sorted({d for name in names for d in load_analysis(name).DIAGNOSTICS}))
-
-
 def load_figure(name: str) -> ModuleType:
     """Return the figure that draws the analysis called *name*.
 

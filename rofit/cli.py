@@ -75,7 +75,7 @@ def reproduce_(
 @click.option("--recipe", help="Published training recipe.")
 @click.option("--spec", "file", type=Path, help="A spec.json to begin from.")
 @click.option("--keep", multiple=True, type=int, help="Keep this epoch's weights.")
-@click.option("--watch", multiple=True, help="Diagnostic besides the free ones; all.")
+@click.option("--watch", multiple=True, help="Diagnostic [all].")
 @shared
 def train(
     session: Session, keep: tuple[int, ...], watch: tuple[str, ...], **asked: Any
@@ -87,7 +87,7 @@ def train(
     if session.flags.scale or not asked["file"]:
         _say_scale(session)
     if not session.flags.dry_run:
-        done = session.train(specs, watched, frozenset(keep))
+        done = session.train(specs, watched, watch, frozenset(keep))
     rows = [inventory.run_row(session.store.folder(s.run_id), s) for s in specs]
     _answer({"runs": rows}, session.flags.as_json)
     return 0 if session.flags.dry_run or done else _unfinished()
@@ -174,7 +174,7 @@ def _reproduce(session: Session, names: list[str]) -> int:
         _answer({"runs": rows}, session.flags.as_json)
         return 0
     results = []
-    watched = inventory.diagnostics(catalog.diagnostics(names))
+    watched = inventory.diagnostics(())
     for name, specs in plans.items():
         if not session.reproduce(name, specs, watched):
             return _unfinished()

@@ -71,18 +71,16 @@ def everything() -> dict[str, Rows]:
 
 
 def diagnostics(asked: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names asked for (``all``: every one), with those that cost no pass.
+    """Return the names asked for, or of all diagnostics if nobody asked.
 
     Raises:
         UserError: no such diagnostic.
     """
-    from rofit.diagnostics import DIAGNOSTICS, FREE, find_diagnostic
+    from rofit.diagnostics import DIAGNOSTICS, find_diagnostic
 
-    if "all" in asked:
-        return tuple(DIAGNOSTICS)
     for name in asked:
         find_diagnostic(name)
-    return tuple(dict.fromkeys((*FREE, *asked)))
+    return tuple(dict.fromkeys(asked)) or tuple(DIAGNOSTICS)
 
 
 def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class Job:
     spec: RunSpec
     folder: RunFolder
     diagnostics: tuple[str, ...]
+    needed: tuple[str, ...]
     data: Path
     device: str
     engine: str
@@ -59,6 +60,7 @@ class Job:
             self.spec,
             self.folder,
             self.diagnostics,
+            needed=self.needed,
             data=self.data,
             device=runner.find_device(self.device),
             engine=self.engine,

@@ -12,7 +12,7 @@ from rofit.data import datasets
 from rofit.data.images import Dataset, Images
 from rofit.data.noise import symmetric_noise
 from rofit.data.splits import split
-from rofit.diagnostics import FREE, Watch, find_diagnostic
+from rofit.diagnostics import Watch, find_diagnostic
 from rofit.environment import environment
 from rofit.errors import UserError, unknown
 from rofit.evaluation.accuracy import CHUNK
@@ -137,8 +137,9 @@ def build(
 def run(
     spec: RunSpec,
     folder: RunFolder,
-    diagnostics: Iterable[str] = FREE,
+    diagnostics: Iterable[str] = (),
     *,
+    needed: Iterable[str] = (),
     data: Path,
     device: torch.device,
     engine: str = "auto",
@@ -149,8 +150,12 @@ def run(
 ) -> bool:
     """Train *spec* into *folder*, going on where it stopped; say whether it is done.
 
+    *diagnostics* watch the run as far as they can be measured in it; without those in
+    *needed* it does not begin.
+
     Raises:
-        UserError: the folder is held by another process, or the data are not there.
+        UserError: the folder is held by another process, the data are not there, or a
+            needed diagnostic cannot be measured in this run.
         Diverged: a term of the loss became NaN or infinite.
     """
     images = load_data(spec, data)
@@ -164,6 +169,7 @@ def run(
         diagnostics=diagnostics,
         keep=keep,
     )
+    training.watch.require(needed, training.view(training))
     with folder.opened(described(spec)):
         if folder.state == "done":
             return True

@@ -131,16 +131,17 @@ class Session:
         return [spec.replace(seed=seed) for seed in range(self.flags.seeds)]
 
     def reproduce(
-        self, name: str, specs: list[RunSpec], diagnostics: Iterable[str]
+        self, name: str, specs: list[RunSpec], diagnostics: tuple[str, ...]
     ) -> bool:
         """Train what an analysis misses and publish it; say whether it is complete."""
+        needed = catalog.load_analysis(name).DIAGNOSTICS
         request = self.request(name)
         folder = result_folder(request, self.places.results)
         if self.flags.redraw:
             draw(name, folder)
             return True
-        self._check_watched(specs, diagnostics)
-        if not self.train(specs, diagnostics):
+        self._check_watched(specs, needed)
+        if not self.train(specs, diagnostics, needed):
             return False
         publish(request, specs, self.store, folder)
         return True
@@ -161,10 +162,14 @@ class Session:
     def train(
         self,
         specs: list[RunSpec],
-        diagnostics: Iterable[str],
+        diagnostics: tuple[str, ...],
+        needed: tuple[str, ...],
         keep: frozenset[int] = frozenset(),
     ) -> bool:
-        """Train the runs that are not done, in order; say whether all are."""
+        """Train the runs that are not done, in order; say whether all are.
+
+        All are watched by *diagnostics*; *needed* are those that must be measurable.
+        """
         missing = [s for s in specs if self.store.folder(s.run_id).state != "done"]
         if not missing:
             return True
@@ -174,7 +179,8 @@ class Session:
             Job(
                 spec,
                 self.store.folder(spec.run_id),
-                tuple(diagnostics),
+                diagnostics,
+                needed,
                 data=self.places.data,
                 device=self.flags.device,
                 engine=self.flags.engine,

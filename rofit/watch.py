@@ -22,7 +22,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from rofit.attacks.pgd import PGD
-from rofit.diagnostics import FREE, Watch, find_diagnostic
+from rofit.diagnostics import DIAGNOSTICS, Watch, find_diagnostic
 from rofit.diagnostics.view import EpochView, Split
 from rofit.environment import environment
 from rofit.errors import UserError, unknown
@@ -85,13 +85,17 @@ class Watched:
             evaluated_with=attacks[1],
             seed=spec.seed,
         )
-        self.watch = Watch({name: find_diagnostic(name)() for name in diagnostics})
+        asked = tuple(diagnostics)
+        self.watch = Watch(
+            {name: find_diagnostic(name)() for name in asked or DIAGNOSTICS}
+        )
         truth = {name: part.y for name, part in parts.items()} | {"train": true}
         self.splits = {
             name: Split(lambda n, part=part: part.unit()[:n], part.y, truth[name])  # type: ignore[misc]
             for name, part in parts.items()
         }
         self.initial = {n: p.detach().clone() for n, p in model.named_parameters()}
+        self.watch.require(asked, self._view(None))
         self.folder = RunStore(store).folder(spec.run_id)
         if self.folder.state != "missing":
             raise UserError(
@@ -168,7 +172,7 @@ def watch(
     epochs: int,
     val: Part | None = None,
     true: Tensor | None = None,
-    diagnostics: Iterable[str] = FREE,
+    diagnostics: Iterable[str] = (),
     store: str | Path = "runs",
     name: str = "theirs",
     dataset: str = "theirs",
@@ -184,7 +188,7 @@ def watch(
         epochs: how many there will be.
         val: held-out training images that choose best; test images do without.
         true: true classes of the training images, if given ones are noisy.
-        diagnostics: names; those that cannot be measured are left out.
+        diagnostics: names; if nobody asks, all that can be measured.
         store: folder of runs.
         name: of the method, as logs and figures will call it.
         dataset: likewise.
@@ -192,8 +196,9 @@ def watch(
             norm, eval_steps, attack_steps (0: no attack), batch_size, lr ...
 
     Raises:
-        UserError: images that are not in [0, 1], an unknown diagnostic or field, or a
-            run of this name and settings that is there already.
+        UserError: images that are not in [0, 1], an unknown diagnostic or field, one
+            that was asked for and cannot be measured, or a run of this name and
+            settings that is there already.
     """
     unknown_fields = set(settings) - set(knob_types(RunSpec))
     if unknown_fields:

@@ -2,7 +2,6 @@
 
 import importlib
 import re
-from types import SimpleNamespace
 
 import pytest
 
@@ -61,14 +60,6 @@ def test_analysis_is_found_by_the_number_in_its_name_and_title(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_analysis_has_a_figure_that_draws(name):
     assert callable(catalog.load_figure(name).draw)
-
-
-def test_diagnostics_are_those_that_any_of_the_analyses_asks_for(monkeypatch):
-    asked = {"fig1_a": ("norm", "iiw"), "fig2_b": (), "fig3_c": ("iiw", "ece")}
-    load = {name: SimpleNamespace(DIAGNOSTICS=d) for name, d in asked.items()}
-    monkeypatch.setattr(catalog, "load_analysis", load.__getitem__)
-    assert catalog.diagnostics(list(asked)) == ("ece", "iiw", "norm")
-    assert catalog.diagnostics(["fig2_b"]) == ()
 
 
 def test_number_matches_whole_numbers_only(monkeypatch):

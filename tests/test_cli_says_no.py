@@ -6,7 +6,7 @@ import pytest
 import torch
 from command_line import rofit
 
-from rofit import catalog, inventory
+from rofit import inventory
 from rofit.runner import find_device
 from rofit.spec import RunSpec
 from rofit.store import RunFolder
@@ -56,10 +56,24 @@ def test_done_run_that_lacks_a_diagnostic_is_named_in_one_sentence(
 ):
     words = ("run", "fig1_gradnorm", "--scale", "smoke", "--set", "epochs=1", "--quiet")
     with monkeypatch.context() as older:
-        older.setattr(catalog, "diagnostics", lambda names: ())
+        older.setattr(inventory, "diagnostics", lambda asked: ())
         rofit(tmp_path, *words)
     answer = rofit(tmp_path, *words)
-    assert answer.code == 0 or (answer.code == 2 and "gradient_norm" in answer.err)
+    assert answer.code == 2 and answer.err.count("\n") == 1
+    assert "was trained without gradient_norm; move its folder" in answer.err
+
+
+def test_diagnostic_that_was_asked_for_and_cannot_be_is_named_before_training(
+    tmp_path,
+):
+    words = (*TRAIN, "--set", "label_noise=0", "--watch", "memorisation", "--quiet")
+    answer = rofit(tmp_path, *words)
+    assert (answer.code, answer.out.count("\n")) == (2, 1)  # the scale
+    assert (
+        "memorisation cannot be measured: no training label was redrawn" in answer.err
+    )
+    assert "--set label_noise=0.4" in answer.err
+    assert not list(tmp_path.glob("runs/*/epochs.jsonl"))
 
 
 def test_train_is_content_with_a_done_run_that_fewer_diagnostics_watched(

@@ -11,6 +11,7 @@ from toy_problems import batch, conv_net
 from rofit.diagnostics import information_in_weights
 from rofit.diagnostics.fisher_trace import draw_classes
 from rofit.diagnostics.information_in_weights import InformationInWeights
+from rofit.diagnostics.prior import trained_prior
 from rofit.diagnostics.slopes import slopes, weight_layers
 from rofit.models import build_model
 from rofit.store import read_rows
@@ -182,6 +183,20 @@ def test_only_weights_of_convolutions_and_linear_layers_count():
     assert _told(other.rows) == told
 
 
+def test_trained_prior_is_where_validation_images_would_have_led():
+    y = {name: batch(20, seed=s)[1] for s, name in enumerate(("train", "val", "test"))}
+    view = view_of(y=y)
+    start = {n: p.detach().clone() for n, p in view.model.named_parameters()}
+    view = replace(view, initial=start)
+    prior = trained_prior(view.model, start, view.clean("val", 20), y["val"], 0)
+    diagnostic = InformationInWeights()
+    told = _told(diagnostic.measure(view).rows)
+    at_it = _told(diagnostic.measure(replace(view, initial=prior)).rows)
+    for key, value in at_it.items():
+        if key[2] == "initial":
+            assert told[(*key[:2], "trained", *key[3:])] == value > 0
+
+
 def test_weights_that_never_moved_hold_no_information():
     view = view_of()
     start = {n: p.detach().clone() for n, p in view.model.named_parameters()}
@@ -213,4 +228,6 @@ def test_watching_changes_nothing(smoke_spec, tmp_path, monkeypatch):
     rows = [r for r in read_rows(folder.path) if "prior" in r]
     layers = {row["layer"] for row in rows}
     assert {"stem", "stages.1.0.conv1", "classifier", "all"} <= layers
-    assert len(rows) == 2 * 2 * 2 * 3 * len(layers)
+    assert len(rows) == 2 * 2 * 3 * 3 * len(layers)
+    told = {r["prior"] for r in rows}
+    assert told == {"initial", "zero", "trained"}

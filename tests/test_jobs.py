@@ -12,7 +12,7 @@ from rich.console import Console
 from training_helpers import last_state, same, train
 
 from rofit import jobs
-from rofit.diagnostics import FREE
+from rofit.diagnostics import DIAGNOSTICS
 from rofit.errors import UserError
 from rofit.jobs import Died, Job, train_all
 from rofit.recipes import RECIPES
@@ -37,7 +37,8 @@ def job(spec, root):
     return Job(
         spec,
         RunStore(root / "runs").folder(spec.run_id),
-        FREE,
+        tuple(DIAGNOSTICS),
+        (),
         data=root / "data",
         device="cpu",
         engine="auto",
@@ -181,7 +182,7 @@ def test_error_of_one_run_is_raised_and_the_others_go_on_later(tmp_path, quick, 
     assert events(long.folder) == ["start", "stop"]
     made = steps(long.folder)
     assert 0 < made < 400
-    lone, _ = train(LONG, tmp_path / "lone", stop_after=made)
+    lone, _ = train(LONG, tmp_path / "lone", stop_after=made, diagnostics=DIAGNOSTICS)
     same(last_state(lone), last_state(long.folder))
     assert not train_all([long], 1, 0, QUIET)
     assert events(long.folder) == ["start", "stop", "resume", "stop"]

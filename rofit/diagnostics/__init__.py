@@ -3,6 +3,7 @@
 from rofit.diagnostics.calibration import Calibration
 from rofit.diagnostics.confidence import Confidence
 from rofit.diagnostics.diagnostic import EpochDiagnostic, StepDiagnostic
+from rofit.diagnostics.embedding import Embedding
 from rofit.diagnostics.fisher_trace import FisherTrace
 from rofit.diagnostics.gradient_norm import GradientNorm
 from rofit.diagnostics.hessian import Hessian
@@ -15,7 +16,7 @@ from rofit.diagnostics.softness import Softness
 from rofit.diagnostics.watch import Diagnostic, Watch
 from rofit.errors import look_up
 
-__all__ = ["DIAGNOSTICS", "FREE", "Diagnostic", "Watch", "find_diagnostic"]
+__all__ = ["DIAGNOSTICS", "Diagnostic", "Watch", "find_diagnostic"]
 
 DIAGNOSTICS: dict[str, type[StepDiagnostic] | type[EpochDiagnostic]] = {
     "gradient_norm": GradientNorm,
@@ -24,15 +25,13 @@ DIAGNOSTICS: dict[str, type[StepDiagnostic] | type[EpochDiagnostic]] = {
     "memorisation": Memorisation,
     "softness": Softness,
     "predictions": Predictions,
+    "embedding": Embedding,
     "sample_gradients": SampleGradients,
     "fisher_trace": FisherTrace,
     "information_in_weights": InformationInWeights,
     "hessian": Hessian,
     "landscape": Landscape,
 }
-
-# Those that cost no pass of the network: what a run is watched by if nobody asks.
-FREE = ("gradient_norm", "confidence", "calibration", "memorisation", "softness")
 
 
 def find_diagnostic(name: str) -> type[StepDiagnostic] | type[EpochDiagnostic]:

@@ -19,6 +19,7 @@ from rofit.diagnostics.diagnostic import (
     Schedule,
 )
 from rofit.diagnostics.fisher_trace import draw_classes
+from rofit.diagnostics.prior import trained_prior
 from rofit.diagnostics.slopes import slopes, weight_layers
 from rofit.diagnostics.view import EpochView, parts
 from rofit.modes import evaluating
@@ -35,10 +36,11 @@ class InformationInWeights(EpochDiagnostic):
     for the weights of each convolution and linear layer l (``layer`` is its name;
     biases and BatchNorm are left out), and their sum over layers (``layer = all``:
     block-diagonal). By Jensen code <= fisher. ``prior`` names w0: ``initial`` weights
-    of the run, or ``zero``. M = 256, the first training images, clean and attacked with
-    given classes; eval mode, fp32. ``labels`` is ``given``, or ``sampled`` from the
-    model (the true Fisher information; fisher only: a mean gradient of drawn labels is
-    noise around zero).
+    of the run, ``zero``, or weights ``trained`` on the validation images alone, where
+    the run has any (see `trained_prior`). M = 256, the first training images, clean and
+    attacked with given classes; eval mode, fp32. ``labels`` is ``given``, or
+    ``sampled`` from the model (the true Fisher information; fisher only: a mean
+    gradient of drawn labels is noise around zero).
 
     Source: PAPER 6.5 of the project's notes: iiw_fisher is ours, after the PIB paper;
     iiw_code is the formula of that paper's code.
@@ -47,7 +49,7 @@ class InformationInWeights(EpochDiagnostic):
     drawn with replacement, and divides by the number N_b = ceil(n / B) of batches in
     the n training images. We give its full-data variant, for which these M images are
     the data: no draw. Times (10 / N_b)^2 it is what the code's scale expects.
-    Differs: the code's w0 is trained on validation images.
+    Differs: the code knows the prior from validation images only.
     """
 
     columns: ClassVar[dict[str, Column]] = {
@@ -56,10 +58,14 @@ class InformationInWeights(EpochDiagnostic):
     }
     cost: ClassVar[str] = (
         "five times a run about three gradients of 256 images, clean and attacked, and "
-        "the attack on them"
+        "the attack on them; once ten epochs on the validation images"
     )
     when: ClassVar[Schedule] = Schedule(5)
     n: ClassVar[int] = 256
+
+    def __init__(self) -> None:
+        """Begin without a trained prior: it is made again after every resume."""
+        self.prior: dict[str, Tensor] = {}
 
     def measure(self, view: EpochView) -> Measured:
         """Return a row a layer, prior, kind of labels and attack."""
@@ -68,6 +74,15 @@ class InformationInWeights(EpochDiagnostic):
             "initial": {n: w - view.initial[f"{n}.weight"] for n, w in weights.items()},
             "zero": weights,
         }
+        held_out = view.splits.get("val")
+        if held_out is not None and len(held_out.y) > 1:
+            x = view.clean("val", len(held_out.y))
+            self.prior = self.prior or trained_prior(
+                view.model, view.initial, x, held_out.y, view.spec.seed
+            )
+            ways["trained"] = {
+                n: w - self.prior[f"{n}.weight"] for n, w in weights.items()
+            }
         y = view.splits["train"].y[: self.n]
         rows: list[Row] = []
         for attack in ("none", view.attack.name):

@@ -1,7 +1,7 @@
 """The watch: asks diagnostics, keeps their answers, and lets them change nothing."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from rofit.diagnostics.diagnostic import (
     StepView,
 )
 from rofit.diagnostics.view import EpochView
+from rofit.errors import UserError
 
 Diagnostic = StepDiagnostic | EpochDiagnostic
 
@@ -61,6 +62,12 @@ class Watch:
         ]
         self.sums, self.steps = {}, 0
         return rows
+
+    def require(self, names: Iterable[str], view: EpochView) -> None:
+        """Raise UserError for the first diagnostic that cannot be measured, and why."""
+        for name in names:
+            if name in self.of_epochs and (why := self.of_epochs[name].why_not(view)):
+                raise UserError(f"{name} cannot be measured: {why}")
 
     def look(self, view: EpochView) -> tuple[list[Row], dict[str, dict[str, Tensor]]]:
         """Ask the diagnostics that are due; return rows, and samples by diagnostic."""
