@@ -1,5 +1,6 @@
 """How every figure of rofit looks: one colour, marker and label a method."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 PAGE = 6.875  # inches, both columns of the paper
 
@@ -45,6 +47,14 @@ METHODS = {
     "sglr": Look("SGLR (our reading)", "#009E73", "P"),
 }
 
+# The same where the training need not be adversarial: what is compared are labels.
+LABELS = {
+    "pgd_at": "given labels",
+    "label_smoothing": "smoothed labels",
+    "sgls": "SGLS",
+    "sglr": "SGLR (our reading)",
+}
+
 
 def save(figure: Figure, stem: Path) -> None:
     """Write the figure as PDF (fonts embedded as Type 42) and PNG."""
@@ -54,12 +64,17 @@ def save(figure: Figure, stem: Path) -> None:
 
 
 def band(
-    axes: Axes, rows: pd.DataFrame, column: str, look: Look, linestyle: str = "-"
+    axes: Axes,
+    rows: pd.DataFrame,
+    column: str,
+    look: Look,
+    linestyle: str = "-",
+    x: str = "epoch",
 ) -> None:
-    """Draw the mean over seeds by epoch, and one standard deviation around it."""
+    """Draw the mean over seeds by *x*, and one standard deviation around it."""
     sns.lineplot(
         rows,
-        x="epoch",
+        x=x,
         y=column,
         ax=axes,
         color=look.color,
@@ -82,6 +97,19 @@ def mark_best(axes: Axes, rows: pd.DataFrame, column: str, look: Look) -> None:
         edgecolor="white",
         linewidth=0.4,
     )
+
+
+def legend(
+    figure: Figure, methods: Iterable[str], labels: Mapping[str, str] | None = None
+) -> None:
+    """Name the methods that are drawn as lines, above the panels."""
+    shown = set(methods)
+    lines = [
+        Line2D([], [], color=look.color, label=(labels or {}).get(name, look.label))
+        for name, look in METHODS.items()
+        if name in shown
+    ]
+    figure.legend(handles=lines, ncols=len(lines), loc="outside upper center")
 
 
 def attack_name(table: pd.DataFrame) -> str:

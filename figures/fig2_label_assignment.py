@@ -3,13 +3,13 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from rofit.figures._style import (
     METHODS,
     PAGE,
     RC,
     attack_name,
     band,
+    legend,
     mark_best,
     mark_drops,
     stamp,
@@ -31,8 +31,6 @@ def draw(table: pd.DataFrame) -> Figure:
             axes.set_xlabel("epoch")
         panels[0].set_ylabel(f"test robust accuracy, {attack_name(table)} (%)")
         panels[1].set_ylabel("training robust accuracy, on the fly (%)")
-        looks = [METHODS[str(method)] for method, _ in table.groupby("method")]
-        lines = [Line2D([], [], color=look.color, label=look.label) for look in looks]
-        figure.legend(handles=lines, ncols=len(lines), loc="outside upper center")
+        legend(figure, table["method"])
         stamp(figure, table)
     return figure

@@ -7,7 +7,8 @@ from types import ModuleType
 
 from rofit.errors import UserError, unknown
 
-# What an analysis must define; reproduce relies on all of it.
+# What an analysis must define; reproduce relies on all of it. With SAMPLES, names of
+# diagnostics, its table is given their samples after the logs.
 NEEDED = ("PAPER", "STATUS", "DIAGNOSTICS", "COLUMNS", "runs", "table", "claims")
 
 

@@ -63,6 +63,18 @@ def runs_of(table: pd.DataFrame, method: str) -> list[pd.DataFrame]:
     return [run.set_index("epoch") for _, run in rows.groupby("seed")]
 
 
+def pairs(
+    table: pd.DataFrame, one: str, other: str, index: str = "epoch"
+) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Return the runs of two methods, seed by seed, tables by *index* each."""
+    found = []
+    for _, rows in table.groupby("seed"):
+        both = [rows[rows["method"] == m].set_index(index) for m in (one, other)]
+        if all(len(run) for run in both):
+            found.append((both[0], both[1]))
+    return found
+
+
 def fall(run: pd.DataFrame) -> float:
     """Return test robust accuracy at the best epoch minus that at the end, points."""
     best = run.loc[run["best"], "test_robust"].iloc[0]

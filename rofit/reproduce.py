@@ -11,7 +11,7 @@ from rofit import catalog
 from rofit.claims import as_plain, markdown
 from rofit.environment import commit, versions
 from rofit.errors import UserError
-from rofit.logs import load_logs
+from rofit.logs import load_logs, load_samples
 from rofit.scales import find_scale
 from rofit.spec import RunSpec
 from rofit.store import RunStore, write_text
@@ -90,10 +90,12 @@ def publish(
 ) -> None:
     """Write table, picture, claims and manifest from the logs into *folder*."""
     analysis = catalog.load_analysis(request.name)
-    logs = load_logs(store.root, [spec.run_id for spec in specs])
-    table = analysis.table(logs)
+    ids = [spec.run_id for spec in specs]
+    wanted = getattr(analysis, "SAMPLES", ())
+    samples = [load_samples(store.root, name, ids) for name in wanted]
+    table = analysis.table(load_logs(store.root, ids), *samples)
     _check_columns(request.name, table, analysis.COLUMNS)
-    table.insert(0, "data", about_data(request, specs[0]))
+    table.insert(0, "data", about_data(request, specs))
     table.insert(0, "scale", request.scale)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,12 +126,16 @@ def draw(name: str, folder: Path) -> None:
     catalog.load_figure("_style").save(figure, folder / name)
 
 
-def about_data(request: Request, spec: RunSpec) -> str:
-    """Return the data set as results name it, with threat and label noise."""
-    shown = request.data[2] if request.data else spec.dataset
-    noise = f", {spec.label_noise:.0%} of training labels redrawn"
-    size = f", {spec.train_size} training images" if spec.train_size else ""
-    return f"{shown}{size}{noise if spec.label_noise else ''}, {spec.threat}"
+def about_data(request: Request, specs: list[RunSpec]) -> str:
+    """Return the data set as results name it, with its label noise and the threats."""
+    first = specs[0]
+    shown = request.data[2] if request.data else first.dataset
+    size = f", {first.train_size} training images" if first.train_size else ""
+    shares = sorted({spec.label_noise for spec in specs})
+    told = " / ".join(f"{share:.0%}" for share in shares)
+    noise = f", {told} of training labels redrawn" if any(shares) else ""
+    threats = {str(s.threat) if s.epsilon else "no attack": None for s in specs}
+    return f"{shown}{size}{noise}, {' / '.join(threats)}"
 
 
 def result_folder(request: Request, out: Path) -> Path:
@@ -151,7 +157,7 @@ def _manifest(request: Request, specs: list[RunSpec]) -> dict[str, Any]:
         "scale": request.scale,
         "overrides": request.settings,
         "seeds": request.seeds,
-        "data": about_data(request, specs[0]),
+        "data": about_data(request, specs),
         "runs": [spec.run_id for spec in specs],
         "commit": commit(),
         "versions": versions(),

@@ -19,11 +19,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from rofit.attacks.pgd import PGD
 from rofit.diagnostics import DIAGNOSTICS, Watch, find_diagnostic
 from rofit.diagnostics.view import EpochView, Split
+from rofit.diagnostics.watch import unchanged
 from rofit.environment import environment
 from rofit.errors import UserError, unknown
 from rofit.knobs import knob_types
@@ -41,12 +43,13 @@ class Held(DeviceImages):
 
     def __init__(self, x: Tensor, y: Tensor) -> None:
         """Take images and classes as they are."""
-        if x.ndim != 4 or not x.is_floating_point() or len(x) != len(y):
+        fits = x.ndim == 4 and y.shape == x.shape[:1] and x.numel() > 0
+        if not fits or not x.is_floating_point() or y.dtype != torch.int64:
             raise UserError(
-                "expected images (N, C, H, W) as floats in [0, 1] and N classes, "
-                f"got {x.dtype} {tuple(x.shape)} and {len(y)}"
+                "expected images (N, C, H, W) as floats in [0, 1] and N classes as "
+                f"int64, got {x.dtype} {tuple(x.shape)} and {y.dtype} {tuple(y.shape)}"
             )
-        if x.numel() and not 0 <= x.min() <= x.max() <= 1:
+        if not 0 <= x.min() <= x.max() <= 1:
             raise UserError(
                 f"images must be in [0, 1], got {x.min():.3g} to {x.max():.3g}; put "
                 "the normalisation into the model, so that epsilon keeps its unit"
@@ -72,6 +75,7 @@ class Watched:
     ) -> None:
         """Open the run's folder, and keep the weights that training begins from."""
         self.model, self.spec, self.done = model, spec, 0
+        self.n_classes = -1  # known at the first step
         self.network = Twin(model, next(model.parameters()).dtype).network
         attacks = [
             PGD(spec.threat, steps, spec.step_size) if steps else None
@@ -119,15 +123,19 @@ class Watched:
         """
         if soft is None:
             soft = nn.functional.one_hot(y, logits.shape[1]).float()
+        self.n_classes = logits.shape[1]
         self.curves.see(logits.detach(), y)
         self.watch.see(self.model, logits.detach(), y, soft, loss.detach())
 
     def epoch(self, *, lr: float, soft: Tensor | None = None) -> float:
-        """Evaluate after an epoch and write its rows; return test robust accuracy.
+        """Evaluate after an epoch and write its rows.
 
         Args:
             lr: learning rate of the epoch.
             soft: the labels (N, K) trained on now, if they are not one-hot.
+
+        Returns:
+            Robust accuracy that chooses best: on validation images, else test images.
 
         Raises:
             UserError: no step was shown since the last epoch.
@@ -135,7 +143,8 @@ class Watched:
         if self.curves.sums is None:
             raise UserError("call step() after every backward pass, then epoch()")
         self.done += 1
-        rows = self.curves.rows(self.network) + self.watch.rows()
+        with unchanged(self.model):  # a network of theirs may draw in eval mode too
+            rows = self.curves.rows(self.network) + self.watch.rows()
         looked, samples = self.watch.look(self._view(soft))
         rows += [*looked, {"split": "train", "metric": "learning_rate", "value": lr}]
         self.folder.append([{"epoch": self.done} | row for row in rows])
@@ -149,7 +158,12 @@ class Watched:
 
     def _view(self, soft: Tensor | None) -> EpochView:
         given, true = self.splits["train"].y, self.splits["train"].true
-        one_hot = nn.functional.one_hot(given).float() if soft is None else soft
+
+        def labels(index: Tensor) -> Tensor:
+            if soft is not None:
+                return soft[index]
+            return nn.functional.one_hot(given[index], self.n_classes).float()
+
         return EpochView(
             spec=self.spec,
             epoch=self.done,
@@ -158,7 +172,7 @@ class Watched:
             attack=self.curves.evaluated_with,
             splits=self.splits,
             redrawn=given != true,
-            labels=lambda index: one_hot[index],
+            labels=labels,
             initial=self.initial,
             seen=dict(self.curves.seen),
         )
@@ -183,7 +197,8 @@ def watch(
     Args:
         model: maps inputs in [0, 1] to logits; on its device, not yet trained. Its
             parameters must be changed in place, as optimizers do.
-        train: images (N, C, H, W) in [0, 1] and given classes (N,), on that device.
+        train: images (N, C, H, W) in [0, 1] and given classes (N,), on that device,
+            in random order: diagnostics look at the first few hundred.
         test: the same of the test images.
         epochs: how many there will be.
         val: held-out training images that choose best; test images do without.
@@ -205,10 +220,21 @@ def watch(
         raise unknown("field of a run", sorted(unknown_fields)[0], knob_types(RunSpec))
     spec = RunSpec(
         method=name, dataset=dataset, model=type(model).__name__, epochs=epochs
-    ).replace(train_size=len(train[1]), **settings)
+    )
+    sizes = {"train_size": len(train[1]), "val_size": len(val[1]) if val else 0}
+    spec = spec.replace(**sizes | settings)
+    if Path(spec.run_id).name != spec.run_id:
+        raise UserError(
+            f"the run's folder cannot be called {spec.run_id!r}; leave out /"
+        )
     told = {"train": train} | ({"val": val} if val else {}) | {"test": test}
     parts = {part: Held(*images) for part, images in told.items()}
     truth = train[1] if true is None else true
+    if truth.shape != train[1].shape:
+        raise UserError(
+            f"expected a true class for each of {len(train[1])} training images, got "
+            f"{tuple(truth.shape)}"
+        )
     return Watched(model, spec, parts, truth, diagnostics, Path(store))
 
 

@@ -50,9 +50,9 @@ def test_runs_stay_distinct_at_every_scale(name, scale):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_analysis_is_found_by_the_number_in_its_name_and_title(name):
-    stem = re.fullmatch(r"(fig|table)(\d+)_\w+", name)
+    stem = re.fullmatch(r"(fig|table|theorem)(\d+)_\w+", name)
     assert stem is not None
-    kind = {"fig": "figure", "table": "table"}[stem[1]]
+    kind = stem[1].replace("fig", "figure")
     assert name in catalog.find_by_number(kind, int(stem[2]))
     assert catalog.load_analysis(name).PAPER == f"{kind.capitalize()} {stem[2]}"
 

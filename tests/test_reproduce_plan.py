@@ -120,9 +120,14 @@ def test_folder_never_leaves_the_folder_of_results():
 
 def test_data_are_told_with_size_noise_and_threat():
     spec = RunSpec(dataset="svhn", epsilon=4 / 255)
-    assert about_data(Request(FIG1, "paper"), spec) == "svhn, linf 4/255"
+    assert about_data(Request(FIG1, "paper"), [spec]) == "svhn, linf 4/255"
     small = spec.replace(train_size=400, label_noise=0.4)
-    assert about_data(Request(FIG1, "demo", data=MINE), small) == (
+    assert about_data(Request(FIG1, "demo", data=MINE), [small]) == (
         "mine (class folders), 400 training images, 40% of training labels redrawn, "
         "linf 4/255"
+    )
+    clean = spec.replace(epsilon=0.0)
+    assert about_data(Request(FIG1, "paper"), [small, clean, small]) == (
+        "svhn, 400 training images, 0% / 40% of training labels redrawn, "
+        "linf 4/255 / no attack"
     )

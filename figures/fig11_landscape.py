@@ -1,0 +1,41 @@
+"""Draws fig11_landscape: loss along the weights, and over the plane of inputs."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from rofit.figures._style import LABELS, METHODS, PAGE, RC, band, legend, stamp
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """Return the curves around the weights, and a map of the inputs a method."""
+    shown = set(table["method"])
+    methods = [name for name in METHODS if name in shown]
+    inputs = table[table["surface"] == "inputs"]
+    weights = table[table["surface"] == "weights"]
+    with plt.rc_context(RC):
+        figure = Figure(figsize=(PAGE, 4.4))
+        above, below = figure.subfigures(
+            2, 1, squeeze=False, height_ratios=(1.25, 1)
+        ).flat
+        axes = above.subplots()
+        for method in methods:
+            rows = weights[weights["method"] == method]
+            band(axes, rows, "loss", METHODS[method], x="a")
+        axes.set_xlabel("step along a random direction, in norms of each filter")
+        attack = str(weights["attack"].iloc[0]).upper().replace("PGD", "PGD-")
+        axes.set_ylabel(f"robust loss, {attack} (nats)")
+        panels = below.subplots(1, len(methods), sharey=True, squeeze=False)[0]
+        means = inputs.groupby(["method", "u", "v"])["loss"].mean()
+        low, high = means.min(), means.max()
+        for panel, method in zip(panels, methods, strict=True):
+            plane = means[method].unstack("u")
+            drawn = panel.contourf(
+                plane.columns, plane.index, plane, 12, vmin=low, vmax=high
+            )
+            panel.set_title(LABELS.get(method, method), fontsize=7)
+            panel.set_xlabel("gradient's sign (1/255)")
+        panels[0].set_ylabel("random signs (1/255)")
+        below.colorbar(drawn, ax=panels, label="loss (nats)", pad=0.01)
+        legend(figure, methods)
+        stamp(figure, table)
+    return figure
