@@ -100,15 +100,20 @@ def mark_best(axes: Axes, rows: pd.DataFrame, column: str, look: Look) -> None:
 
 
 def legend(
-    figure: Figure, methods: Iterable[str], labels: Mapping[str, str] | None = None
+    figure: Figure,
+    methods: Iterable[str],
+    labels: Mapping[str, str] | None = None,
+    styles: Mapping[str, str] | None = None,
 ) -> None:
-    """Name the methods that are drawn as lines, above the panels."""
+    """Name the methods that are drawn, and what line styles mean, above the panels."""
     shown = set(methods)
     lines = [
         Line2D([], [], color=look.color, label=(labels or {}).get(name, look.label))
         for name, look in METHODS.items()
         if name in shown
     ]
+    for style, label in (styles or {}).items():
+        lines.append(Line2D([], [], color="0.3", linestyle=style, label=label))
     figure.legend(handles=lines, ncols=len(lines), loc="outside upper center")
 
 
@@ -123,10 +128,10 @@ def mark_drops(axes: Axes, table: pd.DataFrame) -> None:
         axes.axvline(epoch + 0.5, color="0.6", linewidth=0.6, linestyle=":", zorder=0)
 
 
-def stamp(figure: Figure, table: pd.DataFrame) -> None:
+def stamp(figure: Figure, table: pd.DataFrame, seeds: int | None = None) -> None:
     """Write scale, data and seeds under the picture, unless it is the paper's."""
     scale, data = table["scale"].iloc[0], table["data"].iloc[0]
-    seeds = table["seed"].nunique()
+    seeds = seeds or table["seed"].nunique()
     if scale != "paper":
         text = f"rofit · scale {scale}, not the paper's · {data} · {seeds} seed(s)"
         figure.supxlabel(text, fontsize=6, color="0.45")

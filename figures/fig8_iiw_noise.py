@@ -22,7 +22,7 @@ def draw(table: pd.DataFrame) -> Figure:
                 axes.lines[-1].set(marker=look.marker, markersize=4)
         left.set_yscale("log")
         left.set_ylabel(f"information in weights, {attack_name(table)}")
-        right.set_ylabel("corrupted labels predicted, clean images (%)")
+        right.set_ylabel("corrupted labels predicted (%)")
         for axes in (left, right):
             axes.set_xlabel("training labels redrawn (%)")
         legend(figure, table["method"])

@@ -23,6 +23,7 @@ def draw(table: pd.DataFrame) -> Figure:
             axes.set_ylabel("")
         networks = int(table["networks"].min())
         figure.axes[0].set_ylabel(f"I(w; y | x) of {networks} networks (nats)")
-        legend(figure, table["method"])
-        stamp(figure, table)
+        styles = {"-": "measured", "--": "bound"}
+        legend(figure, table["method"], styles=styles)
+        stamp(figure, table, networks)
     return figure

@@ -91,7 +91,8 @@ class Watched:
         )
         asked = tuple(diagnostics)
         self.watch = Watch(
-            {name: find_diagnostic(name)() for name in asked or DIAGNOSTICS}
+            {name: find_diagnostic(name)() for name in asked or DIAGNOSTICS},
+            lenient=not asked,
         )
         truth = {name: part.y for name, part in parts.items()} | {"train": true}
         self.splits = {
@@ -203,7 +204,8 @@ def watch(
         epochs: how many there will be.
         val: held-out training images that choose best; test images do without.
         true: true classes of the training images, if given ones are noisy.
-        diagnostics: names; if nobody asks, all that can be measured.
+        diagnostics: names; if nobody asks, all that can be measured: one that fails
+            on this network is warned of and left out.
         store: folder of runs.
         name: of the method, as logs and figures will call it.
         dataset: likewise.

@@ -22,6 +22,8 @@ layer | modules                    | may import       | inside functions | as ty
 0t    | modes losses               | 0 torch          |                  |
 0m    | metrics epochs             | 0 0m pandas      |                  |
       |                            | numpy            |                  |
+0i    | information tsne           | numpy scipy      |                  |
+      |                            | sklearn          |                  |
 1     | data                       | 0 numpy PIL      | seeding sklearn  |
       |                            | torch            | torchvision      |
 1     | models                     | 0 0t torch       |                  |
@@ -54,8 +56,9 @@ layer | modules                    | may import       | inside functions | as ty
       |                            | click            |                  |
 7     | cli                        | 0 5 6 rich click | 4 4b             |
 8     | rofit __main__             | cli              |                  | spec 0m logs
-A     | analyses                   | spec recipes     |                  |
-      |                            | claims logs 0m   |                  |
+A     | analyses                   | spec recipes     | tsne             |
+      |                            | claims errors 0m |                  |
+      |                            | information      |                  |
       |                            | pandas numpy     |                  |
       |                            | scipy            |                  |
 F     | figures                    | pandas numpy     |                  |

@@ -60,7 +60,10 @@ class Memorisation(EpochDiagnostic):
         """Return what to do where no training label was redrawn."""
         if view.redrawn.any():
             return ""
-        return "no training label was redrawn; train with --set label_noise=0.4"
+        return (
+            "no training label was redrawn; train with --set label_noise=0.4, or tell "
+            "watch() the true classes"
+        )
 
     def measure(self, view: EpochView) -> Measured:
         """Return accuracies, and the two fractions of the corrupted portion."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from rofit.errors import UserError
 from rofit.losses import cross_entropy
 from rofit.modes import evaluating
 
@@ -35,19 +36,24 @@ def slopes(
     pass gives that for all images and layers; gradients in weights are not formed.
 
     Args:
-        model: uses each layer once in a pass; in eval mode here.
+        model: uses each of its layers once in a pass; in eval mode here.
         x: inputs (B, C, H, W) in [0, 1].
         kinds: sets of classes (B,), for the cross entropy l_i.
         ways: sets of d_l, layer -> tensor like its weights.
 
     Returns:
         (kinds, ways, B, layers), nats; layers in the order of `weight_layers`.
+
+    Raises:
+        UserError: a layer is used twice.
     """
     layers = weight_layers(model)
     inputs: dict[nn.Module, Tensor] = {}
     outputs: dict[nn.Module, Tensor] = {}
 
     def keep(layer: nn.Module, args: tuple[Tensor], output: Tensor) -> None:
+        if layer in inputs:
+            raise UserError("a layer that is used twice in a pass has no single slope")
         inputs[layer], outputs[layer] = args[0].detach(), output
 
     with ExitStack() as hooks, evaluating(model):

@@ -1,6 +1,7 @@
 """The watch: asks diagnostics, keeps their answers, and lets them change nothing."""
 
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,9 +29,15 @@ class Watch:
         seconds: wall time that each has taken in this process.
     """
 
-    def __init__(self, diagnostics: dict[str, Diagnostic]) -> None:
-        """Watch with the given diagnostics, by name."""
+    def __init__(
+        self, diagnostics: dict[str, Diagnostic], *, lenient: bool = False
+    ) -> None:
+        """Watch with the given diagnostics, by name.
+
+        A *lenient* watch warns of a diagnostic of epochs that fails, and leaves it out.
+        """
         self.diagnostics = diagnostics
+        self.lenient = lenient
         self.of_epochs = {
             n: d for n, d in diagnostics.items() if isinstance(d, EpochDiagnostic)
         }
@@ -73,12 +80,20 @@ class Watch:
         """Ask the diagnostics that are due; return rows, and samples by diagnostic."""
         rows: list[Row] = []
         samples: dict[str, dict[str, Tensor]] = {}
-        for name, diagnostic in self.of_epochs.items():
+        for name, diagnostic in list(self.of_epochs.items()):
             due = diagnostic.when.due(view.epoch, view.spec.epochs)
             if not due or diagnostic.why_not(view):
                 continue
-            with self._timed(name), unchanged(view.model):
-                seen = diagnostic.measure(view)
+            try:
+                with self._timed(name), unchanged(view.model):
+                    seen = diagnostic.measure(view)
+            except Exception as error:  # networks that are not ours do anything
+                if not self.lenient:
+                    raise
+                why = f"{type(error).__name__}: {error}".splitlines()[0]
+                warnings.warn(f"{name} is left out from here on: {why}", stacklevel=2)
+                del self.of_epochs[name]
+                continue
             rows += seen.rows
             if seen.samples:
                 samples[name] = seen.samples
