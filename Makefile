@@ -14,7 +14,7 @@ demo: $(VENV)/.installed
 	$(BIN)/rofit run fig1_gradnorm --scale demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -65,7 +65,8 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
         }
     ).reset_index()
     bins = attacked[attacked["metric"].isin(list(_BINS))]
-    bins = bins[bins["epoch"] == bins["epoch"].max()]
+    last = bins.groupby("run_id", observed=True)["epoch"].transform("max")
+    bins = bins[bins["epoch"] == last]
     wide = bins.pivot_table(
         index=[*keys, "bin"], columns="metric", values="value", observed=True
     )
@@ -98,6 +99,6 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 def _ramp(run: pd.DataFrame) -> float:
     after = run[run["after_drop"].astype(bool)]
-    if len(after) < 3:
+    if len(after) < 3 or after["gradient_norm"].nunique() < 2:
         return float("nan")
     return float(spearmanr(after.index, after["gradient_norm"]).statistic)

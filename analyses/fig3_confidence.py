@@ -60,7 +60,8 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
             part = run[run["epoch"] == epoch].assign(checkpoint=checkpoint)
             part["selected_on"] = about["selected_on"]
             part["ece"] = [
-                error["value"].get((run_id, epoch, attack)) for attack in part["attack"]
+                error["value"].get((run_id, epoch, attack), float("nan"))
+                for attack in part["attack"]
             ]
             parts.append(part)
     found = pd.concat(parts).rename(columns={"value": "confidence"})
@@ -92,7 +93,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         *(
             caption(
                 0,
-                _less(wrong, "ece", remedy),
+                _less(end, "ece", remedy),
                 sentence=f"{remedy}: better calibrated than pgd_at (ECE), adversarial "
                 "test images, end",
             )
@@ -103,7 +104,9 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 def _less(rows: pd.DataFrame, column: str, remedy: str) -> list[float]:
     """Return by how much a method's value is below that of pgd_at, a number a seed."""
-    by_seed = rows.pivot_table(index="seed", columns="method", values=column)
+    by_seed = rows.pivot_table(
+        index="seed", columns="method", values=column, observed=True
+    )
     if not {"pgd_at", remedy} <= set(by_seed):
         return []
     return list((by_seed["pgd_at"] - by_seed[remedy]).dropna())

@@ -15,7 +15,7 @@ from functools import partial
 import pandas as pd
 
 from rofit.claims import Claim, at_least
-from rofit.epochs import is_full_size
+from rofit.epochs import is_full_size, pairs, runs_of
 from rofit.recipes import RECIPES
 from rofit.spec import RunSpec
 
@@ -90,7 +90,8 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     )
     found = []
     for training, excess in (("standard", 50), ("adversarial", 20)):
-        given, _, sglr = (_runs(table, training, method) for method in METHODS)
+        here = table[table["training"] == training]
+        given, both = runs_of(here, "pgd_at"), pairs(here, "pgd_at", "sglr")
         found += [
             points(
                 excess,
@@ -100,25 +101,17 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             ),
             points(
                 0,
-                [
-                    _memorised(a) / 2 - _memorised(b)
-                    for a, b in zip(given, sglr, strict=True)
-                ],
+                [_memorised(a) / 2 - _memorised(b) for a, b in both],
                 sentence=f"{training}: sglr memorises at most half of that",
             ),
             points(
                 6,
-                [_fall(a) - _fall(b) for a, b in zip(given, sglr, strict=True)],
+                [_fall(a) - _fall(b) for a, b in both],
                 sentence=f"{training}: sglr's clean test accuracy falls by less from "
                 "its highest",
             ),
         ]
     return found
-
-
-def _runs(table: pd.DataFrame, training: str, method: str) -> list[pd.DataFrame]:
-    rows = table[(table["training"] == training) & (table["method"] == method)]
-    return [run.set_index("epoch") for _, run in rows.groupby("seed")]
 
 
 def _memorised(run: pd.DataFrame) -> float:

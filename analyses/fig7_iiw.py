@@ -101,6 +101,11 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 
 def lowest(hard: pd.DataFrame, soft: pd.DataFrame, column: str) -> float:
-    """Return the smallest log10 of hard / soft over the rows that both have."""
+    """Return the smallest log10 of hard / soft over the rows that both have.
+
+    NaN where one of them is 0: gradients have vanished, and there is no ratio.
+    """
     ratio = (hard[column] / soft[column]).dropna()
+    if not ratio.between(0, math.inf, inclusive="neither").all():
+        return math.nan
     return min(map(math.log10, ratio), default=math.nan)

@@ -103,7 +103,7 @@ def legend(
     figure: Figure,
     methods: Iterable[str],
     labels: Mapping[str, str] | None = None,
-    styles: Mapping[str, str] | None = None,
+    styles: Mapping[Any, str] | None = None,
 ) -> None:
     """Name the methods that are drawn, and what line styles mean, above the panels."""
     shown = set(methods)

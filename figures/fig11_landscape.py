@@ -3,7 +3,8 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from rofit.figures._style import LABELS, METHODS, PAGE, RC, band, legend, stamp
+from matplotlib.ticker import MaxNLocator
+from rofit.figures._style import METHODS, PAGE, RC, band, legend, stamp
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -26,13 +27,11 @@ def draw(table: pd.DataFrame) -> Figure:
         axes.set_ylabel(f"robust loss, {attack} (nats)")
         panels = below.subplots(1, len(methods), sharey=True, squeeze=False)[0]
         means = inputs.groupby(["method", "u", "v"])["loss"].mean()
-        low, high = means.min(), means.max()
+        levels = MaxNLocator(12).tick_values(means.min(), means.max())
         for panel, method in zip(panels, methods, strict=True):
             plane = means[method].unstack("u")
-            drawn = panel.contourf(
-                plane.columns, plane.index, plane, 12, vmin=low, vmax=high
-            )
-            panel.set_title(LABELS.get(method, method), fontsize=7)
+            drawn = panel.contourf(plane.columns, plane.index, plane, levels)
+            panel.set_title(METHODS[method].label, fontsize=7)
             panel.set_xlabel("gradient's sign (1/255)")
         panels[0].set_ylabel("random signs (1/255)")
         below.colorbar(drawn, ax=panels, label="loss (nats)", pad=0.01)

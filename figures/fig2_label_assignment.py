@@ -30,7 +30,7 @@ def draw(table: pd.DataFrame) -> Figure:
             mark_drops(axes, table)
             axes.set_xlabel("epoch")
         panels[0].set_ylabel(f"test robust accuracy, {attack_name(table)} (%)")
-        panels[1].set_ylabel("training robust accuracy, on the fly (%)")
+        panels[1].set_ylabel("train robust acc., on the fly (%)")
         legend(figure, table["method"])
         stamp(figure, table)
     return figure

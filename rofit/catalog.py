@@ -13,10 +13,11 @@ NEEDED = ("PAPER", "STATUS", "DIAGNOSTICS", "COLUMNS", "runs", "table", "claims"
 
 
 def analysis_names() -> list[str]:
-    """Return the names of all analyses, sorted."""
+    """Return the names of all analyses, in the order of the paper's numbers."""
     package = _package("rofit.analyses")
     found = pkgutil.iter_modules(package.__path__)
-    return sorted(module.name for module in found if not module.name.startswith("_"))
+    names = [module.name for module in found if not module.name.startswith("_")]
+    return sorted(names, key=_by_number)
 
 
 def load_analysis(name: str) -> ModuleType:
@@ -61,6 +62,11 @@ def find_by_number(kind: str, number: int) -> list[str]:
         there = ", ".join(analysis_names())
         raise UserError(f"no analysis for {kind} {number} yet; there are: {there}")
     return names
+
+
+def _by_number(name: str) -> tuple[str, int, str]:
+    kind, number, rest = re.fullmatch(r"([^\d_]*)(\d*)(.*)", name).groups()  # type: ignore[union-attr]
+    return kind, int(number or 0), rest
 
 
 def summary(module: ModuleType) -> str:

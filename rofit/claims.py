@@ -100,8 +100,15 @@ def measured_text(claim: Claim) -> str:
     """Return what was measured: mean, standard deviation, unit and n."""
     if not claim.n:
         return "not measured"
-    spread = "" if math.isnan(claim.spread) else f" ± {claim.spread:.2f}"
-    return f"{claim.measured:.2f}{spread} {claim.unit}, n = {claim.n}"
+    spread = "" if math.isnan(claim.spread) else f" ± {_number(claim.spread)}"
+    return f"{_number(claim.measured)}{spread} {claim.unit}".rstrip() + (
+        f", n = {claim.n}"
+    )
+
+
+def _number(value: float) -> str:
+    """Return two decimals, or two digits where those would say too little."""
+    return f"{value:.2g}" if 0 < abs(value) < 0.1 else f"{value:.2f}"
 
 
 def _summary(values: Sequence[float]) -> tuple[float, float, int]:

@@ -7,6 +7,7 @@ RunSpec and every method's Params are made of knobs, so one error speaks for all
 import dataclasses
 import math
 from fractions import Fraction
+from functools import cache
 from typing import Any, get_type_hints
 
 from rofit.errors import UserError, unknown
@@ -50,6 +51,11 @@ class Knobs:
 
 def knob_types(cls: Any) -> dict[str, Any]:
     """Return the fields of a dataclass with their types, in order."""
+    return _knob_types(cls)
+
+
+@cache
+def _knob_types(cls: Any) -> dict[str, Any]:
     hints = get_type_hints(cls)
     return {each.name: hints[each.name] for each in dataclasses.fields(cls)}
 

@@ -16,6 +16,7 @@ from rofit.diagnostics import Watch, find_diagnostic
 from rofit.environment import environment
 from rofit.errors import UserError, unknown
 from rofit.evaluation.accuracy import CHUNK
+from rofit.logs import keep_columns
 from rofit.methods import find_method, make_params
 from rofit.models import build_model
 from rofit.models.classifier import Classifier
@@ -201,6 +202,7 @@ def run(
         folder.event("stop", **where, seconds=seconds, watching=watching)
         if done:
             folder.finish({"epochs": training.epoch, "best": training.best})
+            keep_columns(folder)
     return done
 
 

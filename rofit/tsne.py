@@ -1,5 +1,7 @@
 """t-SNE maps of one set of images at several epochs, laid on one another. No torch."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
@@ -13,10 +15,10 @@ def aligned_maps(features: dict[int, Points], seed: int = 0) -> dict[int, Points
     """Return epoch -> map (n, 2) of the same n images.
 
     The last epoch's map begins from its first two principal components, each earlier
-    one from its successor's result, so that an image keeps its place where the features
-    allow it. scikit-learn's TSNE, Euclidean, perplexity 30 (a third of n - 1 where that
-    is less). Axes and distances between clusters have no meaning; see van der Maaten
-    and Hinton 2008.
+    one at its successor's result and without early exaggeration, which would throw it
+    about: so an image keeps its place where the features allow it. scikit-learn's TSNE,
+    Euclidean, perplexity 30 (a third of n - 1 where that is less); then centred. Axes
+    and distances between clusters have no meaning; see van der Maaten and Hinton 2008.
 
     Args:
         features: epoch -> (n, c), principal components in the order of falling
@@ -24,15 +26,19 @@ def aligned_maps(features: dict[int, Points], seed: int = 0) -> dict[int, Points
         seed: of the optimisation.
     """
     found: dict[int, Points] = {}
-    start = None
+    how: dict[str, Any] = {}
     for epoch in sorted(features, reverse=True):
         rows = features[epoch]
-        start = rows[:, :2] if start is None else start
-        scale = start.std(axis=0)[0] or 1.0
-        found[epoch] = TSNE(
-            perplexity=min(PERPLEXITY, (len(rows) - 1) / 3),
-            init=(start - start.mean(axis=0)) / scale * _SPREAD,
-            random_state=seed,
-        ).fit_transform(rows)
-        start = found[epoch]
+        few = min(PERPLEXITY, (len(rows) - 1) / 3)
+        how = how or {"init": _beginning(rows)}
+        made = TSNE(perplexity=few, random_state=seed, **how).fit_transform(rows)
+        found[epoch] = made - made.mean(axis=0)  # a map of few points drifts
+        rate = max(len(rows) / 48, 50.0)  # what scikit-learn's auto was at the last
+        how = {"init": found[epoch], "early_exaggeration": 1.0, "learning_rate": rate}
     return found
+
+
+def _beginning(rows: Points) -> Points:
+    """Return the first two components, small and centred, as scikit-learn's own."""
+    first = rows[:, :2] - rows[:, :2].mean(axis=0)
+    return first / (first.std(axis=0)[0] or 1.0) * _SPREAD

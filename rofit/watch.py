@@ -29,6 +29,7 @@ from rofit.diagnostics.watch import unchanged
 from rofit.environment import environment
 from rofit.errors import UserError, unknown
 from rofit.knobs import knob_types
+from rofit.logs import keep_columns
 from rofit.models.twin import Twin
 from rofit.spec import RunSpec
 from rofit.store import RunStore
@@ -155,6 +156,7 @@ class Watched:
         if self.done == self.spec.epochs:
             self.folder.event("stop", watching=self.watch.seconds)
             self.folder.finish({"epochs": self.done})
+            keep_columns(self.folder)
         return self.curves.score(rows)
 
     def _view(self, soft: Tensor | None) -> EpochView:

@@ -180,11 +180,12 @@ def test_dividing_by_the_temperature_moves_the_optimum_to_one():
     assert again.item() == pytest.approx(1, abs=1e-11)
 
 
-def _rows():
+def _rows(epochs=1):
     seen, y = {}, {}
     for number, attack in enumerate(("none", ATTACK.name)):
         seen["test", attack], y["test"] = random_logits(120, 10, seed=7 + number)
-    return Calibration().measure(view_of(seen, y=y)).rows, seen, y["test"]
+    view = view_of(seen, y=y, epochs=epochs)
+    return Calibration().measure(view).rows, seen, y["test"]
 
 
 def test_rows_hold_what_the_functions_say_of_each_attack():
@@ -202,6 +203,10 @@ def test_rows_hold_what_the_functions_say_of_each_attack():
         }
         assert told["nll_at_optimal_temperature"] <= told["nll"]
     assert {row["metric"] for row in rows} == Calibration.columns.keys()
+
+
+def test_bins_are_told_four_times_a_run_and_the_rest_always():
+    assert not any("bin" in row for row in _rows(epochs=9)[0])
 
 
 def test_rows_of_bins_add_up_to_the_ece_and_empty_bins_have_a_count_only():

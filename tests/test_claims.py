@@ -95,6 +95,8 @@ def test_markdown_has_a_row_a_claim_with_what_was_measured():
         "| above 0 (full size: at least 6) |"
     )
     assert "| 5.00 points, n = 1 |" in second and "| not measured |" in none
+    small = markdown([_claim([0.0123, 0.0125])])
+    assert "| 0.012 ± 0.00014 points, n = 2 |" in small
 
 
 @given(st.lists(st.floats(-100, 100), max_size=5))

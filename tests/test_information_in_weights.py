@@ -8,13 +8,16 @@ from seen_views import ATTACK, assert_watching_changes_nothing, view_of
 from torch import nn
 from toy_problems import batch, conv_net
 
+from rofit.attacks.pgd import PGD
 from rofit.diagnostics import information_in_weights
-from rofit.diagnostics.fisher_trace import draw_classes
+from rofit.diagnostics.fisher_trace import FisherTrace, draw_classes
 from rofit.diagnostics.information_in_weights import InformationInWeights
 from rofit.diagnostics.prior import trained_prior
+from rofit.diagnostics.sample_gradients import SampleGradients
 from rofit.diagnostics.slopes import slopes, weight_layers
 from rofit.models import build_model
 from rofit.store import read_rows
+from rofit.threat import ThreatModel
 
 LAYERS = ("0", "4")  # of conv_net: the convolution and the linear layer
 
@@ -231,3 +234,12 @@ def test_watching_changes_nothing(smoke_spec, tmp_path, monkeypatch):
     assert len(rows) == 2 * 2 * 3 * 3 * len(layers)
     told = {r["prior"] for r in rows}
     assert told == {"initial", "zero", "trained"}
+
+
+@pytest.mark.parametrize("kind", [InformationInWeights, FisherTrace, SampleGradients])
+def test_a_ball_that_is_a_point_is_looked_at_once(kind):
+    point = PGD(ThreatModel("linf", 0.0), 3, 0.05)
+    y = {name: batch(20, seed=s)[1] for s, name in enumerate(("train", "test"))}
+    hard = torch.eye(3, dtype=torch.float64)[y["train"]]
+    view = replace(_view(y=y, labels=lambda index: hard[index]), attack=point)
+    assert {row["attack"] for row in kind().measure(view).rows} == {"none"}

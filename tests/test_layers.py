@@ -44,7 +44,7 @@ layer | modules                    | may import       | inside functions | as ty
 3r    | resolve                    | 0 2m             |                  |
 4     | runner jobs watch views    | 0 0s 0t 1 1e     |                  |
       |                            | 2m 2d 3 3p 3r    |                  |
-      |                            | store torch      |                  |
+      |                            | logs store torch |                  |
       |                            | pandas rich 4    |                  |
 4b    | bench                      | 0 0s 0t 1 1e 2m  |                  |
       |                            | 2d 3 3p 4 torch  |                  |

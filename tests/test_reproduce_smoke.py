@@ -38,13 +38,20 @@ class Ran(NamedTuple):
         return {file.parent.name: file.read_bytes() for file in files}
 
 
-@pytest.fixture(scope="session")
-def home(tmp_path_factory) -> Path:
-    """The folder whose runs all analyses share."""
-    return tmp_path_factory.mktemp("smoke")
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory) -> tuple[Path, Answer]:
+    """A folder in which every analysis was reproduced, and what the command said."""
+    home = tmp_path_factory.mktemp("smoke")
+    return home, rofit(home, "reproduce", "--all", "--scale", "smoke")
 
 
-@pytest.fixture(scope="session", params=catalog.analysis_names())
+@pytest.fixture(scope="module")
+def home(everything) -> Path:
+    """That folder, whose runs all analyses share."""
+    return everything[0]
+
+
+@pytest.fixture(scope="module", params=catalog.analysis_names())
 def ran(request, home) -> Ran:
     answer = rofit(home, "run", request.param, "--scale", "smoke")
     return Ran(request.param, home, answer)
@@ -62,6 +69,21 @@ def _strict(text: str) -> dict:
 def _claims(ran: Ran) -> list[Claim]:
     saved = _strict((ran.folder / "claims.json").read_text())
     return [from_plain(claim) for claim in saved]
+
+
+def test_everything_is_reproduced_by_one_command_and_no_run_is_made_twice(everything):
+    home, answer = everything
+    assert answer.code == 0, answer.err
+    for name in catalog.analysis_names():
+        assert str(home / "results" / "smoke" / name / f"{name}.png") in answer.out
+    wanted = {
+        spec.run_id
+        for name in catalog.analysis_names()
+        for spec in plan(Request(name, "smoke"))
+    }
+    assert {path.name for path in (home / "runs").iterdir()} == wanted
+    for path in (home / "runs").glob("*/events.jsonl"):
+        assert path.read_text().count('"event": "start"') == 1
 
 
 def test_run_makes_table_picture_claims_and_manifest(ran):
@@ -164,7 +186,7 @@ def test_logs_know_the_runs_by_id_and_family(ran):
 
 def test_table_that_is_not_as_declared_is_refused(ran, tmp_path, monkeypatch):
     analysis = catalog.load_analysis(ran.name)
-    monkeypatch.setattr(analysis, "table", lambda logs: pd.DataFrame({"epoch": [1]}))
+    monkeypatch.setattr(analysis, "table", lambda *_: pd.DataFrame({"epoch": [1]}))
     request = Request(ran.name, "smoke")
     with pytest.raises(
         UserError, match=r"table must have the columns .* has \['epoch'"

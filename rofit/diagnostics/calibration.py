@@ -30,7 +30,8 @@ class Calibration(EpochDiagnostic):
     """Calibration error, reliability of each bin, and the best single temperature.
 
     On all n test images, clean and under the evaluation's attack; eval mode. Rows of a
-    bin carry ``bin``, 0 to 14; an empty bin has a count and nothing else.
+    bin carry ``bin``, 0 to 14, four times a run; an empty bin has a count and nothing
+    else.
     Source: PAPER 6.8 of the project's notes.
     """
 
@@ -47,9 +48,10 @@ class Calibration(EpochDiagnostic):
     }
     cost: ClassVar[str] = "47 softmaxes of the learning curves' logits, no extra pass"
     when: ClassVar[Schedule] = Schedule()
+    when_bins: ClassVar[Schedule] = Schedule(4)
 
     def measure(self, view: EpochView) -> Measured:
-        """Return four numbers and fifteen bins for each attack."""
+        """Return four numbers for each attack, and fifteen bins where they are due."""
         rows: list[Row] = []
         y = view.splits["test"].y
         for attack in ("none", view.attack.name):
@@ -67,7 +69,8 @@ class Calibration(EpochDiagnostic):
                 about | {"metric": name, "value": value.item()}
                 for name, value in values.items()
             ]
-            rows += [about | row for row in _bin_rows(bins)]
+            if self.when_bins.due(view.epoch, view.spec.epochs):
+                rows += [about | row for row in _bin_rows(bins)]
         return Measured(rows)
 
 

@@ -55,7 +55,7 @@ class FisherTrace(EpochDiagnostic):
         """Return both traces and their difference, clean and attacked."""
         y = view.splits["train"].y[: self.n]
         rows: list[Row] = []
-        for attack in ("none", view.attack.name):
+        for attack in view.inputs:
             images = view.clean if attack == "none" else view.adversarial
             x = images("train", self.n)
             with torch.no_grad(), evaluating(view.model):

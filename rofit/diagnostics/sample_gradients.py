@@ -62,7 +62,7 @@ class SampleGradients(EpochDiagnostic):
         kinds = [given] if torch.equal(assigned, given) else [given, assigned]
         rows: list[Row] = []
         samples = []
-        for attack in ("none", view.attack.name):
+        for attack in view.inputs:
             images = view.clean if attack == "none" else view.adversarial
             seen = gradient_norms(view.model, images("train", self.n), kinds)
             for kind, norms in enumerate(seen):

@@ -63,6 +63,11 @@ class EpochView:
     seen: dict[tuple[str, str], Tensor] = field(default_factory=dict)
     _adversarial: dict[str, Tensor] = field(default_factory=dict)
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """``none``, and the attack's name where the ball is more than a point."""
+        return ("none", self.attack.name) if self.attack.climbs else ("none",)
+
     def clean(self, split: str, n: int) -> Tensor:
         """Return the first n images of a split (all, if there are fewer)."""
         return self.splits[split].images(min(n, len(self.splits[split].y)))

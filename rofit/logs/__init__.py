@@ -4,7 +4,7 @@ What cannot be read is left out with a warning that names it, never silently; a 
 was asked for by name has to be readable.
 """
 
-from rofit.logs.rows import ROW_COLUMNS, load_logs
+from rofit.logs.rows import ROW_COLUMNS, keep_columns, load_logs
 from rofit.logs.samples import load_samples
 
-__all__ = ["ROW_COLUMNS", "load_logs", "load_samples"]
+__all__ = ["ROW_COLUMNS", "keep_columns", "load_logs", "load_samples"]

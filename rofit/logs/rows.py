@@ -8,6 +8,7 @@ import pyarrow as pa
 from pyarrow import json as arrow_json
 
 from rofit.errors import UserError
+from rofit.logs.columns import load_columns, save_columns
 from rofit.logs.tables import About, joined, read_runs, spread
 from rofit.store import RunFolder
 
@@ -56,8 +57,18 @@ def load_logs(
     return pd.concat([runs[["run_id"]], rows, runs.drop(columns="run_id")], axis=1)
 
 
+def keep_columns(folder: RunFolder) -> None:
+    """Keep a done run's rows in columns as well, unless some line cannot be read."""
+    remarks: list[str] = []
+    tables = _rows(folder, {}, remarks)
+    if len(tables) == 1 and not remarks:
+        save_columns(folder.path, tables[0])
+
+
 def _rows(folder: RunFolder, about: About, remarks: list[str]) -> list[pa.Table]:
     """Return a run's rows, in tables that may differ in keys beyond ROW_COLUMNS."""
+    if (saved := load_columns(folder.path)) is not None:
+        return [saved]
     path = folder.path / "epochs.jsonl"
     try:
         data = path.read_bytes() if path.exists() else b""

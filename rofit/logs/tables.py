@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from rofit.errors import UserError
+from rofit.logs.columns import TEXT, encoded
 from rofit.store import RunFolder, RunStore, read_spec
 
 T = TypeVar("T")
@@ -72,11 +73,11 @@ def joined(tables: list[pa.Table]) -> pd.DataFrame:
     Texts become categories; numbers become texts where another table has texts.
     """
     fields = [field for table in tables for field in table.schema]
-    kinds = (pa.string(), pa.large_string())  # pandas 3 writes the large ones
+    kinds = (pa.string(), pa.large_string(), TEXT)  # pandas 3 writes the large ones
     texts = {field.name for field in fields if field.type in kinds}
-    same = [table.cast(_with_texts(table.schema, texts)) for table in tables]
+    same = [encoded(table, texts) for table in tables]
     whole = pa.concat_tables(same, promote_options="permissive")
-    frame = whole.to_pandas(strings_to_categorical=True)
+    frame = whole.unify_dictionaries().to_pandas()
     for name in texts:
         order = sorted(frame[name].cat.categories)
         frame[name] = frame[name].cat.reorder_categories(order)
@@ -102,8 +103,3 @@ def _typed(column: "pd.Series[Any]") -> "pd.Series[Any]":
     if kind == "boolean" and column.hasnans:
         return column.astype("boolean")
     return column.astype("category") if kind == "string" else column
-
-
-def _with_texts(schema: pa.Schema, names: set[str]) -> pa.Schema:
-    kinds = ((f.name, pa.string() if f.name in names else f.type) for f in schema)
-    return pa.schema(list(kinds))

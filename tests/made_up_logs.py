@@ -1,0 +1,32 @@
+"""Runs whose rows were made up by hand, in the store that analyses are read from."""
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rofit.spec import RunSpec
+from rofit.store import RunStore
+
+
+def write_run(root: Path, spec: RunSpec, rows: list[dict[str, Any]]) -> None:
+    """Write a finished run of *rows* (epoch, metric, value, ...) to the store."""
+    folder = RunStore(root).folder(spec.run_id)
+    with folder.opened(spec.as_dict()):
+        folder.append(rows)
+        folder.finish({})
+
+
+def course(values: Iterable[float | None], **about: Any) -> list[dict[str, Any]]:
+    """Return a row an epoch, from the first on; None is a value that is not known."""
+    return [
+        {"epoch": epoch, "value": None if value is None else float(value)} | about
+        for epoch, value in enumerate(values, start=1)
+    ]
+
+
+def saved(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table as pictures get it: written as CSV and read again."""
+    return pd.read_csv(io.StringIO(table.to_csv(index=False)))
