@@ -10,6 +10,7 @@ from torch import Tensor
 from rofit.bench.plain import ImageFiles, Plain
 from rofit.data import datasets
 from rofit.data.images import Dataset, Images
+from rofit.errors import UserError
 from rofit.losses import cross_entropy
 from rofit.runner import build
 from rofit.spec import RunSpec
@@ -53,8 +54,17 @@ class Ours:
     def __init__(
         self, spec: RunSpec, data: Dataset, device: torch.device, engine: str
     ) -> None:
-        """Build it and put it into the last epoch, where label rules are at work."""
+        """Build it and put it into the last epoch, where label rules are at work.
+
+        Raises:
+            UserError: there are fewer training images than a batch takes.
+        """
         self.run, _ = build(spec, data=data, device=device, engine=engine)
+        if spec.batch_size > len(self.run.train):
+            raise UserError(
+                f"the bench trains on {len(self.run.train)} images; batch_size must "
+                f"not be more, got {spec.batch_size}"
+            )
         self.run.method.labels.begin_epoch(spec.epochs - 1, spec.epochs)
         self.run.model.train()
         self.name = f"rofit {spec.precision} {engine}"
