@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from stored_runs import NORM, PGD, ROWS, SGLS, stored
 
+from rofit.errors import UserError
 from rofit.logs import keep_columns, load_logs
 
 MORE = [{"epoch": 3, "bin": 2, "labels": "given", "value": None} | NORM]
@@ -39,6 +40,13 @@ def test_text_that_has_grown_is_read_instead(folder):
     folder.append([{"epoch": 4, "value": 9.0} | NORM])
     logs = load_logs(folder.path.parent, [folder.path.name])
     assert logs["epoch"].max() == 4
+
+
+def test_a_key_that_is_a_field_of_the_run_is_refused_from_columns_too(tmp_path):
+    folder = stored(tmp_path, PGD, [{"model": "mine"} | row for row in ROWS])
+    keep_columns(folder)
+    with pytest.raises(UserError, match="has a key 'model', which is a field"):
+        load_logs(tmp_path, [folder.path.name])
 
 
 def test_columns_that_cannot_be_read_are_passed_over(folder):

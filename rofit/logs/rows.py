@@ -67,15 +67,16 @@ def keep_columns(folder: RunFolder) -> None:
 
 def _rows(folder: RunFolder, about: About, remarks: list[str]) -> list[pa.Table]:
     """Return a run's rows, in tables that may differ in keys beyond ROW_COLUMNS."""
-    if (saved := load_columns(folder.path)) is not None:
-        return [saved]
     path = folder.path / "epochs.jsonl"
-    try:
-        data = path.read_bytes() if path.exists() else b""
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})") from None
     torn: list[int] = []
-    tables = _whole_rows(data.replace(b"\r\n", b"\n"), 1, torn)
+    if (saved := load_columns(folder.path)) is not None:
+        tables = [saved]
+    else:
+        try:
+            data = path.read_bytes() if path.exists() else b""
+        except OSError as error:
+            raise UserError(f"{path} cannot be read ({error.strerror})") from None
+        tables = _whole_rows(data.replace(b"\r\n", b"\n"), 1, torn)
     for name in sorted(
         {n for table in tables for n in table.column_names} & set(about)
     ):
