@@ -13,7 +13,7 @@ from functools import partial
 import pandas as pd
 
 from rofit.claims import Claim, at_least
-from rofit.epochs import is_full_size, pairs
+from rofit.epochs import at_last, is_full_size, pairs
 from rofit.recipes import RECIPES
 from rofit.spec import RunSpec
 
@@ -44,8 +44,7 @@ def runs() -> list[RunSpec]:
 def table(logs: pd.DataFrame) -> pd.DataFrame:
     """Return a row a run and place."""
     rows = logs[logs["metric"].isin(list(_SURFACES))]
-    last = rows.groupby("run_id", observed=True)["epoch"].transform("max")
-    rows = rows[rows["epoch"] == last].rename(columns={"value": "loss"})
+    rows = at_last(rows).rename(columns={"value": "loss"})
     surface = [_SURFACES[name] for name in rows["metric"]]
     found = rows.assign(surface=surface).reindex(columns=list(COLUMNS))
     return found.reset_index(drop=True)

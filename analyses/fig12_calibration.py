@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from rofit.claims import Claim, at_least
-from rofit.epochs import is_full_size, pairs
+from rofit.epochs import at_last, is_full_size, pairs
 from rofit.recipes import RECIPES
 from rofit.spec import RunSpec
 
@@ -64,9 +64,7 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
             "drop_follows": by_run.shift(-1) < lr,
         }
     ).reset_index()
-    bins = attacked[attacked["metric"].isin(list(_BINS))]
-    last = bins.groupby("run_id", observed=True)["epoch"].transform("max")
-    bins = bins[bins["epoch"] == last]
+    bins = at_last(attacked[attacked["metric"].isin(list(_BINS))])
     wide = bins.pivot_table(
         index=[*keys, "bin"], columns="metric", values="value", observed=True
     )

@@ -13,7 +13,7 @@ from rofit.analyses.fig7_iiw import information, lowest
 from scipy.stats import spearmanr
 
 from rofit.claims import Claim, at_least
-from rofit.epochs import is_full_size, pairs
+from rofit.epochs import at_last, is_full_size, pairs
 from rofit.recipes import RECIPES
 from rofit.spec import RunSpec
 
@@ -45,9 +45,7 @@ def runs() -> list[RunSpec]:
 
 def table(logs: pd.DataFrame) -> pd.DataFrame:
     """Return a row a run: its last epoch."""
-    found = information(logs)
-    last = found.groupby("run_id", observed=True)["epoch"].transform("max")
-    found = found[found["epoch"] == last]
+    found = at_last(information(logs))
     fit = logs[logs["metric"] == "portion_accuracy"]
     if len(fit):
         of_given = (fit["portion"] == "corrupted") & (fit["labels"] == "given")

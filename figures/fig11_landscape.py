@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from rofit.figures._style import METHODS, PAGE, RC, band, legend, stamp
+from rofit.figures._style import METHODS, PAGE, RC, attack_name, band, legend, stamp
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -23,8 +23,7 @@ def draw(table: pd.DataFrame) -> Figure:
             rows = weights[weights["method"] == method]
             band(axes, rows, "loss", METHODS[method], x="a")
         axes.set_xlabel("step along a random direction, in norms of each filter")
-        attack = str(weights["attack"].iloc[0]).upper().replace("PGD", "PGD-")
-        axes.set_ylabel(f"robust loss, {attack} (nats)")
+        axes.set_ylabel(f"robust loss, {attack_name(weights)} (nats)")
         panels = below.subplots(1, len(methods), sharey=True, squeeze=False)[0]
         means = inputs.groupby(["method", "u", "v"])["loss"].mean()
         levels = MaxNLocator(12).tick_values(means.min(), means.max())

@@ -57,6 +57,12 @@ def is_full_size(table: pd.DataFrame) -> bool:
     return at_paper and int(table["epoch"].max()) == FULL_EPOCHS
 
 
+def at_last(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return those of *rows* that are of their run's last epoch."""
+    last = rows.groupby("run_id", observed=True)["epoch"].transform("max")
+    return rows[rows["epoch"] == last]
+
+
 def runs_of(table: pd.DataFrame, method: str) -> list[pd.DataFrame]:
     """Return the runs of a method, a table by epoch each, in the order of seeds."""
     rows = table[table["method"] == method]
