@@ -8,7 +8,8 @@ from types import ModuleType
 from rofit.errors import UserError, unknown
 
 # What an analysis must define; reproduce relies on all of it. With SAMPLES, names of
-# diagnostics, its table is given their samples after the logs.
+# diagnostics, its table is given their samples after the logs; with EVALUATIONS, names
+# of attacks, best and last of its runs are evaluated and the logs have the results.
 NEEDED = ("PAPER", "STATUS", "DIAGNOSTICS", "COLUMNS", "runs", "table", "claims")
 
 
@@ -33,6 +34,11 @@ def load_analysis(name: str) -> ModuleType:
     if missing:
         raise UserError(f"analysis {name} must define {', '.join(missing)}")
     return module
+
+
+def evaluations(name: str) -> tuple[str, ...]:
+    """Return the attacks that the analysis wants best and last evaluated by."""
+    return tuple(getattr(load_analysis(name), "EVALUATIONS", ()))
 
 
 def load_figure(name: str) -> ModuleType:

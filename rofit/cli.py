@@ -4,21 +4,18 @@ Exit codes: 0 done, 1 error, 2 usage, 75 unfinished (run again). Results go to s
 output, progress to standard error.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
-from rofit import catalog, inventory, reproduce, terminal
+from rofit import catalog, inventory, measuring, reproduce, terminal
+from rofit.answers import answer, say, unfinished
 from rofit.claims import from_plain
 from rofit.errors import UserError
 from rofit.flags import shared
 from rofit.session import Session
-
-UNFINISHED = 75
 
 
 @click.group(
@@ -38,7 +35,7 @@ def cli(context: click.Context) -> None:
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def list_(as_json: bool, debug: bool) -> None:
     """Say what there is: analyses, methods, data sets, models, scales ..."""
-    _answer(inventory.everything(), as_json)
+    answer(inventory.everything(), as_json)
 
 
 @cli.command()
@@ -89,39 +86,15 @@ def train(
     if not session.flags.dry_run:
         done = session.train(specs, watched, watch, frozenset(keep))
     rows = [inventory.run_row(session.store.folder(s.run_id), s) for s in specs]
-    _answer({"runs": rows}, session.flags.as_json)
-    return 0 if session.flags.dry_run or done else _unfinished()
-
-
-@cli.command()
-@click.argument("tables", nargs=-1)
-@click.option("--model", "models", multiple=True, help="A network (rofit list).")
-@click.option("--batch-size", type=click.IntRange(2), help="Images a step.")
-@click.option("--rounds", type=click.IntRange(2), default=5, help="Of each way [5].")
-@click.option("--engine", default="auto", help="auto, compiled or eager [auto].")
-@click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N [auto].")
-@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
-def bench(
-    tables: tuple[str, ...], device: str, as_json: bool, debug: bool, **asked: Any
-) -> None:
-    """Time the field's step against rofit's, side by side in one process.
-
-    TABLES: layers, speed, parity, methods, diagnostics, evaluation, growth
-    [speed parity].
-    """
-    from rofit.bench.tables import bench as measure
-    from rofit.runner import find_device
-
-    wanted = tables or ("speed", "parity")
-    _answer(measure(wanted, device=find_device(device), **asked), as_json)
+    answer({"runs": rows}, session.flags.as_json)
+    return 0 if session.flags.dry_run or done else unfinished()
 
 
 @cli.command()
 @shared
 def status(session: Session) -> None:
     """Say what is done, partial and missing."""
-    _answer(inventory.status(session), session.flags.as_json)
+    answer(inventory.status(session), session.flags.as_json)
 
 
 @cli.command()
@@ -132,16 +105,16 @@ def show(session: Session, text: str) -> None:
     folder = session.store.find(text)
     about, logs = inventory.run_about(folder)
     if session.flags.as_json:
-        return _answer(about, True)
+        return answer(about, True)
     if about["spec"]:
-        _print(terminal.listing(folder.path.name, about["spec"]))
+        say(terminal.listing(folder.path.name, about["spec"]))
     else:
-        _print(f"{folder.path.name}: every field has its default", highlight=False)
+        say(f"{folder.path.name}: every field has its default", highlight=False)
     if len(logs):
-        _print(terminal.robust_curve(logs), markup=False, highlight=False)
-        _print(terminal.best_last_gap_text(logs), highlight=False)
+        say(terminal.robust_curve(logs), markup=False, highlight=False)
+        say(terminal.best_last_gap_text(logs), highlight=False)
     else:
-        _print("no epoch is finished yet")
+        say("no epoch is finished yet")
 
 
 @cli.command()
@@ -150,7 +123,11 @@ def show(session: Session, text: str) -> None:
 @shared
 def data(session: Session, name: str | None, fetch: bool) -> None:
     """Say where data sets are looked for and what is there; fetch one."""
-    _answer(inventory.data(session, name, fetch), session.flags.as_json)
+    answer(inventory.data(session, name, fetch), session.flags.as_json)
+
+
+cli.add_command(measuring.eval_)
+cli.add_command(measuring.bench)
 
 
 def main() -> None:
@@ -171,18 +148,18 @@ def _reproduce(session: Session, names: list[str]) -> int:
     _say_scale(session)
     if session.flags.dry_run:
         rows = inventory.missing(plans, session.store)
-        _answer({"runs": rows}, session.flags.as_json)
+        answer({"runs": rows}, session.flags.as_json)
         return 0
     results = []
     watched = inventory.diagnostics(())
     for name, specs in plans.items():
         if not session.reproduce(name, specs, watched):
-            return _unfinished()
+            return unfinished()
         results.append(session.result(name))
         if not session.flags.as_json:
             _print_result(results[-1])
     if session.flags.as_json:
-        _answer({"results": results}, as_json=True)
+        answer({"results": results}, as_json=True)
     return 0
 
 
@@ -190,10 +167,6 @@ def _check_kept(keep: tuple[int, ...], epochs: int) -> None:
     for epoch in keep:
         if not 1 <= epoch <= epochs:
             raise UserError(f"--keep expects epochs from 1 to {epochs}, got {epoch}")
-
-
-def _print(*what: Any, **how: Any) -> None:
-    Console().print(*what, **how)
 
 
 def _say_scale(session: Session) -> None:
@@ -204,22 +177,9 @@ def _say_scale(session: Session) -> None:
 def _print_result(result: dict[str, Any]) -> None:
     claims = [from_plain(claim) for claim in result["claims"]]
     title = f"{result['analysis']} ({result['paper']}), {result['size']}"
-    _print(terminal.claims_table(claims, title))
+    say(terminal.claims_table(claims, title))
     for what in ("table", "picture"):
-        _print(f"{what:8} {result[what]}", soft_wrap=True, highlight=False)
-
-
-def _answer(sections: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(sections, indent=1))
-        return
-    for title, rows in sections.items():
-        _print(terminal.listing(title, rows))
-
-
-def _unfinished() -> int:
-    click.echo("unfinished: the same command goes on from here", err=True)
-    return UNFINISHED
+        say(f"{what:8} {result[what]}", soft_wrap=True, highlight=False)
 
 
 def _complain(error: object, code: int) -> int:

@@ -26,6 +26,7 @@ def everything() -> dict[str, Rows]:
     """Return a section of rows for each kind of thing that has a name."""
     from rofit.data.datasets import DATASETS
     from rofit.diagnostics import DIAGNOSTICS
+    from rofit.evaluation.cases import ATTACKS
     from rofit.methods import METHODS
     from rofit.models import MODELS
 
@@ -58,7 +59,10 @@ def everything() -> dict[str, Rows]:
             }
             for name, kind in DIAGNOSTICS.items()
         ],
-        "attacks": [{"name": "pgd<steps>", "about": "norms linf, l2; pgd1 is FGSM"}],
+        "attacks": [
+            {"name": name, "norms": ", ".join(attack.norms), "about": attack.about}
+            for name, attack in ATTACKS.items()
+        ],
         "recipes": [
             {"name": name, "source": recipe.source, "differs": recipe.differs or "no"}
             for name, recipe in RECIPES.items()

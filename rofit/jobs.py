@@ -19,6 +19,7 @@ import torch
 from rich.console import Console
 
 from rofit import runner
+from rofit.parts import find_device
 from rofit.progress import Lines, Report, report
 from rofit.spec import RunSpec
 from rofit.store import RunFolder
@@ -62,7 +63,7 @@ class Job:
             self.diagnostics,
             needed=self.needed,
             data=self.data,
-            device=runner.find_device(self.device),
+            device=find_device(self.device),
             engine=self.engine,
             deterministic=self.deterministic,
             stop=stop,

@@ -43,3 +43,21 @@ def reverse_cross_entropy(
     """
     p = F.softmax(logits, dim=1)
     return -(p * torch.log(soft.clamp_min(floor))).sum(dim=1)
+
+
+def margin(logits: Tensor, y: Tensor) -> Tensor:
+    """Return how far the highest wrong logit is above the right one: the C&W loss.
+
+    Args:
+        logits: (B, K).
+        y: classes (B,).
+
+    Returns:
+        (B,), ``max_{k != y} z_k - z_y``; positive where the prediction is wrong.
+
+    Source: Carlini and Wagner 2017, f_6 without its floor, as attacks of this field
+    that climb on it inside a ball do.
+    """
+    right = F.one_hot(y, logits.shape[1]).bool()
+    highest = logits.masked_fill(right, -torch.inf).amax(dim=1)
+    return highest - logits.masked_fill(~right, 0.0).sum(dim=1)

@@ -20,7 +20,7 @@ def curve(
     """Return one metric by epoch (rows) and run (columns).
 
     Args:
-        logs: from load_logs.
+        logs: from load_logs; evaluations of checkpoints are left out.
         split: ``train``, ``val`` or ``test``.
         metric: ``accuracy``, ``loss`` or a diagnostic's.
         robust: under the attack rather than on clean inputs; rows of a diagnostic,
@@ -31,6 +31,8 @@ def curve(
             portions, say.
     """
     rows = logs[(logs["split"] == split) & (logs["metric"] == metric)]
+    if "measured" in rows:
+        rows = rows[rows["measured"] != "evaluation"]
     about = rows["attack"]
     rows = rows[about.isna() | ((about != "none") == robust)]
     twice = rows[rows.duplicated(["run_id", "epoch"], keep=False)]

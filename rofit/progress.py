@@ -100,6 +100,47 @@ class Lines(Report):
         )
 
 
+class Meter(AbstractContextManager["Meter"]):
+    """Work that shrinks faster than it was planned: what is left is told each time."""
+
+    def __init__(self, console: Console | None, label: str, left: float) -> None:
+        """Begin with *left* units of work; say nothing without a console."""
+        self.label, self.whole, self.left = label, left, left
+        self.console = console
+        self.begun = self.told = time.monotonic()
+        self.bar: Progress | None = None
+        if console is not None and console.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(bar_width=20))
+            seen = TextColumn("{task.fields[seen]}")
+            self.bar = Progress(*columns, TimeRemainingColumn(), seen, console=console)
+            self.task = self.bar.add_task(label, total=left or 1, seen="")
+
+    def __enter__(self) -> "Meter":
+        """Show it."""
+        if self.bar is not None:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave it as it stands."""
+        if self.bar is not None:
+            self.bar.stop()
+
+    def show(self, left: float, seen: str) -> None:
+        """Hear how much work is left, and what has been seen."""
+        done, self.left = self.whole - left, left
+        now = time.monotonic()
+        if self.bar is not None:
+            self.bar.update(self.task, completed=done, seen=seen)
+        elif self.console is not None and now - self.told >= _EVERY:
+            self.told = now
+            minutes = (now - self.begun) / max(done, 1e-9) * left / 60
+            self.console.print(
+                f"{self.label}  {seen}  {minutes:.1f} min left at most",
+                soft_wrap=True,
+            )
+
+
 def report(console: Console, label: str, epochs: int, done: int) -> Report:
     """Return a bar where *console* is a terminal, else plain lines."""
     kind = Bar if console.is_terminal else Lines

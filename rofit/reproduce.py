@@ -93,7 +93,9 @@ def publish(
     ids = [spec.run_id for spec in specs]
     wanted = getattr(analysis, "SAMPLES", ())
     samples = [load_samples(store.root, name, ids) for name in wanted]
-    table = analysis.table(load_logs(store.root, ids), *samples)
+    evaluated = bool(catalog.evaluations(request.name))
+    logs = load_logs(store.root, ids, evaluations=evaluated)
+    table = analysis.table(logs, *samples)
     _check_columns(request.name, table, analysis.COLUMNS)
     table.insert(0, "data", about_data(request, specs))
     table.insert(0, "scale", request.scale)

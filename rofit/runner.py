@@ -2,27 +2,23 @@
 
 import time
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 import torch
 
-from rofit.data import datasets
 from rofit.data.images import Dataset, Images
 from rofit.data.noise import symmetric_noise
-from rofit.data.splits import split
 from rofit.diagnostics import Watch, find_diagnostic
 from rofit.environment import environment
-from rofit.errors import UserError, unknown
+from rofit.errors import UserError
 from rofit.evaluation.accuracy import CHUNK
 from rofit.logs import keep_columns
 from rofit.methods import find_method, make_params
-from rofit.models import build_model
-from rofit.models.classifier import Classifier
+from rofit.parts import device_name, initial_model, load_data, split_of
 from rofit.progress import Report
 from rofit.resolve import described
-from rofit.seeding import numpy_rng, stream_seed
+from rofit.seeding import numpy_rng
 from rofit.spec import RunSpec
 from rofit.store import RunFolder
 from rofit.training import checkpoint
@@ -34,33 +30,6 @@ from rofit.training.process import prepare, without_bf16
 from rofit.training.state import Training
 from rofit.training.stop import Stop
 from rofit.views import view_maker
-
-
-def load_data(spec: RunSpec, data: Path) -> Dataset:
-    """Return the spec's data set, from the folder *data* or downloaded into it."""
-    return _load_data(spec.dataset, spec.dataset_digest, data)
-
-
-@lru_cache(maxsize=1)
-def _load_data(name: str, digest: str, data: Path) -> Dataset:
-    return datasets.load(name, root=data, digest=digest)
-
-
-def find_device(name: str) -> torch.device:
-    """Return the device called ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-
-    Raises:
-        UserError: an unknown name, or no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda") or number and not number.isdigit():
-        raise unknown("device", name, ["auto", "cpu", "cuda"])
-    count = torch.cuda.device_count()
-    if kind == "cuda" and not int(number or 0) < count:
-        raise UserError(f"device {name} is not here: torch sees {count} CUDA devices")
-    return torch.device(name)
 
 
 def build(
@@ -77,13 +46,7 @@ def build(
     The table has a row a training image: position in the published training part,
     given and true class, and whether the label was drawn anew.
     """
-    parts = split(
-        data,
-        train_size=spec.train_size,
-        val_size=spec.val_size,
-        test_size=spec.test_size,
-        data_seed=spec.data_seed,
-    )
+    parts = split_of(spec, data)
     if len(parts.train) % spec.batch_size == 1:
         raise UserError(
             f"{len(parts.train)} training images in batches of {spec.batch_size} leave "
@@ -124,7 +87,7 @@ def build(
         seed=spec.seed,
     )
     watch = Watch({name: find_diagnostic(name)() for name in diagnostics})
-    model = _initial_model(spec, data).to(device)
+    model = initial_model(spec, data).to(device)
     view = view_maker(
         {"train": train_images} | curves.held_out,
         true=torch.tensor(noisy.true, device=device),
@@ -214,8 +177,7 @@ def _begin(
     about: dict[str, str],
 ) -> None:
     """Take the newest checkpoint, and drop the rows that are past it."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    about = environment(name, torch.get_num_threads()) | about
+    about = environment(device_name(device), torch.get_num_threads()) | about
     watched = sorted(training.watch.diagnostics)
     found = checkpoint.load_last(folder.checkpoints, device)
     if found is None:
@@ -229,21 +191,3 @@ def _begin(
     folder.keep_epochs_to(training.epoch)
     where = {"epoch": training.epoch, "step": training.step, "file": file}
     folder.event("resume", **where, diagnostics=watched, environment=about)
-
-
-def _initial_model(spec: RunSpec, data: Dataset) -> Classifier:
-    mean, std = data.statistics() if spec.normalise else (None, None)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream_seed(spec.seed, "init"))
-        model = build_model(
-            spec.model,
-            channels=data.channels,
-            image_size=min(data.image_size),
-            n_classes=data.n_classes,
-            width=spec.width or None,
-            blocks=spec.blocks or None,
-            mean=mean,
-            std=std,
-        )
-    # The layout in which convolutions are fast; it changes no value beyond rounding.
-    return model.to(memory_format=torch.channels_last)

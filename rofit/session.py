@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -58,6 +59,7 @@ class Session:
     places: Places = field(init=False)
     settings: dict[str, str] = field(init=False)
     data: tuple[str, str, str] | None = field(init=False, default=None)
+    begun: float = field(init=False, default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         """Understand the flags, opening ``--data`` where it is given.
@@ -86,6 +88,13 @@ class Session:
     def store(self) -> RunStore:
         """The store of runs."""
         return RunStore(self.places.store)
+
+    def minutes_left(self) -> float | None:
+        """Return what is left of ``--max-minutes``; None without it."""
+        given = self.flags.max_minutes
+        if given is None:
+            return None
+        return max(0.0, given - (time.monotonic() - self.begun) / 60)
 
     def about_scale(self) -> str:
         """Return what the scale is, and why it was taken if nobody named it."""
@@ -143,6 +152,11 @@ class Session:
         self._check_watched(specs, needed)
         if not self.train(specs, diagnostics, needed):
             return False
+        if attacks := catalog.evaluations(name):
+            from rofit.examination import examine_runs  # imports torch
+
+            if not examine_runs(self, specs, attacks):
+                return False
         publish(request, specs, self.store, folder)
         return True
 
@@ -191,7 +205,7 @@ class Session:
             )
             for number, spec in enumerate(missing, start=1)
         ]
-        return train_all(jobs, self.flags.jobs, self.flags.max_minutes, self.console)
+        return train_all(jobs, self.flags.jobs, self.minutes_left(), self.console)
 
     def _check_watched(self, specs: list[RunSpec], diagnostics: Iterable[str]) -> None:
         for spec in specs:

@@ -7,7 +7,7 @@ import torch
 from command_line import rofit
 
 from rofit import inventory
-from rofit.runner import find_device
+from rofit.parts import find_device
 from rofit.spec import RunSpec
 from rofit.store import RunFolder
 

@@ -20,7 +20,7 @@ layer | modules                    | may import       | inside functions | as ty
       | recipes claims places      |                  |                  |
 0s    | seeding                    | numpy            | torch            | torch
 0t    | modes losses               | 0 torch          |                  |
-0m    | metrics epochs             | 0 0m pandas      |                  |
+0m    | metrics epochs reported    | 0 0m pandas      |                  |
       |                            | numpy            |                  |
 0i    | information tsne           | numpy scipy      |                  |
       |                            | sklearn          |                  |
@@ -29,8 +29,8 @@ layer | modules                    | may import       | inside functions | as ty
 1     | models                     | 0 0t torch       |                  |
       |                            | torchvision      |                  |
 1     | attacks labels             | 0 0t torch       |                  |
-1e    | evaluation                 | 0 0t attacks     |                  |
-      |                            | torch            |                  |
+1e    | evaluation                 | 0 0s 0t attacks  | pyautoattack     |
+      |                            | torch pandas     |                  |
 2m    | methods                    | 0 0s 0t 1 torch  |                  |
 2d    | diagnostics                | 0 0s 0t 1 1e     |                  |
       |                            | torch            |                  |
@@ -40,21 +40,26 @@ layer | modules                    | may import       | inside functions | as ty
 3p    | environment                | 0                |                  |
 3p    | progress                   | 0 rich           |                  |
 3s    | scales store logs          | 0 3s filelock    |                  |
-      |                            | pandas pyarrow   |                  |
+      | evaluations                | pandas pyarrow   |                  |
 3r    | resolve                    | 0 2m             |                  |
 4     | runner jobs watch views    | 0 0s 0t 1 1e     |                  |
-      |                            | 2m 2d 3 3p 3r    |                  |
+      | parts subject evaluator    | 2m 2d 3 3p 3r    |                  |
       |                            | logs store torch |                  |
+      |                            | evaluations      |                  |
       |                            | pandas rich 4    |                  |
+      |                            | numpy            |                  |
 4b    | bench                      | 0 0s 0t 1 1e 2m  |                  |
       |                            | 2d 3 3p 4 torch  |                  |
       |                            | numpy            |                  |
       |                            | torchvision      |                  |
 5     | catalog reproduce          | 0 3p 3s 5 pandas | 3r               |
 6     | inventory session flags    | 0 0m 3p 3s 5 6   | data models 2m   | 6
-      | terminal                   | pandas rich      | 2d 3 3r 4 torch  |
+      | terminal answers           | pandas rich      | 1e 2d 3 3r 4 6e  |
+      |                            | click            | torch            |
+6e    | examination findings       | 0 0m 1e 3 3p 3r  |                  | 6
+      |                            | 3s 4 6e torch    |                  |
+7     | cli measuring              | 0 5 6 7 rich     | 4 4b 6e          |
       |                            | click            |                  |
-7     | cli                        | 0 5 6 rich click | 4 4b             |
 8     | rofit __main__             | cli              |                  | spec 0m logs
 A     | analyses                   | spec recipes     | tsne             |
       |                            | claims errors 0m |                  |
@@ -155,7 +160,11 @@ def test_every_module_has_one_line_in_the_table_and_every_line_a_module():
 def test_the_table_names_only_what_exists():
     outside = "numpy torch torchvision sklearn PIL pandas pyarrow filelock scipy"
     known = {*LAYERS, *(_unit(module) for module in FILES)}
-    known |= {*outside.split(), *"rich click matplotlib seaborn".split()}
+    known |= {
+        "pyautoattack",
+        *outside.split(),
+        *"rich click matplotlib seaborn".split(),
+    }
     told = {word for row in ROWS for cell in row[2:] for word in cell}
     assert told <= known
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from rofit import runner
+from rofit import parts, runner
 from rofit.data.digits import load_digits
 from rofit.losses import cross_entropy
 from rofit.models import build_model
@@ -49,7 +49,7 @@ def train(spec, root: Path, *, stop_after=None, **options):
 
 def built(spec, engine="eager"):
     """Return a training on the digits at its start."""
-    data = runner.load_data(spec, Path())
+    data = parts.load_data(spec, Path())
     return runner.build(spec, data=data, device=CPU, engine=engine)[0]
 
 

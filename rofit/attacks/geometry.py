@@ -90,3 +90,11 @@ def into_ball(threat: ThreatModel, x: Tensor, x_adv: Tensor) -> Tensor:
     """Return *x_adv* projected on the ball around *x* and on the valid range."""
     delta = GEOMETRIES[threat.norm].project(x_adv - x, threat.epsilon)
     return (x + delta).clamp(threat.lower, threat.upper)
+
+
+def inside(threat: ThreatModel, x: Tensor, x_adv: Tensor) -> Tensor:
+    """Return whether each *x_adv* is in the ball around *x*, to rounding: (B,)."""
+    delta = x_adv - x
+    kept = GEOMETRIES[threat.norm].project(delta, threat.epsilon * (1 + 1e-5) + 1e-7)
+    within = torch.isclose(kept, delta, rtol=0, atol=1e-7).flatten(1).all(dim=1)
+    return within & x_adv.isfinite().flatten(1).all(dim=1)

@@ -17,6 +17,7 @@ from rofit.bench.timing import matmul_rate
 from rofit.environment import environment
 from rofit.errors import look_up, unknown
 from rofit.models import MODELS as REGISTRY
+from rofit.parts import device_name
 from rofit.spec import RunSpec
 from rofit.training.engine import find_engine
 from rofit.training.process import keep_memory
@@ -98,8 +99,7 @@ def _empty_cache() -> Iterator[None]:
 
 
 def _machine(device: torch.device, remark: str) -> Row:
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    about = environment(name, torch.get_num_threads())
+    about = environment(device_name(device), torch.get_num_threads())
     row = {key: about[key] for key in ("device", "threads", "commit", "system")}
     row["torch"] = about["versions"]["torch"]
     for dtype in (torch.float32, torch.bfloat16):

@@ -1,6 +1,8 @@
 """load_logs: the numbers of runs as one tidy table, a row a number."""
 
+import json
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +10,7 @@ import pyarrow as pa
 from pyarrow import json as arrow_json
 
 from rofit.errors import UserError
+from rofit.evaluations import rows as evaluation_rows
 from rofit.logs.columns import load_columns, save_columns
 from rofit.logs.tables import About, joined, read_runs, spread
 from rofit.store import RunFolder
@@ -29,13 +32,19 @@ _PARSE = arrow_json.ParseOptions(explicit_schema=_SCHEMA)
 
 
 def load_logs(
-    store: str | Path = "runs", run_ids: Iterable[str] | None = None
+    store: str | Path = "runs",
+    run_ids: Iterable[str] | None = None,
+    *,
+    evaluations: bool = True,
 ) -> pd.DataFrame:
     """Return all rows of the store as one tidy table, a row a number.
 
     Args:
         store: folder of the runs.
         run_ids: the runs to read; all where None.
+        evaluations: whether to read the finished evaluations of checkpoints as well:
+            rows with ``measured = evaluation`` and columns ``checkpoint``,
+            ``attack_norm`` and ``attack_epsilon``.
 
     Returns:
         Columns run_id, those of ROW_COLUMNS, what else identifies a number in some row
@@ -50,7 +59,7 @@ def load_logs(
         UserWarning: a line that cannot be read, with file and line number, or a run
             whose spec or log cannot be; left out.
     """
-    read = read_runs(store, run_ids, _rows)
+    read = read_runs(store, run_ids, partial(_rows, evaluations=evaluations))
     counts = [sum(map(len, tables)) for _, tables in read]
     runs = spread([about for about, _ in read], counts)
     rows = joined([table for _, tables in read for table in tables])
@@ -65,7 +74,9 @@ def keep_columns(folder: RunFolder) -> None:
         save_columns(folder.path, tables[0])
 
 
-def _rows(folder: RunFolder, about: About, remarks: list[str]) -> list[pa.Table]:
+def _rows(
+    folder: RunFolder, about: About, remarks: list[str], *, evaluations: bool = False
+) -> list[pa.Table]:
     """Return a run's rows, in tables that may differ in keys beyond ROW_COLUMNS."""
     path = folder.path / "epochs.jsonl"
     torn: list[int] = []
@@ -77,6 +88,10 @@ def _rows(folder: RunFolder, about: About, remarks: list[str]) -> list[pa.Table]
         except OSError as error:
             raise UserError(f"{path} cannot be read ({error.strerror})") from None
         tables = _whole_rows(data.replace(b"\r\n", b"\n"), 1, torn)
+    evaluated = evaluation_rows(folder) if evaluations else []
+    if evaluated:
+        text = "".join(json.dumps(row) + "\n" for row in evaluated).encode()
+        tables = [*tables, *_whole_rows(text, 1, [])]
     for name in sorted(
         {n for table in tables for n in table.column_names} & set(about)
     ):

@@ -55,20 +55,27 @@ class Engine:
 def find_engine(name: str, spec: RunSpec, device: torch.device) -> tuple[str, str]:
     """Return ``compiled`` or ``eager`` for a run, and a sentence if it is no choice.
 
-    ``auto`` compiles where the run is long enough to gain by it.
-
     Raises:
         UserError: an unknown name, or compiling was asked for and cannot be done.
     """
+    reason = ""
+    if spec.attack_bn == "train":
+        reason = "attack_bn = train couples the examples of a batch"
+    return choose_engine(name, passes(spec), device, reason)
+
+
+def choose_engine(
+    name: str, passes: int, device: torch.device, reason: str = ""
+) -> tuple[str, str]:
+    """Return the same for so many passes; *reason* says why they cannot be compiled.
+
+    ``auto`` compiles where the passes are enough to gain by it.
+    """
     if name not in ENGINES:
         raise unknown("engine", name, ENGINES)
-    if name == "eager" or name == "auto" and passes(spec) < WORTH_COMPILING:
+    if name == "eager" or name == "auto" and passes < WORTH_COMPILING:
         return "eager", ""
-    reason = (
-        "attack_bn = train couples the examples of a batch"
-        if spec.attack_bn == "train"
-        else why_not(device)
-    )
+    reason = reason or why_not(device)
     if reason and name == "compiled":
         raise UserError(f"the engine cannot compile: {reason}; use --engine eager")
     return ("eager", f"not compiled: {reason}") if reason else ("compiled", "")

@@ -1,0 +1,31 @@
+"""How a command answers: tables or JSON on standard output, and its exit code."""
+
+import json
+from typing import Any
+
+import click
+from rich.console import Console
+
+from rofit import terminal
+
+UNFINISHED = 75
+
+
+def say(*what: Any, **how: Any) -> None:
+    """Print on standard output, as rich does."""
+    Console().print(*what, **how)
+
+
+def answer(sections: dict[str, Any], as_json: bool) -> None:
+    """Print each section, a list of rows, as a table; or all of them as JSON."""
+    if as_json:
+        click.echo(json.dumps(sections, indent=1))
+        return
+    for title, rows in sections.items():
+        say(terminal.listing(title, rows))
+
+
+def unfinished() -> int:
+    """Say on standard error that there is work left; return the exit code of that."""
+    click.echo("unfinished: the same command goes on from here", err=True)
+    return UNFINISHED

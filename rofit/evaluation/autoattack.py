@@ -1,0 +1,228 @@
+"""AutoAttack's four attacks as stages: an adapter to pyautoattack.
+
+Each attack and its settings are the library's (version "standard"); ours are the order
+of work, the flags, and where random numbers come from. The library draws for a batch at
+a time; here an image's start comes from its own stream, and Square's proposals, which
+the library shares among the images of a batch, from one stream for all of them.
+
+Source: Croce and Hein 2020.
+Differs: an image is left alone once its verdict is known, where the library goes on to
+its last step.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rofit.attacks.geometry import inside
+from rofit.errors import UserError
+from rofit.evaluation.cases import Case
+from rofit.evaluation.stages import Stage
+from rofit.seeding import generator, stream_seed
+from rofit.threat import ThreatModel
+
+ORDER = ("apgd-ce", "apgd-t", "fab-t", "square")
+_NORMS = {"linf": "Linf", "l2": "L2"}
+_STEPS = 100  # of APGD and FAB; FAB looks twice at each
+_FEWEST = 4  # classes that the targeted DLR loss is defined for
+
+
+def library_stages(case: Case, network: nn.Module, *, n_classes: int) -> list[Stage]:
+    """Return the stages of one of the four attacks, or of all.
+
+    Raises:
+        UserError: fewer than four classes.
+    """
+    if n_classes < _FEWEST and case.kind != "square":
+        raise UserError(
+            f"{case.kind} needs at least {_FEWEST} classes, got {n_classes}; use pgd100"
+        )
+    adapter = _Adapter(case, network)
+    targets = range(2, min(9, n_classes - 1) + 2)
+    known = {
+        "apgd-ce": [Stage("apgd-ce", "apgd-ce", _STEPS, adapter.apgd_ce)],
+        "apgd-t": [
+            Stage(f"apgd-t {k - 1}", "apgd-t", _STEPS, partial(adapter.apgd_t, k))
+            for k in targets
+        ],
+        "fab-t": [
+            Stage(f"fab-t {k - 1}", "fab-t", 2 * _STEPS, partial(adapter.fab_t, k))
+            for k in targets
+        ],
+        "square": [
+            Stage("square", "square", (case.number or 5000) / 3, adapter.square)
+        ],
+    }
+    names = ORDER if case.kind == "autoattack" else (case.kind,)
+    return [stage for name in names for stage in known[name]]
+
+
+class _Adapter:
+    """The library's attacks on one network."""
+
+    def __init__(self, case: Case, network: nn.Module) -> None:
+        from pyautoattack import AutoAttack
+
+        self.case, self.network = case, network
+        self.watched = _Watched(network, case.threat)
+        self.kit = AutoAttack(
+            self.watched, norm=_NORMS[case.norm], eps=case.epsilon, version="standard"
+        )
+        silent = logging.Logger("silent")  # rofit has checks of its own
+        silent.addHandler(logging.NullHandler())
+        self.kit.apgd.logger = self.kit.apgd_targeted.logger = silent
+        self.kit.fab._get_predicted_label = self.watched.predicted
+        self.kit.square.predict = network
+        if case.number:
+            self.kit.square.n_queries = case.number
+
+    def apgd_ce(self, x: Tensor, y: Tensor, index: list[int]) -> Tensor:
+        """Climb on cross entropy."""
+        attack = self.kit.apgd
+        attack.loss = "ce"
+        return self._apgd(attack, x, y, index, "apgd-ce")
+
+    def apgd_t(self, target: int, x: Tensor, y: Tensor, index: list[int]) -> Tensor:
+        """Climb towards the class of rank *target* (2 is the second most likely)."""
+        attack = self.kit.apgd_targeted
+        with torch.no_grad():
+            attack.y_target = self.network(x).sort(dim=1)[1][:, -target]
+        return self._apgd(attack, x, y, index, "apgd-t", target)
+
+    def fab_t(self, target: int, x: Tensor, y: Tensor, index: list[int]) -> Tensor:
+        """Find a near point of the class of rank *target*; nothing here is random."""
+        attack = self.kit.fab
+        attack.device, attack.target_class = x.device, target
+        with torch.no_grad(), self.watched.batch(x, y, in_gradients=False):
+            attack.attack_single_run(x, y, is_targeted=True)
+        return self.watched.found
+
+    def square(self, x: Tensor, y: Tensor, index: list[int]) -> Tensor:
+        """Try random squares; one stream of proposals serves every image."""
+        attack, seed = self.kit.square, self.case.seed
+        attack.device = x.device
+        draws = _Draws(seed, index, x.device)
+        attack.random_choice = draws.signs
+        attack.margin_and_loss = partial(_told, draws, type(attack), attack)
+        with _seeded(stream_seed(seed, "evaluation", "square")):
+            attack.init_hyperparam(x)
+            return attack.attack_single_run(x, y)[1]
+
+    def _apgd(
+        self, attack: Any, x: Tensor, y: Tensor, index: list[int], *names: str | int
+    ) -> Tensor:
+        attack.device = x.device
+        attack.init_hyperparam(x)
+        shape, seed = (1, *x.shape[1:]), self.case.seed
+        streams = [generator(seed, "evaluation", *names, i) for i in index]
+        if self.case.norm == "linf":
+            drawn = [2 * torch.rand(shape, generator=s) - 1 for s in streams]
+        else:
+            drawn = [torch.randn(shape, generator=s) for s in streams]
+        begin = x + attack.eps * attack.normalize(torch.cat(drawn).to(x))
+        # the library draws a start of its own all the same, and drops it
+        with _seeded(0), self.watched.batch(x, y, in_gradients=True):
+            attack.attack_single_run(x, y, x_init=begin)
+        return self.watched.found
+
+
+class _AllFound(Exception):
+    """Every image of the batch has its adversarial example: the attack may end."""
+
+
+class _Watched(nn.Module):
+    """A network that keeps the first adversarial example of every image of a batch.
+
+    Images that have one are not computed again: their last logits are repeated, with
+    no gradient. That changes nothing for the others, which the attacks treat apart.
+    """
+
+    def __init__(self, network: nn.Module, threat: ThreatModel) -> None:
+        super().__init__()
+        self.network, self.threat = network, threat
+
+    @contextmanager
+    def batch(self, x: Tensor, y: Tensor, *, in_gradients: bool) -> Iterator[None]:
+        """Watch the attack of a batch.
+
+        Args:
+            x: images.
+            y: their classes.
+            in_gradients: whether the attack judges by the passes that it takes
+                gradients of, or by those that it does not.
+        """
+        self.x, self.y, self.in_gradients = x, y, in_gradients
+        self.found = x.clone()
+        self.left = torch.ones(len(x), dtype=torch.bool, device=x.device)
+        with torch.no_grad():
+            self.logits = self.network(x)
+        try:
+            yield
+        except _AllFound:
+            pass
+
+    def forward(self, x_adv: Tensor) -> Tensor:
+        """Return logits (B, K)."""
+        if len(x_adv) != len(self.x):
+            return self.network(x_adv)
+        rows = self.left.nonzero().squeeze(1)
+        if not len(rows):
+            raise _AllFound
+        seen = self.network(x_adv[rows])
+        logits = self.logits.index_copy(0, rows, seen)
+        self.logits = logits.detach()
+        if torch.is_grad_enabled() == self.in_gradients:
+            self._judge(rows, x_adv.detach()[rows], seen.detach())
+        return logits
+
+    def predicted(self, x_adv: Tensor) -> Tensor:
+        """Return the predicted classes (B,)."""
+        with torch.no_grad():
+            return self(x_adv).argmax(dim=1)
+
+    def _judge(self, rows: Tensor, x_adv: Tensor, logits: Tensor) -> None:
+        wrong = logits.argmax(dim=1) != self.y[rows]
+        wrong &= inside(self.threat, self.x[rows], x_adv)
+        self.found[rows[wrong]] = x_adv[wrong]
+        self.left[rows[wrong]] = False
+
+
+class _Draws:
+    """Square's random signs: an image's own at its start, later the same for all."""
+
+    def __init__(self, seed: int, index: list[int], device: torch.device) -> None:
+        self.streams = [generator(seed, "evaluation", "square", i) for i in index]
+        self.device, self.begun = device, False
+
+    def signs(self, shape: list[int]) -> Tensor:
+        """Return -1 and 1, of this shape."""
+        if len(shape) < 4:
+            drawn = torch.rand(shape)
+        elif self.begun:
+            drawn = torch.rand([1, *shape[1:]]).expand(shape)
+        else:
+            one = [torch.rand([1, *shape[1:]], generator=s) for s in self.streams]
+            drawn = torch.cat(one)
+        return (2 * drawn - 1).sign().to(self.device)
+
+
+def _told(
+    draws: _Draws, kind: Any, attack: Any, x: Tensor, y: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Judge as the library does; the first time means that the starts are drawn."""
+    draws.begun = True
+    margins: tuple[Tensor, Tensor] = kind.margin_and_loss(attack, x, y)
+    return margins
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Run the block with torch's global streams at *seed*, and put them back."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,188 @@
+"""What can be asked of a network: attacks by name, inside a threat model.
+
+    clean  fgsm  pgd20  pgd20x5 (restarts)  cw100  apgd-ce  apgd-t  fab-t  square5000
+    autoattack  transfer
+
+An ``@`` names another radius than the run's: ``pgd20@4/255``.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rofit.errors import UserError, unknown
+from rofit.knobs import parse_value
+from rofit.spec import RunSpec
+from rofit.threat import ThreatModel
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What an attack's name may say.
+
+    Attributes:
+        about: what it does, in a phrase.
+        number: of steps or queries where the name says none; 0 if it must be named,
+            None if there is none.
+        restarts: whether it can begin several times.
+        norms: of the threat models it is made for.
+        ours: whether its steps are rofit's, of a step size.
+    """
+
+    about: str
+    number: int | None = None
+    restarts: bool = False
+    norms: tuple[str, ...] = ("linf", "l2")
+    ours: bool = False
+
+
+ATTACKS = {
+    "clean": Attack("no attack"),
+    "fgsm": Attack("one signed step of epsilon from the image", None, norms=("linf",)),
+    "pgd": Attack("PGD on cross entropy: pgd20, pgd20x5", 0, True, ours=True),
+    "cw": Attack("PGD on C&W's margin: cw100", 100, True, ours=True),
+    "apgd-ce": Attack("AutoAttack's first: Auto-PGD on cross entropy, 100 steps"),
+    "apgd-t": Attack("its second: Auto-PGD on the targeted DLR loss, 9 targets"),
+    "fab-t": Attack("its third: targeted FAB, 9 targets"),
+    "square": Attack("its fourth, black box: square5000 queries", 5000),
+    "autoattack": Attack("AutoAttack standard: the four in turn"),
+    "transfer": Attack("PGD-20 on another network (--from)", ours=True),
+}
+# What `--attack all` stands for.
+ALL = (
+    "clean fgsm pgd20 pgd20x5 pgd100 cw100 apgd-ce apgd-t square5000 autoattack"
+).split()
+_NAME = re.compile(r"(?P<kind>[a-z]+(?:-[a-z]+)?)(?P<number>\d+)?(?:x(?P<times>\d+))?")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One evaluation: everything that its verdicts depend on besides the network.
+
+    Attributes:
+        kind: a key of ATTACKS.
+        number: of steps or queries; 0 where there is no such number.
+        restarts: number of starts.
+        norm: of the threat model.
+        epsilon: its radius in input units.
+        step_size: in input units; 0 for attacks that are not ours.
+        n: the first so many of the run's test images.
+        seed: of every draw.
+        source: the network on which adversarial examples are made, if another.
+    """
+
+    kind: str
+    number: int
+    restarts: int
+    norm: str
+    epsilon: float
+    step_size: float
+    n: int
+    seed: int = 0
+    source: str = ""
+
+    @property
+    def attack(self) -> str:
+        """The attack as rows and tables call it: ``pgd20x5``, ``none`` for clean."""
+        if self.kind == "clean":
+            return "none"
+        times = f"x{self.restarts}" if self.restarts > 1 else ""
+        return f"{self.kind}{self.number or ''}{times}"
+
+    @property
+    def threat(self) -> ThreatModel:
+        """The threat model."""
+        return ThreatModel(self.norm, self.epsilon)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+    def key(self, digest: str) -> str:
+        """Return the name of this evaluation of the network with that digest."""
+        text = json.dumps(self.as_dict() | {"network": digest}, sort_keys=True)
+        return f"{self.attack}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def read_cases(
+    names: Iterable[str],
+    spec: RunSpec,
+    *,
+    n: int,
+    norm: str = "",
+    epsilons: Iterable[float] = (),
+    seed: int = 0,
+    source: str = "",
+) -> list[Case]:
+    """Return the cases that *names* stand for, for a run.
+
+    Steps keep the run's ratio to the radius; in another norm, and where the run has no
+    radius, they are a quarter of it (ours).
+
+    Args:
+        names: attacks, with a radius behind an ``@`` where it is another; ``all``.
+        spec: of the run.
+        n: test images.
+        norm: of the threat model; the run's where empty.
+        epsilons: radii for the names that say none; the run's where empty.
+        seed: of every draw.
+        source: digest of the network that transfer attacks; empty if there is none.
+
+    Raises:
+        UserError: an unknown attack, one that is senseless for the norm, a radius out
+            of range.
+    """
+    norm = norm or spec.norm
+    told = [each for name in names for each in (ALL if name == "all" else [name])]
+    usual = list(epsilons) or [spec.epsilon if norm == spec.norm else 0.0]
+    found = []
+    for name in told:
+        text, at, radius = name.partition("@")
+        kind, number, restarts = _parse(text)
+        if norm not in ATTACKS[kind].norms:
+            if name in ALL and "all" in names:
+                continue
+            raise UserError(
+                f"{kind} is an attack inside {ATTACKS[kind].norms[0]}, "
+                f"not {norm}; pgd1 is the like of it"
+            )
+        given = [parse_value("epsilon", radius, float)] if at else usual
+        for epsilon in given if kind != "clean" else [0.0]:
+            threat = ThreatModel(norm, epsilon)
+            if kind != "clean" and not epsilon:
+                raise UserError(
+                    f"{name} needs a radius above 0: name one with --epsilon"
+                )
+            if kind == "transfer" and not source:
+                raise UserError("transfer needs the run to attack instead: --from RUN")
+            step = _step_size(spec, threat) if ATTACKS[kind].ours else 0.0
+            whose = source if kind == "transfer" else ""
+            found.append(
+                Case(kind, number, restarts, norm, epsilon, step, n, seed, whose)
+            )
+    return list(dict.fromkeys(found))
+
+
+def _parse(name: str) -> tuple[str, int, int]:
+    """Return kind, number and restarts."""
+    named = _NAME.fullmatch(name)
+    if named is None or named["kind"] not in ATTACKS:
+        raise unknown("attack", name, [*ATTACKS, "all"])
+    kind, about = named["kind"], ATTACKS[named["kind"]]
+    number = int(named["number"]) if named["number"] else about.number
+    if number == 0:
+        raise UserError(f"{kind} needs its number of steps, at least 1: {kind}20")
+    if named["number"] and about.number is None:
+        raise UserError(f"{kind} takes no number, got {name!r}")
+    if named["times"] and (not about.restarts or int(named["times"]) < 1):
+        raise UserError(f"{name!r}: restarts are for pgd and cw, at least 1: pgd20x5")
+    return kind, number or 0, int(named["times"] or 1)
+
+
+def _step_size(spec: RunSpec, threat: ThreatModel) -> float:
+    if threat.norm == spec.norm and spec.epsilon:
+        return threat.epsilon * (spec.step_size / spec.epsilon)
+    return threat.epsilon / 4

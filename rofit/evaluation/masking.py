@@ -1,0 +1,217 @@
+"""Checks for gradient masking: what would make an evaluation say too much.
+
+Each check has a name and answers with a warning in words, or with nothing. Probes look
+at the network on a few images; comparisons look at verdicts that were made anyway. All
+thresholds are ours, but for Square's, which is AutoAttack's.
+
+Source: Athalye et al. 2018; Carlini et al. 2019; the flags of AutoAttack (Croce and
+Hein 2020), whose own check for dynamic defences takes debuggers away (sys.settrace).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from unittest import mock
+
+import torch
+from torch import Tensor, nn
+
+from rofit.attacks.pgd import PGD
+from rofit.evaluation.mill import Images, fooled
+from rofit.evaluation.stages import starts
+from rofit.losses import cross_entropy, margin
+from rofit.threat import ThreatModel
+
+PROBED = 128  # images
+_LARGE = {"linf": 128 / 255, "l2": 8.0}  # radii inside which no class survives
+_SHARE = 0.01  # of the probed images
+_POINTS = 0.01  # of accuracy
+_SQUARE = 0.002  # of accuracy
+Probe = Callable[[nn.Module, Images, ThreatModel], str]
+# What survives each attack, by name of the attack: bool (n,), all on the same images.
+Survivors = Mapping[str, Tensor]
+
+
+def probe(network: nn.Module, images: Images, threat: ThreatModel) -> dict[str, str]:
+    """Return each probe's warning, empty where there is none.
+
+    Args:
+        network: in eval mode; any callable module that maps [0, 1] to logits.
+        images: the first PROBED of them are looked at.
+        threat: norm and radius of the evaluation.
+    """
+    seen = images.first(PROBED)
+    return {name: look(network, seen, threat) for name, look in PROBES.items()}
+
+
+def compare(survivors: Survivors) -> dict[str, str]:
+    """Return each comparison's warning, for those whose attacks have been made."""
+    left = {name: float(kept.float().mean()) for name, kept in survivors.items()}
+    found: dict[str, str] = {}
+    if "none" in left:
+        for name in set(left) - {"none"}:
+            found.setdefault("robust_near_clean", "")
+            if left["none"] - left[name] < 2 * _POINTS and left[name] > 2 * _POINTS:
+                found["robust_near_clean"] = (
+                    f"{name} costs {_points(left['none'] - left[name])} of the clean "
+                    "accuracy: is the radius in input units, the normalisation inside?"
+                )
+    for name, weak, strong, hint in _STRONGER:
+        if weak in left and strong in left:
+            found[name] = ""
+            if left[weak] - left[strong] > _POINTS:
+                found[name] = (
+                    f"{strong} leaves {_points(left[weak] - left[strong])} less than "
+                    f"{weak}: {hint}"
+                )
+    white = [n for n in survivors if n.startswith(_WHITE)]
+    for name in [n for n in survivors if n.startswith(("square", "transfer"))]:
+        if white:
+            together = torch.stack([survivors[n] for n in white]).all(dim=0)
+            lost = float((together & ~survivors[name]).float().mean())
+            found.setdefault("black_box_wins", "")
+            if lost > (_SQUARE if name.startswith("square") else _POINTS):
+                found["black_box_wins"] = (
+                    f"{name}, which sees no gradient, fools {_points(lost)} of images "
+                    f"that {', '.join(white)} left: gradients mislead"
+                )
+    return found
+
+
+_WHITE = ("pgd", "cw", "apgd", "autoattack")
+_STRONGER = (
+    ("more_steps_win", "pgd20", "pgd100", "20 steps are not enough here"),
+    ("more_steps_win", "pgd100", "pgd1000", "100 steps are not enough here"),
+    ("restarts_win", "pgd20", "pgd20x5", "one start is not enough here"),
+)
+
+
+def _random(network: nn.Module, images: Images, threat: ThreatModel) -> str:
+    with torch.no_grad():
+        one, other = network(images.x), network(images.x)
+    apart = float((one - other).abs().max())
+    if apart <= 1e-4 * float(one.abs().max()):
+        return ""
+    return (
+        "predictions of one image differ between two passes: a random defence; "
+        "average over its draws (AutoAttack's version rand), or fix them"
+    )
+
+
+def _probabilities(network: nn.Module, images: Images, threat: ThreatModel) -> str:
+    with torch.no_grad():
+        seen = network(images.x)
+    sums_to_one = bool(((seen.sum(dim=1) - 1).abs() < 1e-4).all())
+    if sums_to_one and float(seen.min()) > -1e-4:
+        return "the network returns probabilities: attacks need the logits before them"
+    return ""
+
+
+def _dynamic(network: nn.Module, images: Images, threat: ThreatModel) -> str:
+    with _counted() as calls, torch.enable_grad():
+        network(images.x)
+    if not calls:
+        return ""
+    return (
+        "the network takes gradients while it predicts: a defence that adapts at test "
+        "time; attack what it adapts to"
+    )
+
+
+def _zero_gradients(network: nn.Module, images: Images, threat: ThreatModel) -> str:
+    share = float(_flat(network, images, margin).float().mean())
+    if share <= _SHARE:
+        return ""
+    return (
+        f"the gradient of the margin is zero in {share:.0%} of images: something cuts "
+        "it (rounding, thresholds); go around it (BPDA) or trust black boxes only"
+    )
+
+
+def _saturated(network: nn.Module, images: Images, threat: ThreatModel) -> str:
+    lost = _flat(network, images, cross_entropy) & ~_flat(network, images, margin)
+    share = float(lost.float().mean())
+    if share <= _SHARE:
+        return ""
+    return (
+        f"the gradient of the cross entropy is zero in {share:.0%} of images, that of "
+        "the margin is not: logits are so large that the softmax saturates; trust cw "
+        "and apgd-t, not pgd"
+    )
+
+
+def _large_radius(network: nn.Module, images: Images, threat: ThreatModel) -> str:
+    wide = ThreatModel(threat.norm, _LARGE[threat.norm])
+    attack = PGD(wide, 20, wide.epsilon / 4)
+    begin = starts(wide, images.x, images.index, 0, "large radius")
+    x_adv = attack(network, images.x, cross_entropy, images.y, begin)
+    left = float((~fooled(network, wide, images.x, images.y, x_adv)).float().mean())
+    if left <= 2 * _POINTS:
+        return ""
+    return (
+        f"inside {wide}, where every image can become any other, pgd20 still leaves "
+        f"{left:.0%}: the attack does not find its way"
+    )
+
+
+def _clean_at_chance(network: nn.Module, images: Images, threat: ThreatModel) -> str:
+    with torch.no_grad():
+        logits = network(images.x)
+    right = float((logits.argmax(dim=1) == images.y).float().mean())
+    chance = 1 / logits.shape[1]
+    spread = (chance * (1 - chance) / len(images.y)) ** 0.5
+    if right > chance + 2 * spread:
+        return ""
+    return (
+        f"clean accuracy is {right:.0%}, as by chance: are images, classes and "
+        "normalisation those of the training?"
+    )
+
+
+PROBES: dict[str, Probe] = {
+    "random_predictions": _random,
+    "probabilities": _probabilities,
+    "dynamic": _dynamic,
+    "zero_gradients": _zero_gradients,
+    "saturated_softmax": _saturated,
+    "large_radius": _large_radius,
+    "clean_at_chance": _clean_at_chance,
+}
+
+
+def _flat(
+    network: nn.Module, images: Images, loss: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
+    """Return whether the loss has no gradient at all in each image: bool (B,)."""
+    x = images.x.clone().requires_grad_(True)
+    with torch.enable_grad():
+        total = loss(network(x), images.y).sum()
+    if not total.requires_grad:
+        return torch.ones(len(x), dtype=torch.bool, device=x.device)
+    (gradient,) = torch.autograd.grad(total, x, allow_unused=True)
+    if gradient is None:
+        return torch.ones(len(x), dtype=torch.bool, device=x.device)
+    return (gradient == 0).flatten(1).all(dim=1)
+
+
+@contextmanager
+def _counted() -> Iterator[list[str]]:
+    """Note the gradients that are taken inside the block."""
+    calls: list[str] = []
+    grad, backward = torch.autograd.grad, torch.autograd.backward
+
+    def noted(function: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **options: object) -> object:
+            calls.append(function.__name__)
+            return function(*args, **options)
+
+        return call
+
+    with (
+        mock.patch.object(torch.autograd, "grad", noted(grad)),
+        mock.patch.object(torch.autograd, "backward", noted(backward)),
+    ):
+        yield calls
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f} points"

@@ -1,0 +1,112 @@
+"""The mill: stages over images, verdicts kept image by image after every batch.
+
+The table of verdicts is all the state there is: whoever has it can go on.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from rofit.attacks.geometry import inside, into_ball
+from rofit.evaluation.stages import Stage
+from rofit.threat import ThreatModel
+
+COLUMNS = {
+    "index": "position in the data set's test part",
+    "class": "true class",
+    "stages": "stages that the image has been through",
+    "fooled_by": "the stage that found an adversarial example; empty if none has",
+}
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images under evaluation, on the device: (N, C, H, W) in [0, 1], classes (N,).
+
+    ``index`` are their positions in the published test part: what draws depend on.
+    """
+
+    x: Tensor
+    y: Tensor
+    index: list[int]
+
+    def share(self, k: int, of: int) -> "Images":
+        """Return every *of*-th image, beginning with the *k*-th (from 1)."""
+        part = slice(k - 1, None, of)
+        return Images(self.x[part], self.y[part], self.index[part])
+
+    def first(self, n: int) -> "Images":
+        """Return the first *n* images."""
+        return Images(self.x[:n], self.y[:n], self.index[:n])
+
+
+def blank(images: Images) -> pd.DataFrame:
+    """Return the table of verdicts before the first stage."""
+    about = {"index": images.index, "class": images.y.tolist()}
+    return pd.DataFrame(about).assign(stages=0, fooled_by="")
+
+
+def grind(
+    stages: list[Stage],
+    network: nn.Module,
+    threat: ThreatModel,
+    images: Images,
+    table: pd.DataFrame,
+    *,
+    chunk: int,
+    after: Callable[[pd.DataFrame, Stage, int], bool],
+) -> bool:
+    """Put every image through the stages until it is fooled; say whether all is done.
+
+    Args:
+        stages: in order.
+        network: in eval mode.
+        threat: candidates outside of its ball do not count.
+        images: under evaluation.
+        table: their verdicts so far, a row an image in the same order; changed.
+        chunk: images at a time.
+        after: called after every batch with table, stage and number of images; True
+            asks for an end.
+    """
+    for number, stage in enumerate(stages):
+        pending = table.index[(table["stages"] == number) & (table["fooled_by"] == "")]
+        for begin in range(0, len(pending), chunk):
+            rows = pending[begin : begin + chunk]
+            where = torch.tensor(rows.tolist(), device=images.x.device)
+            x, y = images.x[where], images.y[where]
+            candidates = stage.find(x, y, [images.index[i] for i in rows])
+            wrong = fooled(network, threat, x, y, candidates).cpu().numpy()
+            table.loc[rows, "stages"] = number + 1
+            table.loc[rows[wrong], "fooled_by"] = stage.name
+            if after(table, stage, len(rows)):
+                return False
+    return True
+
+
+def fooled(
+    network: nn.Module, threat: ThreatModel, x: Tensor, y: Tensor, x_adv: Tensor
+) -> Tensor:
+    """Return whether each candidate is in the ball and predicted wrongly: bool (B,).
+
+    What an attack says of itself does not count: candidates are projected, which
+    removes rounding only, and predicted anew.
+    """
+    with torch.no_grad():
+        logits = network(into_ball(threat, x, x_adv))
+    return inside(threat, x, x_adv) & (logits.argmax(dim=1) != y)
+
+
+def robust(table: pd.DataFrame) -> float:
+    """Return the share of images that nothing has fooled so far."""
+    return float((table["fooled_by"] == "").mean())
+
+
+def accuracy_after(table: pd.DataFrame, stages: list[Stage]) -> dict[str, float]:
+    """Return the share of images left after each attack, by its name, in order."""
+    fooled_in = {stage.name: number for number, stage in enumerate(stages)}
+    when = table["fooled_by"].map(fooled_in).fillna(len(stages))
+    last = {stage.group: number for number, stage in enumerate(stages)}
+    return {group: float((when > number).mean()) for group, number in last.items()}

@@ -1,0 +1,203 @@
+"""Evaluations of a network, made and kept: what is there is not made again."""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rofit.attacks.compiled import CompiledPGD
+from rofit.attacks.pgd import PGD
+from rofit.environment import environment
+from rofit.evaluation import masking, mill
+from rofit.evaluation.accuracy import CHUNK
+from rofit.evaluation.cases import Case
+from rofit.evaluation.stages import Stage, make_stages
+from rofit.evaluations import EvaluationFolder, Shard, evaluations, verdicts
+from rofit.parts import device_name
+from rofit.progress import Meter
+from rofit.store import RunFolder, write_text
+from rofit.subject import Subject
+from rofit.training.engine import choose_engine
+from rofit.training.process import keep_memory
+from rofit.training.stop import Stop
+
+
+@dataclass(frozen=True)
+class How:
+    """What verdicts do not depend on: share of the work, device, engine, end."""
+
+    device: torch.device
+    stop: Stop
+    meter: Callable[[str, float], Meter]
+    shard: Shard = (1, 1)
+    chunk: int = 0
+    engine: str = "auto"
+
+
+def evaluate(
+    subject: Subject,
+    folder: RunFolder,
+    cases: Iterable[Case],
+    how: How,
+    *,
+    source: Subject | None = None,
+) -> bool:
+    """Make the evaluations that the folder lacks; say whether this share is done.
+
+    Args:
+        subject: the network.
+        folder: of its run: where verdicts go after every batch.
+        cases: what is asked.
+        how: device, engine, share of the work, when to stop.
+        source: the network that ``transfer`` attacks.
+
+    Raises:
+        UserError: another process is at it, or an attack cannot be made here.
+    """
+    keep_memory()
+    for case in cases:
+        name = f"{subject.name}-{case.key(subject.digest)}"
+        kept = EvaluationFolder(folder, name)
+        if kept.result is not None:
+            continue
+        if not _evaluate_one(subject, kept, case, how, source):
+            return False
+    return True
+
+
+def check(
+    subject: Subject, folder: RunFolder, norm: str, epsilon: float
+) -> dict[str, str]:
+    """Return the warnings of all checks for gradient masking, and keep them.
+
+    Probes the network, and compares the finished evaluations of this network in that
+    norm: those at *epsilon*, clean ones included, each on its first images that all
+    have.
+    """
+    case = Case("clean", 0, 1, norm, epsilon, 0.0, masking.PROBED)
+    found = masking.probe(subject.network, subject.images, case.threat)
+    seen: dict[str, Tensor] = {}
+    for result in evaluations(folder):
+        about = (result["network"], result["norm"])
+        if about == (subject.digest, norm) and result["epsilon"] in (0.0, epsilon):
+            table = verdicts(folder, result["name"])
+            seen[result["attack"]] = torch.tensor((table["fooled_by"] == "").tolist())
+    shortest = min(map(len, seen.values()), default=0)
+    found |= masking.compare({name: kept[:shortest] for name, kept in seen.items()})
+    told = {
+        "checkpoint": subject.name,
+        "epoch": subject.epoch,
+        "network": subject.digest,
+        "norm": norm,
+        "epsilon": epsilon,
+        "compared": sorted(seen),
+        "images compared": shortest,
+        "warnings": {name: text for name, text in found.items() if text},
+        "passed": [name for name, text in found.items() if not text],
+    }
+    key = f"{subject.digest[:8]}-{norm}-{round(epsilon * 255, 3):g}"
+    path = folder.path / "evaluations" / f"{subject.name}-checks-{key}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(told, indent=1) + "\n")
+    return found
+
+
+def _evaluate_one(
+    subject: Subject,
+    kept: EvaluationFolder,
+    case: Case,
+    how: How,
+    source: Subject | None,
+) -> bool:
+    images = subject.images.first(case.n)
+    mine = images.share(*how.shard)
+    chunk = how.chunk or CHUNK[how.device.type]
+    stages = make_stages(
+        case,
+        subject.network,
+        n_classes=subject.n_classes,
+        make_pgd=_pgd_maker(case, how, min(chunk, len(mine.y))),
+        source=source.network if source else None,
+    )
+    with kept.opened(how.shard):
+        table = kept.load(how.shard)
+        if table is None:
+            table = mill.blank(mine)
+        label = f"{subject.name} {case.attack} {case.threat}"
+        begun = time.monotonic()
+        with how.meter(label, _left(table, stages)) as meter:
+
+            def after(table: Any, stage: Stage, images: int) -> bool:
+                kept.save(table, how.shard)
+                meter.show(
+                    _left(table, stages), f"{(table['fooled_by'] == '').mean():.1%}"
+                )
+                return how.stop.now or how.stop.out_of_time
+
+            done = mill.grind(
+                stages,
+                subject.network,
+                case.threat,
+                mine,
+                table,
+                chunk=chunk,
+                after=after,
+            )
+        kept.save(table, how.shard)
+        seconds = time.monotonic() - begun
+        whole = kept.merged(how.shard[1])
+        if whole is not None and _left(whole, stages) == 0:
+            result = _result(subject, case, whole, stages, how, seconds)
+            kept.finish(whole, result)
+    return done
+
+
+def _result(
+    subject: Subject,
+    case: Case,
+    table: Any,
+    stages: list[Stage],
+    how: How,
+    seconds: float,
+) -> dict[str, Any]:
+    about = {
+        "checkpoint": subject.name,
+        "epoch": subject.epoch,
+        "network": subject.digest,
+        "attack": case.attack,
+    }
+    return (
+        about
+        | case.as_dict()
+        | {
+            "accuracy": mill.robust(table),
+            "after": mill.accuracy_after(table, stages),
+            "seconds": round(seconds, 2),
+            "shards": how.shard[1],
+            "environment": environment(
+                device_name(how.device), torch.get_num_threads()
+            ),
+        }
+    )
+
+
+def _left(table: Any, stages: list[Stage]) -> float:
+    """Return the passes that are left at most, for the meter."""
+    costs = np.array([stage.cost for stage in stages] + [0.0])
+    to_come = costs[::-1].cumsum()[::-1]
+    alive = table[table["fooled_by"] == ""]
+    return float(to_come[alive["stages"].to_numpy()].sum())
+
+
+def _pgd_maker(case: Case, how: How, batch: int) -> Callable[..., PGD]:
+    """Return PGD, or its compiled form where that pays."""
+    steps = case.number if case.kind in ("pgd", "cw") else 0
+    made, _ = choose_engine(how.engine, case.n * steps * case.restarts, how.device)
+    if made == "eager":
+        return PGD
+    return lambda threat, steps, size: CompiledPGD(threat, steps, size, batch=batch)

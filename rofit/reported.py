@@ -1,0 +1,70 @@
+"""Numbers that others have published, to stand beside a measurement with their source.
+
+``analyses/reported.csv`` is the one list; nothing in it was measured by rofit. Code
+bases differ in a dozen things: compare signs and sizes, not third digits.
+"""
+
+from functools import cache
+from importlib import resources
+
+import pandas as pd
+
+from rofit.spec import RunSpec
+
+_MODELS = {"preact_resnet18": "preactresnet18", "resnet18": "resnet18"}
+_EPOCHS = 200
+
+
+@cache
+def reported() -> pd.DataFrame:
+    """Return the whole list, a row a checkpoint of a published run and attack.
+
+    Accuracies are per cent; ``source``, ``source_url`` and ``kind`` say whose they are
+    (authors, authors_log, digitised, second_hand).
+    """
+    path = resources.files("rofit.analyses") / "reported.csv"
+    with path.open() as file:
+        return pd.read_csv(file)
+
+
+def references(spec: RunSpec, checkpoint: str, attack: str, epsilon: float) -> str:
+    """Return published accuracies for such a checkpoint, each with source and kind.
+
+    Empty unless the run is of the published size: all images, 200 epochs, no noise.
+
+    Args:
+        spec: of the run.
+        checkpoint: ``best`` or ``last``.
+        attack: as an evaluation calls it; ``none`` for clean images.
+        epsilon: of the evaluation, in input units.
+    """
+    full = not spec.train_size and spec.epochs == _EPOCHS and not spec.label_noise
+    if not full or spec.model not in _MODELS:
+        return ""
+    rows = reported()
+    rows = rows[
+        (rows["method"] == spec.method)
+        & (rows["dataset"] == spec.dataset)
+        & (rows["model"] == _MODELS[spec.model])
+        & (rows["norm"] == spec.norm)
+        & (rows["checkpoint"] == {"last": "final"}.get(checkpoint, checkpoint))
+        & (rows["epochs"] == _EPOCHS)
+    ]
+    column = {"none": "clean_acc", "autoattack": "autoattack_acc"}.get(attack)
+    if column is None:
+        column, rows = "robust_acc", rows[rows["robust_attack"] == attack]
+    if attack != "none":
+        same = [_close(text, epsilon) for text in rows["epsilon"]]
+        rows = rows[same]
+    rows = rows[rows[column].notna()]
+    return "; ".join(
+        f"{value:g} ({source}, {kind})"
+        for value, source, kind in zip(
+            rows[column], rows["source"], rows["kind"], strict=True
+        )
+    )
+
+
+def _close(text: object, epsilon: float) -> bool:
+    over, _, under = str(text).partition("/")
+    return abs(float(over) / float(under or 1) - epsilon) < 1e-6
