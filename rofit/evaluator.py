@@ -16,7 +16,8 @@ from rofit.environment import environment
 from rofit.evaluation import masking, mill
 from rofit.evaluation.accuracy import CHUNK
 from rofit.evaluation.cases import Case
-from rofit.evaluation.stages import Stage, make_stages
+from rofit.evaluation.mill import Stage
+from rofit.evaluation.stages import make_stages
 from rofit.evaluations import EvaluationFolder, Shard, evaluations, verdicts
 from rofit.parts import device_name
 from rofit.progress import Meter
@@ -60,14 +61,22 @@ def evaluate(
         UserError: another process is at it, or an attack cannot be made here.
     """
     keep_memory()
-    for case in cases:
-        name = f"{subject.name}-{case.key(subject.digest)}"
-        kept = EvaluationFolder(folder, name)
-        if kept.result is not None:
-            continue
+    for case in missing(subject, folder, cases):
+        kept = EvaluationFolder(folder, evaluation_name(subject, case))
         if not _evaluate_one(subject, kept, case, how, source):
             return False
     return True
+
+
+def missing(subject: Subject, folder: RunFolder, cases: Iterable[Case]) -> list[Case]:
+    """Return the cases that the folder has no result of."""
+    there = {each["name"] for each in evaluations(folder)}
+    return [case for case in cases if evaluation_name(subject, case) not in there]
+
+
+def evaluation_name(subject: Subject, case: Case) -> str:
+    """Return the name of the folder that the case has in a run's."""
+    return f"{subject.name}-{case.key(subject.digest)}"
 
 
 def check(

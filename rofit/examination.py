@@ -1,17 +1,19 @@
 """`rofit eval`, and the evaluations that an analysis needs: what is asked of whom."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
+from rich.console import Console
 
 from rofit.errors import UserError
 from rofit.evaluation.cases import read_cases
 from rofit.evaluations import Shard
-from rofit.evaluator import How, check, evaluate
+from rofit.evaluator import How, check, evaluate, missing
 from rofit.findings import Rows, found_rows, warning_rows
+from rofit.jobs import work_all
 from rofit.knobs import parse_value
 from rofit.parts import find_device
 from rofit.progress import Meter
@@ -80,7 +82,7 @@ def examine(
         how = How(
             device,
             stop,
-            _meters(session),
+            _meters(None if session.flags.quiet else session.console, ""),
             shard,
             asked.batch_size,
             session.flags.engine,
@@ -118,29 +120,66 @@ def examine_runs(
     A transfer comes from the run of Madry's training with the same seed, at the same
     checkpoint; for those runs themselves from the one with the next seed, if any.
     """
-    device = find_device(session.flags.device)
-    with Stop(session.minutes_left()) as stop:
-        how = How(device, stop, _meters(session), engine=session.flags.engine)
-        for spec in specs:
-            folder = session.store.folder(spec.run_id)
-            for checkpoint in BOTH:
-                subject = _load(session, folder, checkpoint, device)
-                other = twin(spec, specs)
-                source = None
-                if other is not None and "transfer" in attacks:
-                    its = session.store.folder(other.run_id)
-                    source = _load(session, its, checkpoint, device)
-                wanted = [a for a in attacks if a != "transfer" or source]
-                cases = read_cases(
-                    wanted,
-                    spec,
-                    n=len(subject.images.y),
-                    source=source.digest if source else "",
-                )
-                if not evaluate(subject, folder, cases, how, source=source):
+    jobs = [
+        EvaluationJob(
+            session.store.folder(spec.run_id),
+            session.store.folder(other.run_id) if other else None,
+            attacks,
+            data=session.places.data,
+            device=session.flags.device,
+            engine=session.flags.engine,
+            quiet=session.flags.quiet,
+        )
+        for spec in specs
+        for other in [twin(spec, specs)]
+    ]
+    return work_all(jobs, session.flags.jobs, session.minutes_left(), session.console)
+
+
+@dataclass(frozen=True)
+class EvaluationJob:
+    """Both checkpoints of one run, to be evaluated by the same attacks."""
+
+    folder: RunFolder
+    source: RunFolder | None
+    attacks: tuple[str, ...]
+    data: Path
+    device: str
+    engine: str
+    quiet: bool
+
+    @property
+    def name(self) -> str:
+        """What an error calls it."""
+        return f"the evaluation of run {self.folder.path.name}"
+
+    def work(self, stop: Stop, console: Console, *, alone: bool) -> bool:
+        """Make the evaluations that are missing; say whether all are there."""
+        how = How(
+            find_device(self.device),
+            stop,
+            _meters(None if self.quiet else console, self.folder.path.name),
+            engine=self.engine,
+        )
+        for checkpoint in BOTH:
+            subject, source = self._load(self.folder, checkpoint, how), None
+            if self.source is not None and "transfer" in self.attacks:
+                source = self._load(self.source, checkpoint, how)
+            cases = read_cases(
+                [a for a in self.attacks if a != "transfer" or source],
+                subject.spec,
+                n=len(subject.images.y),
+                source=source.digest if source else "",
+            )
+            if missing(subject, self.folder, cases):
+                if not evaluate(subject, self.folder, cases, how, source=source):
                     return False
-                check(subject, folder, spec.norm, spec.epsilon)
-    return True
+                check(subject, self.folder, subject.spec.norm, subject.spec.epsilon)
+        return True
+
+    def _load(self, folder: RunFolder, name: str, how: How) -> Subject:
+        path = folder.checkpoints / f"{name}.pt"
+        return load_subject(path, data=self.data, device=how.device)
 
 
 def twin(spec: RunSpec, specs: list[RunSpec]) -> RunSpec | None:
@@ -163,13 +202,6 @@ def _paths(store: RunStore, text: str, asked: Asked) -> list[Path]:
 
 def _one(session: "Session", text: str, device: torch.device) -> Subject:
     path = _paths(session.store, text, Asked(checkpoints=("last",)))[0]
-    return load_subject(path, data=session.places.data, device=device)
-
-
-def _load(
-    session: "Session", folder: RunFolder, name: str, device: torch.device
-) -> Subject:
-    path = folder.checkpoints / f"{name}.pt"
     return load_subject(path, data=session.places.data, device=device)
 
 
@@ -201,6 +233,5 @@ def _shard(text: str) -> Shard:
     return int(k), int(of)
 
 
-def _meters(session: "Session") -> Any:
-    console = None if session.flags.quiet else session.console
-    return lambda label, left: Meter(console, label, left)
+def _meters(console: Console | None, run: str) -> Callable[[str, float], Meter]:
+    return lambda label, left: Meter(console, f"{run} {label}", left)

@@ -4,7 +4,7 @@ from typing import Any
 
 from rofit.evaluation.cases import Case
 from rofit.evaluations import evaluations, verdicts
-from rofit.evaluator import check
+from rofit.evaluator import check, evaluation_name
 from rofit.reported import references
 from rofit.store import RunFolder
 from rofit.subject import Subject
@@ -17,7 +17,7 @@ def found_rows(subject: Subject, folder: RunFolder, cases: list[Case]) -> Rows:
     results = {each["name"]: each for each in evaluations(folder)}
     rows: Rows = []
     for case in cases:
-        found = results.get(f"{subject.name}-{case.key(subject.digest)}")
+        found = results.get(evaluation_name(subject, case))
         about = {
             "attack": case.attack,
             "threat": str(case.threat) if case.kind != "clean" else "",
@@ -60,7 +60,7 @@ def _worst(
     """Return a row a threat: images that no attack has fooled, over several."""
     kept: dict[str, list[set[int]]] = {}
     for case in cases:
-        name = f"{subject.name}-{case.key(subject.digest)}"
+        name = evaluation_name(subject, case)
         if case.kind != "clean" and name in results:
             table = verdicts(folder, name)
             left = set(table.loc[table["fooled_by"] == "", "index"])

@@ -1,6 +1,6 @@
-"""The runs of a command: one after another, or several side by side.
+"""The jobs of a command: one after another, or several side by side.
 
-Side by side each run is a process with its share of the cores, because one run cannot
+Side by side each job is a process with its share of the cores, because one run cannot
 fill a device, and because two cores serve two small networks better than one. A run
 is bit for bit what it is alone with that number of threads.
 """
@@ -8,12 +8,14 @@ is bit for bit what it is alone with that number of threads.
 import multiprocessing
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import connection, parent_process
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from rich.console import Console
@@ -29,12 +31,23 @@ _LOOK = 0.2  # seconds between looks at whether to stop
 
 
 class Died(RuntimeError):
-    """The process of a run ended without a word; says which and how."""
+    """A job's process ended without a word; says which and how."""
+
+
+class Job(Protocol):
+    """Work in plain values that another process can be given."""
+
+    @property
+    def name(self) -> str:
+        """What an error calls it."""
+
+    def work(self, stop: Stop, console: Console, *, alone: bool) -> bool:
+        """Do it, or a part that is kept; say whether it is done."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """One run to be trained, as plain values that another process can be given."""
+class TrainingJob:
+    """One run to be trained."""
 
     spec: RunSpec
     folder: RunFolder
@@ -48,7 +61,12 @@ class Job:
     label: str
     quiet: bool
 
-    def train(self, stop: Stop, console: Console, *, alone: bool) -> bool:
+    @property
+    def name(self) -> str:
+        """The run's id."""
+        return f"run {self.spec.run_id}"
+
+    def work(self, stop: Stop, console: Console, *, alone: bool) -> bool:
         """Train the run; say whether it is done."""
 
         def told(spec: RunSpec, done: int) -> Report:
@@ -72,16 +90,19 @@ class Job:
         )
 
 
-def train_all(
-    jobs: list[Job], at_a_time: int, max_minutes: float | None, console: Console
+def work_all(
+    jobs: Sequence[Job],
+    at_a_time: int,
+    max_minutes: float | None,
+    console: Console,
 ) -> bool:
-    """Train every run, *at_a_time* side by side; say whether all are done.
+    """Do every job, *at_a_time* side by side; say whether all are done.
 
-    After the deadline no run begins, but for the first ones, which train an epoch.
+    After the deadline no job begins, but for the first ones, which do a part.
 
     Raises:
-        UserError, Diverged, Died: of the first run that fails; others stop with a
-            checkpoint.
+        UserError, Diverged, Died: of the first job that fails; others stop with what
+            they have kept.
     """
     at_a_time = min(at_a_time, len(jobs))
     with Stop(max_minutes) as stop:
@@ -90,13 +111,13 @@ def train_all(
         for number, job in enumerate(jobs):
             if number and (stop.now or stop.out_of_time):
                 return False
-            if not job.train(stop, console, alone=True):
+            if not job.work(stop, console, alone=True):
                 return False
     return True
 
 
 def _side_by_side(
-    jobs: list[Job], at_a_time: int, stop: Stop, max_minutes: float | None
+    jobs: Sequence[Job], at_a_time: int, stop: Stop, max_minutes: float | None
 ) -> bool:
     context = multiprocessing.get_context("spawn")  # CUDA and threads forbid fork
     halt = context.Event()
@@ -127,7 +148,7 @@ def _side_by_side(
 
 
 class _Process:
-    """One run in a process of its own."""
+    """One job in a process of its own."""
 
     def __init__(
         self,
@@ -156,7 +177,7 @@ class _Process:
         except EOFError:
             self.process.join()
             raise Died(
-                f"the process of run {self.job.spec.run_id} ended with code "
+                f"the process of {self.job.name} ended with code "
                 f"{self.process.exitcode} (memory?); its last checkpoint is kept"
             ) from None
         self.process.join()
@@ -172,7 +193,7 @@ def _work(
     halt: Event,
     tells: connection.Connection,
 ) -> None:
-    """Train one run in this process, and tell the parent how it ended."""
+    """Do one job in this process, and tell the parent how it ended."""
     torch.set_num_threads(threads)
     left = None if ends is None else (ends - time.time()) / 60
     parent = parent_process()
@@ -183,6 +204,6 @@ def _work(
     with Stop(left, asked) as stop:
         try:
             console = Console(stderr=True)
-            tells.send(not stop.now and job.train(stop, console, alone=False))
+            tells.send(not stop.now and job.work(stop, console, alone=False))
         except Exception as error:
             tells.send(error)

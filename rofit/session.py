@@ -187,10 +187,10 @@ class Session:
         missing = [s for s in specs if self.store.folder(s.run_id).state != "done"]
         if not missing:
             return True
-        from rofit.jobs import Job, train_all  # imports torch: only when there is work
+        from rofit.jobs import TrainingJob, work_all  # imports torch
 
         jobs = [
-            Job(
+            TrainingJob(
                 spec,
                 self.store.folder(spec.run_id),
                 diagnostics,
@@ -205,7 +205,7 @@ class Session:
             )
             for number, spec in enumerate(missing, start=1)
         ]
-        return train_all(jobs, self.flags.jobs, self.minutes_left(), self.console)
+        return work_all(jobs, self.flags.jobs, self.minutes_left(), self.console)
 
     def _check_watched(self, specs: list[RunSpec], diagnostics: Iterable[str]) -> None:
         for spec in specs:

@@ -14,7 +14,7 @@ from training_helpers import last_state, same, train
 from rofit import jobs
 from rofit.diagnostics import DIAGNOSTICS
 from rofit.errors import UserError
-from rofit.jobs import Died, Job, train_all
+from rofit.jobs import Died, TrainingJob, work_all
 from rofit.recipes import RECIPES
 from rofit.scales import SCALES
 from rofit.spec import RunSpec
@@ -34,7 +34,7 @@ LONG, SHORT = SPEC.replace(epochs=200), SPEC.replace(epochs=1)
 
 def job(spec, root):
     """Return a job like the command line's."""
-    return Job(
+    return TrainingJob(
         spec,
         RunStore(root / "runs").folder(spec.run_id),
         tuple(DIAGNOSTICS),
@@ -52,7 +52,7 @@ def job(spec, root):
 def train_jobs(specs, root, at_a_time, max_minutes=None):
     """Train the runs; return their folders and whether all are done."""
     asked = [job(spec, root) for spec in specs]
-    done = train_all(asked, at_a_time, max_minutes, QUIET)
+    done = work_all(asked, at_a_time, max_minutes, QUIET)
     return [each.folder for each in asked], done
 
 
@@ -112,10 +112,10 @@ def test_single_run_needs_no_other_process(tmp_path, monkeypatch):
     assert folder.state == "done"
 
 
-class Counted(Job):
+class Counted(TrainingJob):
     """A job that only notes how many threads it was given."""
 
-    def train(self, stop, console, *, alone):
+    def work(self, stop, console, *, alone):
         self.folder.path.mkdir(parents=True)
         (self.folder.path / "threads").write_text(str(torch.get_num_threads()))
         return True
@@ -135,17 +135,17 @@ def test_processes_share_the_threads(tmp_path, quick, threads, at_a_time, runs, 
     asked = [Counted(**vars(job(spec, tmp_path))) for spec in specs]
     torch.set_num_threads(threads)
     try:
-        assert train_all(asked, at_a_time, None, QUIET)
+        assert work_all(asked, at_a_time, None, QUIET)
     finally:
         torch.set_num_threads(1)
     seen = [(job.folder.path / "threads").read_text() for job in asked]
     assert seen == runs * [str(each)]
 
 
-class Killed(Job):
+class Killed(TrainingJob):
     """A job whose process is killed, as by the system when memory runs out."""
 
-    def train(self, stop, console, *, alone):
+    def work(self, stop, console, *, alone):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -177,14 +177,14 @@ def test_error_of_one_run_is_raised_and_the_others_go_on_later(tmp_path, quick, 
     third = spoiled(job(SPEC.replace(seed=2), tmp_path))
     with third.folder.opened({}) if case == "locked" else Stop():
         with pytest.raises(kind, match=sentence):
-            train_all([long, short, third], 2, None, QUIET)
+            work_all([long, short, third], 2, None, QUIET)
     assert short.folder.state == "done"
     assert events(long.folder) == ["start", "stop"]
     made = steps(long.folder)
     assert 0 < made < 400
     lone, _ = train(LONG, tmp_path / "lone", stop_after=made, diagnostics=DIAGNOSTICS)
     same(last_state(lone), last_state(long.folder))
-    assert not train_all([long], 1, 0, QUIET)
+    assert not work_all([long], 1, 0, QUIET)
     assert events(long.folder) == ["start", "stop", "resume", "stop"]
     assert steps(long.folder) > made
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from rofit.attacks.geometry import inside
 from rofit.errors import UserError
 from rofit.evaluation.cases import Case
-from rofit.evaluation.stages import Stage
+from rofit.evaluation.mill import Stage
 from rofit.seeding import generator, stream_seed
 from rofit.threat import ThreatModel
 

@@ -5,13 +5,13 @@ The table of verdicts is all the state there is: whoever has it can go on.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from rofit.attacks.geometry import inside, into_ball
-from rofit.evaluation.stages import Stage
 from rofit.threat import ThreatModel
 
 COLUMNS = {
@@ -20,6 +20,26 @@ COLUMNS = {
     "stages": "stages that the image has been through",
     "fooled_by": "the stage that found an adversarial example; empty if none has",
 }
+
+
+# images (B, C, H, W), classes (B,), positions -> candidates for adversarial examples
+Find = Callable[[Tensor, Tensor, list[int]], Tensor]
+
+
+class Stage(NamedTuple):
+    """One try at every image that is left.
+
+    Attributes:
+        name: says it apart from the case's other stages: ``apgd-t 3``.
+        group: the attack that it is a part of: ``apgd-t``.
+        cost: forward passes with an input gradient, an image, at most.
+        find: makes the candidates.
+    """
+
+    name: str
+    group: str
+    cost: float
+    find: Find
 
 
 @dataclass(frozen=True)

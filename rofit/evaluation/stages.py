@@ -7,37 +7,20 @@ batch an image is in nor on its neighbours.
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from rofit.attacks import geometry
 from rofit.attacks.pgd import PGD, Loss
+from rofit.evaluation.autoattack import library_stages
 from rofit.evaluation.cases import Case
+from rofit.evaluation.mill import Stage
 from rofit.losses import cross_entropy, margin
 from rofit.seeding import generator
 from rofit.threat import ThreatModel
 
-# images (B, C, H, W), classes (B,), positions -> candidates for adversarial examples
-Find = Callable[[Tensor, Tensor, list[int]], Tensor]
 MakePGD = Callable[[ThreatModel, int, float], PGD]
-
-
-class Stage(NamedTuple):
-    """One try at every image that is left.
-
-    Attributes:
-        name: says it apart from the case's other stages: ``apgd-t 3``.
-        group: the attack that it is a part of: ``apgd-t``.
-        cost: forward passes with an input gradient, an image, at most.
-        find: makes the candidates.
-    """
-
-    name: str
-    group: str
-    cost: float
-    find: Find
 
 
 def make_stages(
@@ -72,8 +55,6 @@ def make_stages(
     elif case.kind == "transfer":
         stages += climb(source or network, cross_entropy, 20)
     elif case.kind != "clean":
-        from rofit.evaluation.autoattack import library_stages
-
         stages += library_stages(case, network, n_classes=n_classes)
     return stages
 
