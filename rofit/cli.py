@@ -178,7 +178,7 @@ def _print_result(result: dict[str, Any]) -> None:
     claims = [from_plain(claim) for claim in result["claims"]]
     title = f"{result['analysis']} ({result['paper']}), {result['size']}"
     say(terminal.claims_table(claims, title))
-    for what in ("table", "picture"):
+    for what in ("table", "shown"):
         say(f"{what:8} {result[what]}", soft_wrap=True, highlight=False)
 
 

@@ -117,15 +117,19 @@ def publish(
 
 
 def draw(name: str, folder: Path) -> None:
-    """Draw the picture from the saved table, as PDF and PNG.
+    """Draw the saved table: a picture as PDF and PNG, a table as Markdown and LaTeX.
 
     Raises:
         UserError: there is no table in the folder.
     """
     if not (folder / "table.csv").exists():
         raise UserError(f"no table.csv in {folder}; run without --redraw first")
-    figure = catalog.load_figure(name).draw(pd.read_csv(folder / "table.csv"))
-    catalog.load_figure("_style").save(figure, folder / name)
+    table, figure = pd.read_csv(folder / "table.csv"), catalog.load_figure(name)
+    if hasattr(figure, "render"):
+        for kind, text in figure.render(table).items():
+            write_text(folder / f"{name}.{kind}", text)
+    else:
+        catalog.load_figure("_style").save(figure.draw(table), folder / name)
 
 
 def about_data(request: Request, specs: list[RunSpec]) -> str:

@@ -164,12 +164,13 @@ class Session:
         """Return where an analysis's results are, and its claims."""
         request = self.request(name)
         folder = result_folder(request, self.places.results)
+        kind = "md" if hasattr(catalog.load_figure(name), "render") else "png"
         return {
             "analysis": name,
             "paper": catalog.load_analysis(name).PAPER,
             "size": request.folder,
             "table": str(folder / "table.csv"),
-            "picture": str(folder / f"{name}.png"),
+            "shown": str(folder / f"{name}.{kind}"),
             "claims": json.loads((folder / "claims.json").read_text()),
         }
 

@@ -1,0 +1,110 @@
+"""How every table of rofit is written: Markdown and LaTeX from one frame of cells."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+from rofit.figures._style import METHODS
+
+_ESCAPED = {"%": r"\%", "_": r"\_", "&": r"\&", "±": r"$\pm$", "#": r"\#"}
+ATTACKS = {
+    "none": "clean",
+    "fgsm": "FGSM",
+    "pgd20": "PGD-20",
+    "pgd100": "PGD-100",
+    "cw100": "C&W",
+    "autoattack": "AutoAttack",
+    "square5000": "Square",
+    "transfer": "transfer",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Mean and standard deviation over seeds, and whether it is the column's best."""
+
+    mean: float
+    std: float
+    best: bool = False
+
+    def __str__(self) -> str:
+        """Return per cent with one decimal: ``41.2 ± 0.3``; empty for NaN."""
+        if pd.isna(self.mean):
+            return ""
+        spread = "" if pd.isna(self.std) else f" ± {100 * self.std:.1f}"
+        return f"{100 * self.mean:.1f}{spread}"
+
+
+def cells(values: pd.DataFrame, rows: list[str], column: str) -> pd.DataFrame:
+    """Return a frame of Cells: *rows* down, *column* across, means over the rest.
+
+    Args:
+        values: a column ``accuracy`` (fraction) and the named ones.
+        rows: columns whose values name a row; the best of a column is found among rows
+            that agree in the last of them.
+        column: whose values name a column, in order of appearance.
+    """
+    by = values.groupby([*rows, column], observed=True, sort=False)["accuracy"]
+    mean, std = by.mean().unstack(column), by.std().unstack(column)
+    top = mean.groupby(level=rows[-1]).transform("max")
+    found = {
+        name: [
+            Cell(m, s, bool(m == t))
+            for m, s, t in zip(mean[name], std[name], top[name], strict=True)
+        ]
+        for name in dict.fromkeys(values[column])
+    }
+    return pd.DataFrame(found, index=mean.index)
+
+
+def method_label(name: str) -> str:
+    """Return what tables call a method."""
+    return METHODS[name].label if name in METHODS else name
+
+
+def markdown(frame: pd.DataFrame, heads: list[str], note: str) -> str:
+    """Return the table in Markdown, the best of each column bold, a note under it."""
+    lines = ["| " + " | ".join([*heads, *map(str, frame)]) + " |"]
+    lines.append("|" + "---|" * (len(heads) + len(frame.columns)))
+    for key, row in zip(frame.index, frame.to_numpy(), strict=True):
+        shown = [
+            f"**{cell}**" if cell.best and str(cell) else str(cell) for cell in row
+        ]
+        lines.append("| " + " | ".join([*_names(key), *shown]) + " |")
+    return "\n".join(lines) + f"\n\n{note}\n"
+
+
+def latex(frame: pd.DataFrame, heads: list[str], note: str) -> str:
+    """Return the table in LaTeX, for booktabs, the best of each column bold."""
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        "\\begin{tabular}{" + "l" * len(heads) + "r" * len(frame.columns) + "}",
+        "\\toprule",
+        " & ".join(map(_escaped, [*heads, *map(str, frame)])) + r" \\",
+        "\\midrule",
+    ]
+    for key, row in zip(frame.index, frame.to_numpy(), strict=True):
+        shown = [
+            rf"\textbf{{{_escaped(str(cell))}}}" if cell.best else _escaped(str(cell))
+            for cell in row
+        ]
+        lines.append(" & ".join([*map(_escaped, _names(key)), *shown]) + r" \\")
+    lines += ["\\bottomrule", "\\end{tabular}", f"% {note}"]
+    return "\n".join(lines) + "\n"
+
+
+def note(table: pd.DataFrame, more: str = "") -> str:
+    """Return what stands under a table: scale, data, seeds, images."""
+    scale, data = table["scale"].iloc[0], table["data"].iloc[0]
+    whose = "" if scale == "paper" else ", not the paper's"
+    seeds, n = table["seed"].nunique(), int(table["n"].max())
+    told = f"rofit, scale {scale}{whose}; {data}; {seeds} seed(s), mean ± standard "
+    return told + f"deviation, per cent of {n} test images. {more}".rstrip()
+
+
+def _names(key: object) -> list[str]:
+    parts = key if isinstance(key, tuple) else (key,)
+    return [method_label(str(part)) for part in parts]
+
+
+def _escaped(text: str) -> str:
+    return "".join(_ESCAPED.get(letter, letter) for letter in text)
