@@ -76,7 +76,7 @@ def examine(
     names = [n.strip() for text in asked.attacks for n in text.split(",") if n.strip()]
     found: dict[str, Rows] = {}
     done = True
-    source = _one(session, asked.source, device) if asked.source else None
+    source = one(session, asked.source, device) if asked.source else None
     paths = [p for text in targets for p in _paths(session.store, text, asked)]
     with Stop(session.minutes_left()) as stop:
         how = How(
@@ -200,7 +200,8 @@ def _paths(store: RunStore, text: str, asked: Asked) -> list[Path]:
     return [folder.checkpoints / f"{name}.pt" for name in asked.checkpoints or BOTH]
 
 
-def _one(session: "Session", text: str, device: torch.device) -> Subject:
+def one(session: "Session", text: str, device: torch.device) -> Subject:
+    """Return the network of a checkpoint file, or the last of a run."""
     path = _paths(session.store, text, Asked(checkpoints=("last",)))[0]
     return load_subject(path, data=session.places.data, device=device)
 

@@ -54,19 +54,21 @@ def eval_(session: Session, targets: tuple[str, ...], **asked: Any) -> int:
 @click.option("--batch-size", type=click.IntRange(2), help="Images a step.")
 @click.option("--rounds", type=click.IntRange(2), default=5, help="Of each way [5].")
 @click.option("--engine", default="auto", help="auto, compiled or eager [auto].")
-@click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N [auto].")
-@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
-def bench(
-    tables: tuple[str, ...], device: str, as_json: bool, debug: bool, **asked: Any
-) -> None:
+@click.option("--run", "text", default="", help="Network for the table library.")
+@click.option("--n", type=click.IntRange(1), default=64, help="Its images [64].")
+@taking("store", "data", "device", "as_json", "debug")
+def bench(session: Session, tables: tuple[str, ...], text: str, **asked: Any) -> None:
     """Time the field's step against rofit's, side by side in one process.
 
-    TABLES: layers, speed, parity, methods, diagnostics, evaluation, growth
-    [speed parity].
+    TABLES: layers, speed, parity, methods, diagnostics, evaluation, growth, library
+    (AutoAttack on a trained run) [speed parity].
     """
     from rofit.bench.tables import bench as measure
+    from rofit.examination import one
     from rofit.parts import find_device
 
+    device = find_device(session.flags.device)
+    subject = one(session, text, device) if text else None
     wanted = tables or ("speed", "parity")
-    answer(measure(wanted, device=find_device(device), **asked), as_json)
+    found = measure(wanted, device=device, subject=subject, **asked)
+    answer(found, session.flags.as_json)

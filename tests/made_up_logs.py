@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from rofit.evaluations import EvaluationFolder
 from rofit.spec import RunSpec
 from rofit.store import RunStore
 
@@ -17,6 +18,31 @@ def write_run(root: Path, spec: RunSpec, rows: list[dict[str, Any]]) -> None:
     with folder.opened(spec.as_dict()):
         folder.append(rows)
         folder.finish({})
+
+
+def write_evaluation(
+    root: Path,
+    spec: RunSpec,
+    checkpoint: str,
+    attack: str,
+    accuracy: float,
+    **about: Any,
+) -> None:
+    """Write a finished evaluation of a checkpoint, at the run's radius unless told."""
+    told = {
+        "checkpoint": checkpoint,
+        "epoch": 2 if checkpoint == "best" else spec.epochs,
+        "attack": attack,
+        "norm": spec.norm,
+        "epsilon": 0.0 if attack == "none" else spec.epsilon,
+        "n": 64,
+        "accuracy": accuracy,
+        "after": {"clean": 1.0, attack: accuracy},
+    } | about
+    name = f"{checkpoint}-{attack}-{told['epsilon']:.4f}"
+    folder = EvaluationFolder(RunStore(root).folder(spec.run_id), name)
+    folder.path.mkdir(parents=True)
+    folder.finish(pd.DataFrame({"index": [0]}), told)
 
 
 def course(values: Iterable[float | None], **about: Any) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ layer | modules                    | may import       | inside functions | as ty
       |                            | numpy            |                  |
 4b    | bench                      | 0 0s 0t 1 1e 2m  |                  |
       |                            | 2d 3 3p 4 torch  |                  |
-      |                            | numpy            |                  |
+      |                            | numpy            | pyautoattack     |
       |                            | torchvision      |                  |
 5     | catalog reproduce          | 0 3p 3s 5 pandas | 3r               |
 6     | inventory session flags    | 0 0m 3p 3s 5 6   | data models 2m   | 6

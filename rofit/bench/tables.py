@@ -11,14 +11,16 @@ import torch
 
 from rofit.bench.costs import Costs
 from rofit.bench.layers import layer_rows
+from rofit.bench.library import library_rows
 from rofit.bench.parity import parity_rows
 from rofit.bench.speed import speed_rows
 from rofit.bench.timing import matmul_rate
 from rofit.environment import environment
-from rofit.errors import look_up, unknown
+from rofit.errors import UserError, look_up, unknown
 from rofit.models import MODELS as REGISTRY
 from rofit.parts import device_name
 from rofit.spec import RunSpec
+from rofit.subject import Subject
 from rofit.training.engine import find_engine
 from rofit.training.process import keep_memory
 
@@ -31,6 +33,7 @@ TABLES = (
     "diagnostics",
     "evaluation",
     "growth",
+    "library",
 )
 _CACHE = "TORCHINDUCTOR_CACHE_DIR"
 # Models that the acceptance figures are about, with their batch on a CPU and on a GPU.
@@ -45,29 +48,39 @@ def bench(
     engine: str,
     rounds: int,
     device: torch.device,
+    subject: Subject | None = None,
+    n: int = 64,
 ) -> dict[str, list[Row]]:
     """Return the tables asked for, a section of rows each.
+
+    ``library`` is of *n* images and the network of *subject*, the others of *models*.
 
     ``engine`` auto compiles here however short the run. Compilation begins from an
     empty cache, so that its time is that of a first run.
 
     Raises:
-        UserError: a table that there is none of, or an engine that cannot be.
+        UserError: a table that there is none of, an engine that cannot be, no network
+            for ``library``.
     """
     for name in tables:
         if name not in TABLES:
             raise unknown("table", name, TABLES)
     for model in models:
         look_up("model", model, REGISTRY)
+    if "library" in tables and subject is None:
+        raise UserError("the table library needs a trained network: --run RUN")
     made, remark = find_engine(engine, RunSpec(), device)
     found: dict[str, list[Row]] = {"machine": [_machine(device, remark)]}
     with _empty_cache():
         keep_memory()
-        for model in models or tuple(MODELS):
+        if subject is not None and "library" in tables:
+            found["library"] = library_rows(subject, n=n, rounds=rounds)
+        timed = [name for name in tables if name != "library"]
+        for model in (models or tuple(MODELS)) if timed else ():
             usual = MODELS.get(model, (64, 128))[device.type == "cuda"]
             size = batch_size or usual
             how: dict[str, Any] = {"engine": made, "device": device}
-            for name in tables:
+            for name in timed:
                 if name == "layers":
                     rows = layer_rows(model, size, rounds=rounds, device=device)
                     told = {"layers": rows}

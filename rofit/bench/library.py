@@ -1,0 +1,79 @@
+"""AutoAttack through rofit beside pyautoattack called plainly, on one network."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import torch
+
+from rofit.attacks.geometry import into_ball
+from rofit.bench.timing import interleaved
+from rofit.evaluation import mill
+from rofit.evaluation.accuracy import CHUNK
+from rofit.evaluation.cases import Case
+from rofit.evaluation.stages import make_stages
+from rofit.subject import Subject
+
+Row = dict[str, Any]
+_NAMES = {"linf": "Linf", "l2": "L2"}
+
+
+def library_rows(subject: Subject, *, n: int, rounds: int) -> list[Row]:
+    """Return seconds, images a second and verdicts of both ways, in turn.
+
+    Plainly: the network as a script has it, in eval mode, its parameters requiring
+    gradients, in torch's default layout; AutoAttack standard in batches of the same
+    size. Starts differ, so verdicts may in a few images.
+    """
+    images = subject.images.first(n)
+    device = images.x.device
+    spec = subject.spec
+    case = Case("autoattack", 0, 1, spec.norm, spec.epsilon, 0.0, len(images.y))
+    stages = make_stages(case, subject.network, n_classes=subject.n_classes)
+    plain = deepcopy(subject.network).requires_grad_(True)
+    plain = plain.to(memory_format=torch.contiguous_format)
+    left: dict[str, torch.Tensor] = {}
+
+    def ours() -> None:
+        table = mill.blank(images)
+        mill.grind(
+            stages,
+            subject.network,
+            case.threat,
+            images,
+            table,
+            chunk=CHUNK[device.type],
+            after=lambda *seen: False,
+        )
+        left["rofit"] = torch.tensor((table["fooled_by"] == "").tolist())
+
+    def theirs() -> None:
+        from pyautoattack import AutoAttack
+
+        kit = AutoAttack(
+            plain, norm=_NAMES[case.norm], eps=case.epsilon, seed=0, device=device
+        )
+        x_adv, _ = kit.run_standard_evaluation(
+            images.x.contiguous(), images.y, batch_size=CHUNK[device.type]
+        )
+        with torch.no_grad():
+            logits = subject.network(into_ball(case.threat, images.x, x_adv))
+        left["pyautoattack"] = (logits.argmax(dim=1) == images.y).cpu()
+
+    ways: dict[str, Callable[[], object]] = {"rofit": ours, "pyautoattack": theirs}
+    with torch.random.fork_rng():
+        times = interleaved(ways, rounds=rounds, device=device)
+    same = int((left["rofit"] == left["pyautoattack"]).sum())
+    return [
+        {
+            "network": f"{spec.run_id}, {subject.name}",
+            "way": name,
+            "seconds": round(each.median, 2),
+            "images/s": round(len(images.y) / each.median, 3),
+            "x as fast as plainly": round(each.times_faster(times["pyautoattack"]), 2),
+            "spread %": round(100 * each.spread, 1),
+            "robust %": round(100 * float(left[name].float().mean()), 2),
+            "same verdicts": f"{same}/{len(images.y)}",
+        }
+        for name, each in times.items()
+    ]
