@@ -16,10 +16,15 @@ def render(table: pd.DataFrame) -> dict[str, str]:
     frame = frame.rename(columns=ATTACKS | {"each_epoch": "every epoch's PGD"})
     selected = table.loc[table["checkpoint"] == "best", "selected_on"].iloc[0]
     split = {"val": "validation"}.get(selected, selected)
+    lacking = [
+        label for name, label in ATTACKS.items() if name not in set(table["attack"])
+    ]
+    left_out = f" Not evaluated at this scale: {', '.join(lacking)}." if lacking else ""
     told = note(
         table,
         f"best: chosen on {split} images; best on test: chosen on the test images "
-        "themselves, too high by construction. Bold: highest of a checkpoint.",
+        "themselves, too high by construction. Bold: highest of a checkpoint."
+        + left_out,
     )
     return {
         "md": markdown(frame, _HEADS, told),

@@ -101,7 +101,7 @@ def status(session: Session) -> None:
 @click.argument("text", metavar="RUN")
 @shared
 def show(session: Session, text: str) -> None:
-    """Show one run: spec, robust-accuracy curve, best / last / gap."""
+    """Show one run: spec, robust-accuracy curve, best / last / gap, evaluations."""
     folder = session.store.find(text)
     about, logs = inventory.run_about(folder)
     if session.flags.as_json:
@@ -115,6 +115,8 @@ def show(session: Session, text: str) -> None:
         say(terminal.best_last_gap_text(logs), highlight=False)
     else:
         say("no epoch is finished yet")
+    if about["evaluations"]:
+        say(terminal.listing("evaluations", about["evaluations"]))
 
 
 @cli.command()

@@ -63,7 +63,11 @@ def evaluate(
     keep_memory()
     for case in missing(subject, folder, cases):
         kept = EvaluationFolder(folder, evaluation_name(subject, case))
-        if not _evaluate_one(subject, kept, case, how, source):
+        if same := _of_same_weights(subject, folder, case):
+            kept.path.mkdir(parents=True, exist_ok=True)
+            table = verdicts(folder, same.pop("name"))
+            kept.finish(table, same | {"checkpoint": subject.name})
+        elif not _evaluate_one(subject, kept, case, how, source):
             return False
     return True
 
@@ -114,6 +118,18 @@ def check(
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(told, indent=1) + "\n")
     return found
+
+
+def _of_same_weights(
+    subject: Subject, folder: RunFolder, case: Case
+) -> dict[str, Any] | None:
+    """Return the result of another checkpoint with the same weights, if there is one.
+
+    Where the last epoch is the best, they are one network.
+    """
+    end = f"-{case.key(subject.digest)}"
+    found = (each for each in evaluations(folder) if each["name"].endswith(end))
+    return next(found, None)
 
 
 def _evaluate_one(

@@ -18,6 +18,7 @@ from rofit.knobs import parse_value
 from rofit.parts import find_device
 from rofit.progress import Meter
 from rofit.resolve import described
+from rofit.scales import find_scale
 from rofit.spec import RunSpec
 from rofit.store import RunFolder, RunStore
 from rofit.subject import Subject, load_subject
@@ -117,6 +118,7 @@ def examine_runs(
 ) -> bool:
     """Make the evaluations that an analysis needs, of best and last of every run.
 
+    Attacks that are too long for the scale are left out.
     A transfer comes from the run of Madry's training with the same seed, at the same
     checkpoint; for those runs themselves from the one with the next seed, if any.
     """
@@ -125,6 +127,7 @@ def examine_runs(
             session.store.folder(spec.run_id),
             session.store.folder(other.run_id) if other else None,
             attacks,
+            find_scale(session.scale).longest,
             data=session.places.data,
             device=session.flags.device,
             engine=session.flags.engine,
@@ -143,6 +146,7 @@ class EvaluationJob:
     folder: RunFolder
     source: RunFolder | None
     attacks: tuple[str, ...]
+    longest: float
     data: Path
     device: str
     engine: str
@@ -171,6 +175,7 @@ class EvaluationJob:
                 n=len(subject.images.y),
                 source=source.digest if source else "",
             )
+            cases = [case for case in cases if case.passes <= self.longest]
             if missing(subject, self.folder, cases):
                 if not evaluate(subject, self.folder, cases, how, source=source):
                     return False

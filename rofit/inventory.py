@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rofit import catalog
+from rofit.evaluations import evaluations
 from rofit.knobs import knob_types
 from rofit.logs import load_logs
 from rofit.metrics import best_last_gap
@@ -135,7 +136,7 @@ def status(session: "Session") -> dict[str, Rows]:
 
 
 def run_about(folder: RunFolder) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Return a run's spec and state as rows, and its logs."""
+    """Return a run's spec, state and evaluations as rows, and its logs."""
     told = json.loads((folder.path / "spec.json").read_text())
     default = RunSpec().as_dict()
     spec = [
@@ -145,7 +146,19 @@ def run_about(folder: RunFolder) -> tuple[dict[str, Any], pd.DataFrame]:
     ]
     logs = load_logs(folder.path.parent, [folder.path.name])
     state = run_row(folder, folder.spec)
-    return {"run": state, "spec": spec}, logs
+    evaluated = [
+        {
+            "checkpoint": each["checkpoint"],
+            "epoch": each["epoch"],
+            "attack": each["attack"],
+            "norm": each["norm"],
+            "epsilon * 255": round(255 * each["epsilon"], 3),
+            "n": each["n"],
+            "accuracy %": round(100 * each["accuracy"], 2),
+        }
+        for each in evaluations(folder)
+    ]
+    return {"run": state, "spec": spec, "evaluations": evaluated}, logs
 
 
 def data(session: "Session", name: str | None, fetch: bool) -> dict[str, Rows]:

@@ -4,6 +4,7 @@ A scale may touch only the fields of TOUCHABLE, and of them none that the analys
 itself varies: neither the threat, nor what a method is, nor its schedule's shape.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,11 +26,14 @@ class Scale:
         about: what it is for, and how long it takes.
         seeds: runs of each setting.
         changes: RunSpec field -> value.
+        longest: attacks that may take more passes an image are left out of what an
+            analysis evaluates by; what is missing stays empty.
     """
 
     about: str
     seeds: int
     changes: dict[str, Any] = field(default_factory=dict)
+    longest: float = math.inf
 
     def apply(self, spec: RunSpec, *, but: Iterable[str] = ()) -> RunSpec:
         """Return *spec* at this size; fields in *but* stay as they are."""
@@ -41,6 +45,7 @@ SCALES: dict[str, Scale] = {
     "smoke": Scale(
         about="128 digits, a tiny net, 2 epochs, 1 seed: seconds",
         seeds=1,
+        longest=100,
         changes={
             "dataset": "digits",
             "train_size": 128,

@@ -1,24 +1,22 @@
 """Evaluations of a trained run's checkpoints: what is kept, and what it depends on."""
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 import torch
-from evaluated_runs import SPEC, doubled, evaluated, load, trained
+from evaluated_runs import SPEC, doubled, evaluated, how, load, trained
 from training_helpers import CPU
 
-from rofit import parts
 from rofit.attacks.compiled import why_not
 from rofit.attacks.geometry import into_ball, start
 from rofit.attacks.pgd import PGD
 from rofit.errors import UserError
-from rofit.evaluation.cases import read_cases
+from rofit.evaluation.cases import Case, read_cases
 from rofit.evaluation.mill import COLUMNS
 from rofit.evaluations import evaluations, verdicts
+from rofit.evaluator import evaluate
 from rofit.losses import cross_entropy
 from rofit.seeding import generator
-from rofit.subject import load_subject
+from rofit.store import RunFolder
 from rofit.training.stop import Stop
 
 
@@ -92,16 +90,13 @@ def test_result_says_what_was_asked_of_what_and_the_sums(subject, tmp_path):
     assert attacked.items() >= (about | asked | {"shards": 1}).items()
     assert attacked["step_size"] == pytest.approx(0.1 / 3)
     assert clean.items() >= (about | {"attack": "none", "epsilon": 0.0}).items()
-    left = {
-        attack: (t["fooled_by"] == "").mean() for attack, t in tables(folder).items()
-    }
+    each = tables(folder).items()
+    left = {attack: (table["fooled_by"] == "").mean() for attack, table in each}
     assert attacked["accuracy"] == left["pgd3"] < clean["accuracy"] == left["none"]
     assert attacked["after"] == {"clean": left["none"], "pgd3": left["pgd3"]}
-    assert attacked["environment"]["torch"] == torch.__version__
-    assert (
-        attacked["name"]
-        == f"last-{read_cases(['pgd3@0.1'], SPEC, n=40)[0].key(subject.digest)}"
-    )
+    assert attacked["environment"]["versions"]["torch"]
+    (case,) = read_cases(["pgd3@0.1"], SPEC, n=40)
+    assert attacked["name"] == f"last-{case.key(subject.digest)}"
 
 
 def test_nothing_is_made_twice(subject, passed, tmp_path):
@@ -170,95 +165,35 @@ def test_batch_size_changes_no_verdict(subject, tmp_path):
 
 
 def test_compiled_engine_agrees_with_eager(run, tmp_path):
-    """Fused kernels round otherwise, which turns the sign of gradients near zero: one
-    verdict of 64 may differ."""
+    """Fused kernels round otherwise, which turns signs of gradients near zero: one
+    verdict of 64 may differ. The threat is that of others' tests, compiled anyway."""
     if reason := why_not(CPU):
         pytest.skip(f"nothing is compiled here: {reason}")
-    found = []
+    case = Case("pgd", 20, 1, "linf", 8 / 255, 2 / 255, 64)
+    left = []
     for engine in ("eager", "compiled"):
-        folder, done = evaluated(
-            load(run), tmp_path / engine, "pgd3", n=64, engine=engine
-        )
-        assert done
-        found.append(tables(folder)["pgd3"]["fooled_by"] == "")
-    assert (found[0] != found[1]).sum() <= 1
-    assert 10 < found[0].sum() < 50
+        folder = RunFolder(tmp_path / engine)
+        assert evaluate(load(run), folder, [case], how(engine=engine, chunk=64))
+        left.append(tables(folder)["pgd20"]["fooled_by"])
+    assert ((left[0] == "") != (left[1] == "")).sum() <= 1
+    assert {"clean", "pgd20 1", ""} == set(left[0])
+
+
+@pytest.mark.xfail(strict=True, reason="defect: a GPU's passes are in TF32 by default")
+def test_evaluation_is_in_fp32_whatever_the_process_did_before(
+    subject, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    seen = []
+    handle = subject.network.register_forward_hook(
+        lambda *_: seen.append(torch.backends.cudnn.allow_tf32)
+    )
+    evaluated(subject, tmp_path, "clean")
+    handle.remove()
+    assert seen and not any(seen)
 
 
 def test_unknown_engine_is_refused_before_anything_is_made(subject, tmp_path):
     with pytest.raises(UserError, match="unknown engine 'fast'"):
         evaluated(subject, tmp_path, "clean", engine="fast")
     assert not list(tmp_path.iterdir())
-
-
-def test_subject_is_the_network_of_the_checkpoint_in_eval_mode(run):
-    subject = load(run)
-    net = subject.network
-    assert not any(module.training for module in net.modules())
-    assert not any(each.requires_grad for each in net.parameters())
-    state = torch.load(run.checkpoints / "last.pt", weights_only=True)
-    twin = parts.initial_model(SPEC, parts.load_data(SPEC, Path()))
-    twin.load_state_dict(state["model"])
-    with torch.no_grad():
-        assert torch.equal(net(subject.images.x), twin.eval()(subject.images.x))
-    assert (subject.spec, subject.name, subject.epoch) == (SPEC, "last", 2)
-    assert subject.n_classes == 10
-
-
-def test_images_and_their_positions_are_the_runs_test_split(run):
-    images, data = load(run).images, parts.load_data(SPEC, Path())
-    wanted = parts.split_of(SPEC, data)
-    assert torch.equal(images.x, torch.from_numpy(wanted.test.pixels) / 255)
-    assert torch.equal(images.y, torch.from_numpy(wanted.test.labels))
-    assert images.index == wanted.test_index.tolist() and len(images.index) == 64
-    assert images.x.dtype == torch.float32 and images.x.max() == 1
-    again = torch.from_numpy(data.test.pixels[images.index]) / 255
-    assert torch.equal(images.x, again)
-
-
-def changed(run, path, change):
-    """Save the run's last checkpoint after a change; load it."""
-    state = torch.load(run.checkpoints / "last.pt", weights_only=True)
-    change(state)
-    path.parent.mkdir(exist_ok=True)
-    torch.save(state, path)
-    return load_subject(path, data=Path(), device=CPU)
-
-
-def test_run_in_another_precision_is_evaluated_in_fp32(run, tmp_path):
-    def bf16(state):
-        state["spec"]["precision"] = "bf16"
-
-    net = changed(run, tmp_path / "last.pt", bf16).network
-    assert {each.dtype for each in net.parameters()} == {torch.float32}
-
-
-def test_same_weights_saved_anew_are_the_same_evaluation(run, tmp_path):
-    def laid_out_anew(state):
-        state["model"] = {k: v.clone().contiguous() for k, v in state["model"].items()}
-        state["model"] = dict(reversed(state["model"].items()))
-
-    first = load(run)
-    again = changed(run, tmp_path / "copy" / "last.pt", laid_out_anew)
-    assert again.digest == first.digest
-    folder, _ = evaluated(first, tmp_path, "clean")
-    evaluated(again, tmp_path, "clean")
-    assert len(evaluations(folder)) == 1
-
-
-@pytest.mark.parametrize("name", ["classifier.bias", "running_mean", "stem"])
-def test_changed_weight_is_another_evaluation(run, tmp_path, name):
-    """By the smallest step a float can make."""
-
-    def nudge(state):
-        key = next(key for key in state["model"] if name in key)
-        value = state["model"][key].view(-1) if False else state["model"][key]
-        flat = value.flatten().clone()
-        flat[0] = torch.nextafter(flat[0], torch.tensor(9.0))
-        state["model"][key] = flat.view(value.shape)
-
-    first, other = load(run), changed(run, tmp_path / "copy" / "last.pt", nudge)
-    assert other.digest != first.digest
-    for subject in (first, other):
-        folder, _ = evaluated(subject, tmp_path, "clean")
-    assert {r["network"] for r in evaluations(folder)} == {first.digest, other.digest}

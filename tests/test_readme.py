@@ -27,6 +27,7 @@ def commands():
             if text.startswith("rofit ") and "--fetch" not in text:
                 text = re.sub(r"--scale \w+", "--scale smoke", text)
                 text = re.sub(r"^rofit bench$", SMALL_BENCH, text)
+                text = text.replace("cw,autoattack", "cw,apgd-ce")  # as long as a test
                 found.append(re.sub(r"--data \S+", "", text))
     return found
 

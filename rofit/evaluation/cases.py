@@ -30,6 +30,8 @@ class Attack:
         restarts: whether it can begin several times.
         norms: of the threat models it is made for.
         ours: whether its steps are rofit's, of a step size.
+        passes: forward passes with an input gradient, an image, at most; for each of
+            the number where there is one.
     """
 
     about: str
@@ -37,6 +39,7 @@ class Attack:
     restarts: bool = False
     norms: tuple[str, ...] = ("linf", "l2")
     ours: bool = False
+    passes: float = 1
 
 
 ATTACKS = {
@@ -44,12 +47,12 @@ ATTACKS = {
     "fgsm": Attack("one signed step of epsilon from the image", None, norms=("linf",)),
     "pgd": Attack("PGD on cross entropy: pgd20, pgd20x5", 0, True, ours=True),
     "cw": Attack("PGD on C&W's margin: cw100", 100, True, ours=True),
-    "apgd-ce": Attack("AutoAttack's first: Auto-PGD on cross entropy, 100 steps"),
-    "apgd-t": Attack("its second: Auto-PGD on the targeted DLR loss, 9 targets"),
-    "fab-t": Attack("its third: targeted FAB, 9 targets"),
-    "square": Attack("its fourth, black box: square5000 queries", 5000),
-    "autoattack": Attack("AutoAttack standard: the four in turn"),
-    "transfer": Attack("PGD-20 on another network (--from)", ours=True),
+    "apgd-ce": Attack("AutoAttack's first: Auto-PGD, 100 steps", passes=100),
+    "apgd-t": Attack("its second: Auto-PGD on the DLR loss, 9 targets", passes=900),
+    "fab-t": Attack("its third: FAB, 9 targets", passes=1800),
+    "square": Attack("its fourth, black box: square5000 queries", 5000, passes=1 / 3),
+    "autoattack": Attack("AutoAttack standard: the four in turn", passes=4500),
+    "transfer": Attack("PGD-20 on another network (--from)", ours=True, passes=20),
 }
 # What `--attack all` stands for.
 ALL = (
@@ -91,6 +94,11 @@ class Case:
             return "none"
         times = f"x{self.restarts}" if self.restarts > 1 else ""
         return f"{self.kind}{self.number or ''}{times}"
+
+    @property
+    def passes(self) -> float:
+        """Forward passes with an input gradient, an image, at most."""
+        return ATTACKS[self.kind].passes * (self.number or 1) * self.restarts
 
     @property
     def threat(self) -> ThreatModel:
