@@ -98,8 +98,12 @@ def check(
     for result in evaluations(folder):
         about = (result["network"], result["norm"])
         if about == (subject.digest, norm) and result["epsilon"] in (0.0, epsilon):
-            table = verdicts(folder, result["name"])
-            seen[result["attack"]] = torch.tensor((table["fooled_by"] == "").tolist())
+            by = verdicts(folder, result["name"])["fooled_by"]
+            seen[result["attack"]] = torch.tensor((by == "").tolist())
+            if result["kind"] == "autoattack":
+                white = torch.tensor(by.isin(["", "square"]).tolist())
+                seen["autoattack without square"] = white
+                seen["square in autoattack"] = seen["autoattack"]
     shortest = min(map(len, seen.values()), default=0)
     found |= masking.compare({name: kept[:shortest] for name, kept in seen.items()})
     told = {
