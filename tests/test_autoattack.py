@@ -16,7 +16,7 @@ from rofit.threat import NORMS
 LIBRARY = {"linf": "Linf", "l2": "L2"}
 # With four classes an attack has three targets: a loop over images takes seconds.
 FEW = 4
-WIDE = {"linf": 0.13, "l2": 0.55}  # of these images all attacks leave 20 to 80 %
+WIDE = {"linf": 0.11, "l2": 0.58}  # of these images all attacks leave 20 to 80 %
 GRADIENTS = ("apgd-ce", "apgd-t", "fab-t")
 
 
@@ -88,7 +88,7 @@ def test_verdicts_are_the_librarys_on_each_image_alone(kind, norm):
     The library does not skip anything, so skipping changes nothing.
     """
     net, asked = Doubled(trained(), FEW), case(kind, norm, epsilon=WIDE[norm], seed=3)
-    seen = images(12, n_classes=FEW)
+    seen = images(8 if kind == "fab-t" else 12, n_classes=FEW)  # FAB is the slowest
     table = verdicts(asked, net, seen, n_classes=FEW)
     right = _right(net, seen)
     slow = dict.fromkeys(seen.index, "clean") | dict.fromkeys(right.index, "")
@@ -158,20 +158,18 @@ def test_fooled_images_are_skipped_and_that_changes_no_verdict(kind, norm):
         assert rank or 0.1 <= fooled.float().mean() <= 0.9
 
 
-@pytest.mark.parametrize(("norm", "n_classes"), [("linf", 6), ("l2", FEW)])
-def test_fab_in_whole_is_the_librarys_own_evaluation(norm, n_classes, monkeypatch):
+def test_fab_in_whole_is_the_librarys_own_evaluation(monkeypatch):
     """Of the four only FAB draws nothing: the library's own loop must agree."""
     # it takes the tracing of debuggers and of coverage away
     monkeypatch.setattr(checks, "check_dynamic", lambda *_, **__: None)
-    net, seen = Doubled(trained(), n_classes), images(14, n_classes=n_classes)
-    asked, kind = case("fab-t", norm), {"version": "custom", "attacks": ["fab-t"]}
-    kit = AutoAttack(net, norm=LIBRARY[norm], eps=asked.epsilon, seed=0, **kind)
-    kit.fab.n_target_classes = n_classes - 1
+    net, seen, asked = Doubled(trained(), 6), images(14, n_classes=6), case("fab-t")
+    custom = {"version": "custom", "attacks": ["fab-t"], "seed": 0}
+    kit = AutoAttack(net, norm="Linf", eps=asked.epsilon, **custom)
+    kit.fab.n_target_classes = 5
     with torch.random.fork_rng(devices=[]):
         x_adv, _ = kit.run_standard_evaluation(seen.x, seen.y)
     kept = (net(x_adv).argmax(1) == seen.y).numpy()
-    table = verdicts(asked, net, seen, chunk=9, n_classes=n_classes)
-    assert (left(table) == kept).all()
+    assert (left(verdicts(asked, net, seen, chunk=9, n_classes=6)) == kept).all()
     assert 0.1 <= kept.mean() <= 0.9
 
 

@@ -11,6 +11,7 @@ from evaluated_digits import Doubled, case, images, left, pick, trained, verdict
 from torch import nn
 
 from rofit.errors import UserError
+from rofit.evaluation.cases import ATTACKS
 from rofit.evaluation.mill import accuracy_after, blank, grind
 from rofit.evaluation.stages import make_stages
 from rofit.threat import NORMS
@@ -58,13 +59,13 @@ def test_the_cascade_is_the_four_attacks_in_their_order(norm):
     assert 0 < left(whole).sum() < N - 1
 
 
-def test_each_stage_gets_the_images_that_are_left_and_no_others():
+def test_each_stage_gets_the_images_that_are_left_in_any_chunks():
     net, seen, asked = _net(), images(N, n_classes=FEW), _asked("autoattack", "linf")
     stages, tried = make_stages(asked, net, n_classes=FEW), []
 
     def watched(stage):
         def find(x, y, index):
-            tried.append((stage.name, index))
+            tried.extend((stage.name, i) for i in index)
             return stage.find(x, y, index)
 
         return stage._replace(find=find)
@@ -73,19 +74,18 @@ def test_each_stage_gets_the_images_that_are_left_and_no_others():
     watching, never = [watched(stage) for stage in stages], lambda *_: False
     grind(watching, net, asked.threat, seen, table, chunk=5, after=never)
     for number, stage in enumerate(stages):
-        got = [i for name, index in tried for i in index if name == stage.name]
+        got = [i for name, i in tried if name == stage.name]
         assert got == table["index"][table["stages"] > number].tolist()
-    told = accuracy_after(table, stages)
-    assert list(told) == ["clean", *ORDER]
+    assert list(accuracy_after(table, stages)) == ["clean", *ORDER]
+    assert table.set_index("index").equals(_table("autoattack", "linf"))
 
 
-@pytest.mark.parametrize("norm", NORMS)
-def test_verdicts_depend_neither_on_the_chunk_nor_on_neighbours(norm):
-    whole = _table("autoattack", norm)
-    assert whole.equals(_table("autoattack", norm, chunk=5))
-    seen = pick(images(N, n_classes=FEW), [7, 1, 0, 8])
-    some = verdicts(_asked("autoattack", norm), _net(), seen, chunk=1, n_classes=FEW)
-    assert whole.loc[some.index].equals(some)
+def test_verdicts_depend_neither_on_the_chunk_nor_on_neighbours():
+    whole, asked = _table("autoattack", "l2"), _asked("autoattack", "l2")
+    some = pick(images(N, n_classes=FEW), [7, 1, 0, 8])
+    alone = verdicts(asked, _net(), some, chunk=1, n_classes=FEW)
+    assert whole.loc[alone.index].equals(alone)
+    assert left(alone).any() and not left(alone).all()
 
 
 @pytest.mark.parametrize(("n_classes", "targets"), [(4, 3), (7, 6), (10, 9), (100, 9)])
@@ -103,6 +103,15 @@ def test_targets_are_nine_or_all_other_classes(n_classes, targets):
         assert {stage.group for stage in stages[1:]} == {kind}
     together = [stage.name for stage in _stages("autoattack", n_classes)]
     assert together == ["clean", *sum(wanted.values(), [])]
+
+
+@pytest.mark.parametrize("kind", sorted(set(ATTACKS) - {"clean"}))
+def test_passes_of_a_case_are_those_of_its_stages(kind):
+    number = {"pgd": 20, "cw": 100, "square": 5000}.get(kind, 0)
+    asked = case(kind, number=number, restarts=5 if ATTACKS[kind].restarts else 1)
+    stages = make_stages(asked, nn.Identity(), n_classes=10, source=nn.Identity())
+    cost = sum(stage.cost for stage in stages[1:])
+    assert asked.passes == pytest.approx(cost, rel=0.01)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

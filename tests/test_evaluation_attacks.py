@@ -19,7 +19,7 @@ with warnings.catch_warnings():
     import eagerpy
     import foolbox
 
-N = 48
+N = 32
 ASKED = {
     "fgsm": case("fgsm"),
     "pgd linf": case("pgd", number=8, restarts=3),
@@ -152,25 +152,25 @@ def test_verdicts_are_foolboxs_from_the_same_starts(net, seen, name):
 def test_accuracy_is_foolboxs_with_its_own_starts_up_to_sampling(net, norm):
     """Only images whose verdict depends on the start can differ.
 
-    Over seeds, d of 300 change: two accuracies differ by a sum of at most d terms of
-    variance 1/2 / 300^2. Four deviations, and one image for d = 0.
+    Over seeds, d of 200 change: two accuracies differ by a sum of at most d terms of
+    variance 1/2 / 200^2. Four deviations, and one image for d = 0.
     """
-    seen, asked = images(300, dtype=torch.float64), partial(case, "pgd", norm, number=8)
+    seen, asked = images(200, dtype=torch.float64), partial(case, "pgd", norm, number=8)
     kept = [left(verdicts(asked(seed=seed), net, seen)) for seed in range(4)]
     d = np.ptp(np.stack(kept).astype(int), axis=0).sum()
     theirs, _ = _foolbox_left(net, seen, asked(), [None])
     difference = abs(kept[0].mean() - theirs.mean())
-    assert difference <= (1 + 4 * np.sqrt(d / 2)) / 300
-    assert d < 60  # a tolerance of 8 % at most
+    assert difference <= (1 + 4 * np.sqrt(d / 2)) / 200
+    assert d < 40  # a tolerance of 9 % at most
 
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_start_is_a_function_of_seed_kind_restart_and_position(seen, norm):
     threat = case("pgd", norm).threat
     begin = starts(threat, seen.x, seen.index, 5, "pgd", 2)
-    some = pick(seen, [9, 0, 40])
+    some = pick(seen, [9, 0, 30])
     again = starts(threat, some.x.flip(0), some.index, 5, "pgd", 2)
-    assert torch.equal(again, begin[[9, 0, 40]])  # the images do not matter
+    assert torch.equal(again, begin[[9, 0, 30]])  # the images do not matter
     for other in [(6, "pgd", 2), (5, "cw", 2), (5, "pgd", 1)]:
         changed = starts(threat, seen.x, seen.index, *other)
         assert (changed != begin).flatten(1).any(1).all()
@@ -179,7 +179,7 @@ def test_a_start_is_a_function_of_seed_kind_restart_and_position(seen, norm):
 
 def test_a_start_is_drawn_from_the_stream_of_its_name(seen):
     stream = torch.Generator().manual_seed(stream_seed(5, "evaluation", "pgd", 2, 31))
-    drawn = torch.empty(1, 1, 8, 8).uniform_(-0.08, 0.08, generator=stream)
+    drawn = torch.empty(1, 1, 8, 8).uniform_(-0.07, 0.07, generator=stream)
     begin = starts(case("pgd").threat, seen.x[:1], [31], 5, "pgd", 2)
     assert torch.equal(begin, drawn.double())
 
@@ -217,14 +217,14 @@ def test_verdicts_depend_neither_on_batches_nor_on_order_nor_neighbours(
         assert whole.equals(verdicts(ASKED[name], net, seen, chunk=chunk))
     backwards = pick(seen, list(range(N))[::-1])
     assert whole.equals(verdicts(ASKED[name], net, backwards, chunk=7))
-    some = pick(seen, [3, 30, 17, 44])
+    some = pick(seen, [3, 30, 17, 22])
     alone = verdicts(ASKED[name], net, some)
     assert whole.loc[alone.index].equals(alone)
 
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_restart_fools_more_and_forgives_nothing(net, norm):
-    seen = images(300, dtype=torch.float64)
+    seen = images(200, dtype=torch.float64)
     once = verdicts(case("pgd", norm, number=6), net, seen)
     often = verdicts(case("pgd", norm, number=6, restarts=4), net, seen)
     first = often["fooled_by"].replace({f"pgd6x4 {k}": "" for k in (2, 3, 4)})

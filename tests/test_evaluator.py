@@ -1,5 +1,8 @@
 """Evaluations of a trained run's checkpoints: what is kept, and what it depends on."""
 
+import json
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 import torch
@@ -11,9 +14,10 @@ from rofit.attacks.geometry import into_ball, start
 from rofit.attacks.pgd import PGD
 from rofit.errors import UserError
 from rofit.evaluation.cases import Case, read_cases
+from rofit.evaluation.masking import PROBES
 from rofit.evaluation.mill import COLUMNS
 from rofit.evaluations import evaluations, verdicts
-from rofit.evaluator import evaluate
+from rofit.evaluator import check, evaluate
 from rofit.losses import cross_entropy
 from rofit.seeding import generator
 from rofit.store import RunFolder
@@ -110,6 +114,21 @@ def test_nothing_is_made_twice(subject, passed, tmp_path):
     assert {path: path.read_bytes() for path in files} == files
 
 
+def test_checkpoints_of_the_same_weights_are_evaluated_once(subject, passed, tmp_path):
+    evaluated(subject, tmp_path, "clean", "pgd3")
+    passed.clear()
+    best = replace(subject, name="best")
+    folder, done = evaluated(best, tmp_path, "clean", "pgd3")
+    assert done and not passed
+    results = {(r["checkpoint"], r["attack"]): r for r in evaluations(folder)}
+    assert len(results) == 4
+    for attack in ("none", "pgd3"):
+        one, other = results["best", attack], results["last", attack]
+        assert one["accuracy"] == other["accuracy"] and one["after"] == other["after"]
+        pair = [verdicts(folder, each["name"]) for each in (one, other)]
+        pd.testing.assert_frame_equal(*pair)
+
+
 def test_stopped_evaluation_goes_on_where_it_was_and_ends_as_an_unbroken_one(
     subject, passed, tmp_path
 ):
@@ -191,6 +210,33 @@ def test_evaluation_is_in_fp32_whatever_the_process_did_before(
     evaluated(subject, tmp_path, "clean")
     handle.remove()
     assert seen and not any(seen)
+
+
+def test_checks_compare_what_this_network_has_inside_this_radius(subject, tmp_path):
+    other = replace(subject, name="best", digest="ab12")
+    evaluated(other, tmp_path, "pgd2")
+    evaluated(subject, tmp_path, "pgd4@0.1")
+    evaluated(subject, tmp_path, "clean", n=16)
+    folder, _ = evaluated(subject, tmp_path, "pgd3", n=12)
+    found = check(subject, folder, SPEC.norm, SPEC.epsilon)
+    assert found.keys() == {*PROBES, "robust_near_clean"} and not any(found.values())
+    (path,) = (tmp_path / "evaluations").glob("last-checks-*.json")
+    told = json.loads(path.read_text())
+    assert (told["checkpoint"], told["epoch"]) == ("last", 2)
+    assert (told["norm"], told["epsilon"]) == ("linf", SPEC.epsilon)
+    assert (told["compared"], told["images compared"]) == (["none", "pgd3"], 12)
+    assert (told["warnings"], told["passed"]) == ({}, [*found])
+    assert len(evaluations(folder)) == 4, "checks are no evaluation"
+
+
+def test_checks_keep_their_warnings_in_words(subject, tmp_path):
+    folder, _ = evaluated(subject, tmp_path, "clean", "pgd1@0.0001", n=64)
+    found = check(subject, folder, "linf", 0.0001)
+    assert "costs 0.0 points of the clean accuracy" in found["robust_near_clean"]
+    (path,) = (tmp_path / "evaluations").glob("last-checks-*.json")
+    told = json.loads(path.read_text())
+    assert told["warnings"] == {"robust_near_clean": found["robust_near_clean"]}
+    assert told["passed"] == list(PROBES)
 
 
 def test_unknown_engine_is_refused_before_anything_is_made(subject, tmp_path):

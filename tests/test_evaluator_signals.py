@@ -92,7 +92,7 @@ def start(run):
 def test_autoattack_killed_twice_ends_with_the_verdicts_of_an_unbroken_one(
     run, start, tmp_path
 ):
-    whole, done = evaluated(load(run), tmp_path, "autoattack", n=N, chunk=N)
+    whole, done = evaluated(load(run), tmp_path, "autoattack", n=N, chunk=BATCH)
     assert done
     (result,) = evaluations(whole)
     assert 0 < result["accuracy"] < result["after"]["clean"] < 1
@@ -136,7 +136,7 @@ def test_time_limit_of_nothing_makes_one_batch_each_time(run, tmp_path):
     assert answer.code == 0 and kept.result is not None
     steps = [b - a for a, b in zip([0, *seen], seen, strict=False)]
     assert len(steps) > 5 and all(0 < step <= BATCH for step in steps)
-    whole, _ = evaluated(load(run), tmp_path, attack, n=N, chunk=N)
+    whole, _ = evaluated(load(run), tmp_path, attack, n=N, chunk=BATCH)
     tables = [verdicts(each, kept.path.name) for each in (run, whole)]
     pd.testing.assert_frame_equal(*tables)
 

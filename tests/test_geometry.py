@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 from toy_problems import batch, quick
 
-from rofit.attacks.geometry import GEOMETRIES, into_ball, start
+from rofit.attacks.geometry import GEOMETRIES, inside, into_ball, start
 from rofit.threat import NORMS, ThreatModel
 
 SHAPE = torch.Size((20_000, 3, 1, 1))  # three dimensions: the laws are known
@@ -38,11 +38,11 @@ def test_projection_is_the_nearest_point_of_the_ball_and_idempotent(
     geometry = GEOMETRIES[norm]
     delta, other = torch.randn((2, 5, 3, 2, 2), generator=_stream(seed)).double()
     near = geometry.project(delta, epsilon)
-    inside = geometry.project(other, epsilon)
+    within = geometry.project(other, epsilon)
     assert (_length(near, norm) <= epsilon * (1 + 1e-12)).all()
     assert torch.allclose(geometry.project(near, epsilon), near, atol=1e-14)
     l2 = partial(_length, norm="l2")  # the nearest in both norms' balls is Euclidean
-    assert (l2(delta - near) <= l2(delta - inside) + 1e-12).all()
+    assert (l2(delta - near) <= l2(delta - within) + 1e-12).all()
     short = 0.1 * epsilon * delta / delta.flatten(1).norm(dim=1).amax()
     assert torch.equal(geometry.project(short, epsilon), short)
 
@@ -97,3 +97,56 @@ def test_start_is_a_function_of_its_generator(norm):
     one, again, other = (start(threat, shape, _stream(seed)) for seed in (5, 5, 6))
     assert torch.equal(one, again) and not torch.equal(one, other)
     assert one.shape == shape
+
+
+def _on_the_sphere(threat, x, seed):
+    """Return perturbations of the radius's length; corners of the cube for linf."""
+    delta = torch.randn(x.shape, generator=_stream(seed), dtype=torch.float64)
+    if threat.norm == "linf":
+        delta = delta.sign()
+    length = _length(delta, threat.norm).view(-1, 1, 1, 1)
+    return (delta * threat.epsilon / length).to(x)
+
+
+BALLS = (
+    st.sampled_from(NORMS),
+    st.floats(1 / 255, 1),
+    st.sampled_from([(1, 8, 8), (3, 32, 32)]),
+    st.sampled_from([torch.float32, torch.float64]),
+    st.integers(0, 10**6),
+)
+
+
+@quick
+@given(*BALLS)
+def test_points_of_the_ball_are_inside_up_to_rounding(norm, epsilon, shape, kind, seed):
+    threat, stream = ThreatModel(norm, epsilon), _stream(seed)
+    x = torch.rand((3, *shape), generator=stream).to(kind)
+    delta = _on_the_sphere(threat, x, seed)
+    assert inside(threat, x, x + delta).all()
+    assert inside(threat, x, (x + delta).clamp(0, 1)).all()
+    assert inside(threat, x, into_ball(threat, x, x + 7 * delta)).all()
+    assert inside(threat, x, x).all()
+
+
+@quick
+@given(*BALLS)
+def test_points_a_hundredth_outside_and_no_numbers_are_not_inside(
+    norm, epsilon, shape, kind, seed
+):
+    threat, stream = ThreatModel(norm, epsilon), _stream(seed)
+    x = torch.rand((5, *shape), generator=stream).to(kind)
+    delta = _on_the_sphere(threat, x, seed)
+    assert not inside(threat, x, x + 1.01 * delta).any()
+    mixed = x + torch.tensor([1.0, 1.01, 0, 0, 0]).view(-1, 1, 1, 1).to(x) * delta
+    for row, value in enumerate((torch.nan, torch.inf, -torch.inf), 2):
+        mixed[row, 0, 3, 5] = value
+    assert inside(threat, x, mixed).tolist() == [True, False, False, False, False]
+
+
+def test_one_pixel_outside_of_the_cube_is_outside():
+    threat, x = ThreatModel("linf", 8 / 255), torch.full((2, 3, 32, 32), 0.5)
+    x_adv = x + 8 / 255
+    x_adv[1, 2, 31, 31] += 0.1 / 255
+    assert inside(threat, x, x_adv).tolist() == [True, False]
+    assert inside(ThreatModel("linf", 0.0), x, x).all()

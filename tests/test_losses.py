@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_problems import quick
 
-from rofit.losses import cross_entropy, reverse_cross_entropy, soft_cross_entropy
+from rofit.losses import (
+    cross_entropy,
+    margin,
+    reverse_cross_entropy,
+    soft_cross_entropy,
+)
 
 LOSSES = {"soft": soft_cross_entropy, "reverse": reverse_cross_entropy}
 FLOOR = 1e-4  # of a label in the reverse form, Wang et al. 2019
@@ -121,3 +126,47 @@ def test_floor_can_be_set_and_acts_below_itself_only():
     assert reverse_cross_entropy(logits, soft, floor=0.5).item() == pytest.approx(
         held, rel=1e-12
     )
+
+
+def _slow_margin(row, y):
+    return max(z for k, z in enumerate(row) if k != y) - row[y]
+
+
+@quick
+@given(st.integers(0, 10**6), st.integers(2, 6))
+def test_margin_is_the_best_wrong_logit_less_the_right_one(seed, k):
+    """And its sign says whether the prediction is wrong."""
+    logits, _ = _case(seed, n=7, k=k)
+    y = torch.arange(7) % k
+    pairs = zip(logits.tolist(), y.tolist(), strict=True)
+    assert margin(logits, y).tolist() == [_slow_margin(row, c) for row, c in pairs]
+    assert torch.equal(margin(logits, y) > 0, logits.argmax(1) != y)
+
+
+def test_margin_in_closed_form():
+    logits = torch.tensor([[1.0, 4.0, 2.0], [-3.0, -1.0, -2.0], [0.0, 0.0, 0.0]])
+    assert margin(logits, torch.tensor([0, 1, 2])).tolist() == [3, -1, 0]
+    two = torch.tensor([[2.0**99, -(2.0**99)], [-torch.inf, 5.0]])
+    assert margin(two, torch.tensor([0, 1])).tolist() == [-(2.0**100), -torch.inf]
+
+
+def test_gradient_of_margin_is_one_at_the_best_wrong_class_and_minus_one_at_y():
+    logits, _ = _case(n=6, k=5)
+    logits.requires_grad_()
+    y = torch.tensor([0, 1, 2, 3, 4, 0])
+    (gradient,) = torch.autograd.grad(margin(logits, y).sum(), logits)
+    wanted = torch.zeros_like(logits)
+    for i, row in enumerate(logits.tolist()):
+        best = max((z, k) for k, z in enumerate(row) if k != y[i])[1]
+        wanted[i, best], wanted[i, y[i]] = 1, -1
+    assert torch.equal(gradient, wanted)
+
+
+def test_margin_ignores_a_shift_of_all_logits_where_cross_entropy_saturates():
+    """A gradient of length sqrt 2 is left where softmax has none in float32."""
+    logits = torch.tensor([[200.0, 0.0, -5.0]], requires_grad=True)
+    y = torch.tensor([0])
+    (flat,) = torch.autograd.grad(cross_entropy(logits, y).sum(), logits)
+    (steep,) = torch.autograd.grad(margin(logits, y).sum(), logits)
+    assert (flat == 0).all() and steep.tolist() == [[-1, 1, 0]]
+    assert margin(logits + 7, y).item() == margin(logits, y).item() == -200
