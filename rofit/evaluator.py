@@ -24,7 +24,7 @@ from rofit.progress import Meter
 from rofit.store import RunFolder, write_text
 from rofit.subject import Subject
 from rofit.training.engine import choose_engine
-from rofit.training.process import keep_memory
+from rofit.training.process import prepare
 from rofit.training.stop import Stop
 
 
@@ -60,7 +60,7 @@ def evaluate(
     Raises:
         UserError: another process is at it, or an attack cannot be made here.
     """
-    keep_memory()
+    prepare("fp32")
     for case in missing(subject, folder, cases):
         kept = EvaluationFolder(folder, evaluation_name(subject, case))
         if same := _of_same_weights(subject, folder, case):
@@ -96,8 +96,9 @@ def check(
     found = masking.probe(subject.network, subject.images, case.threat)
     seen: dict[str, Tensor] = {}
     for result in evaluations(folder):
-        about = (result["network"], result["norm"])
-        if about == (subject.digest, norm) and result["epsilon"] in (0.0, epsilon):
+        threat = (result["norm"], result["epsilon"])
+        here = not result["epsilon"] or threat == (norm, epsilon)
+        if result["network"] == subject.digest and here:
             by = verdicts(folder, result["name"])["fooled_by"]
             seen[result["attack"]] = torch.tensor((by == "").tolist())
             if result["kind"] == "autoattack":
@@ -180,7 +181,7 @@ def _evaluate_one(
         kept.save(table, how.shard)
         seconds = time.monotonic() - begun
         whole = kept.merged(how.shard[1])
-        if whole is not None and _left(whole, stages) == 0:
+        if whole is not None and mill.finished(whole, stages):
             result = _result(subject, case, whole, stages, how, seconds)
             kept.finish(whole, result)
     return done

@@ -36,9 +36,13 @@ def library_stages(case: Case, network: nn.Module, *, n_classes: int) -> list[St
     """Return the stages of one of the four attacks, or of all.
 
     Raises:
-        UserError: fewer than four classes.
+        UserError: fewer than four classes for the targeted DLR loss.
+        ValueError: the network has parameters that require gradients: FAB would write
+            into them.
     """
-    if n_classes < _FEWEST and case.kind != "square":
+    if any(each.requires_grad for each in network.parameters()):
+        raise ValueError("the network must have no parameters that require gradients")
+    if n_classes < _FEWEST and case.kind in ("apgd-t", "autoattack"):
         raise UserError(
             f"{case.kind} needs at least {_FEWEST} classes, got {n_classes}; use pgd100"
         )
@@ -98,6 +102,13 @@ class _Adapter:
         """Find a near point of the class of rank *target*; nothing here is random."""
         attack = self.kit.fab
         attack.device, attack.target_class = x.device, target
+        with torch.no_grad():
+            right = self.network(x).argmax(dim=1) == y
+        if not right.all():  # rounding, in another batch: FAB would leave them out
+            found = x.clone()
+            if right.any():
+                found[right] = self.fab_t(target, x[right], y[right], index)
+            return found
         with torch.no_grad(), self.watched.batch(x, y, in_gradients=False):
             attack.attack_single_run(x, y, is_targeted=True)
         return self.watched.found

@@ -102,8 +102,14 @@ def grind(
             table.loc[rows, "stages"] = number + 1
             table.loc[rows[wrong], "fooled_by"] = stage.name
             if after(table, stage, len(rows)):
-                return False
+                return finished(table, stages)
     return True
+
+
+def finished(table: pd.DataFrame, stages: list[Stage]) -> bool:
+    """Return whether every image is fooled or has been through all stages."""
+    done = (table["stages"] == len(stages)) | (table["fooled_by"] != "")
+    return bool(done.all())
 
 
 def fooled(

@@ -42,6 +42,7 @@ def make_stages(
 
     Raises:
         UserError: AutoAttack's targeted attacks with fewer than four classes.
+        ValueError: no source for a transfer.
     """
     stages = [Stage("clean", "clean", 0.5, lambda x, y, index: x)]
     climb = partial(_climb, case, make_pgd)
@@ -53,7 +54,9 @@ def make_stages(
     elif case.kind == "cw":
         stages += climb(network, margin, case.number)
     elif case.kind == "transfer":
-        stages += climb(source or network, cross_entropy, 20)
+        if source is None:
+            raise ValueError("transfer needs the network to attack instead")
+        stages += climb(source, cross_entropy, 20)
     elif case.kind != "clean":
         stages += library_stages(case, network, n_classes=n_classes)
     return stages
