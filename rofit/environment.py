@@ -6,7 +6,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("rofit", "torch", "torchvision", "numpy", "scikit-learn", "pandas")
+_PACKAGES = (
+    "rofit",
+    "torch",
+    "torchvision",
+    "numpy",
+    "scikit-learn",
+    "pandas",
+    "pyautoattack",
+)
 
 
 def versions() -> dict[str, str]:

@@ -13,6 +13,7 @@ parameters, the number of images, the seed. Batch size, device and shards are no
 import json
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from pyarrow import parquet
 from rofit.errors import UserError
 from rofit.store import RunFolder, write_text
 
+_NEEDED = set("checkpoint epoch attack norm epsilon n accuracy after".split())
 _PART = re.compile(r"part-(\d+)of(\d+)\.parquet")
 Shard = tuple[int, int]  # the k-th of so many
 
@@ -95,7 +97,7 @@ class EvaluationFolder:
         placed = [
             part.set_axis(range(k, k + of * len(part), of))
             for k, part in enumerate(parts)
-            if part is not None
+            if part is not None and len(part)
         ]
         return pd.concat(placed).sort_index()
 
@@ -167,13 +169,23 @@ def _name(shard: Shard) -> str:
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
-    temporary = path.with_suffix(".tmp")
-    table.to_parquet(temporary, index=False)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with open(temporary, "wb") as file:
+        table.to_parquet(file, index=False)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(temporary, path)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError):
+    """Return a result; None where there is none, or with a warning if it is damaged."""
+    if not path.exists():
         return None
+    try:
+        result = json.loads(path.read_text())
+    except (OSError, ValueError):
+        result = None
+    if not isinstance(result, dict) or not _NEEDED <= set(result):
+        warnings.warn(f"{path} cannot be read and is left out", stacklevel=2)
+        return None
+    return result

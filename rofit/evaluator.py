@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,8 @@ def evaluate(
         if same := _of_same_weights(subject, folder, case):
             kept.path.mkdir(parents=True, exist_ok=True)
             table = verdicts(folder, same.pop("name"))
-            kept.finish(table, same | {"checkpoint": subject.name})
+            about = {"checkpoint": subject.name, "epoch": subject.epoch}
+            kept.finish(table, same | about)
         elif not _evaluate_one(subject, kept, case, how, source):
             return False
     return True
@@ -95,7 +97,8 @@ def check(
     case = Case("clean", 0, 1, norm, epsilon, 0.0, masking.PROBED)
     found = masking.probe(subject.network, subject.images, case.threat)
     seen: dict[str, Tensor] = {}
-    for result in evaluations(folder):
+    fewest_first = sorted(evaluations(folder), key=lambda each: each["n"])
+    for result in fewest_first:  # of two with one attack, the one of more images
         threat = (result["norm"], result["epsilon"])
         here = not result["epsilon"] or threat == (norm, epsilon)
         if result["network"] == subject.digest and here:
@@ -118,11 +121,16 @@ def check(
         "warnings": {name: text for name, text in found.items() if text},
         "passed": [name for name, text in found.items() if not text],
     }
-    key = f"{subject.digest[:8]}-{norm}-{round(epsilon * 255, 3):g}"
-    path = folder.path / "evaluations" / f"{subject.name}-checks-{key}.json"
+    path = checks_file(subject, folder, norm, epsilon)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(told, indent=1) + "\n")
     return found
+
+
+def checks_file(subject: Subject, folder: RunFolder, norm: str, epsilon: float) -> Path:
+    """Return where the checks of a network are kept."""
+    key = f"{subject.digest[:8]}-{norm}-{round(epsilon * 255, 3):g}"
+    return folder.path / "evaluations" / f"{subject.name}-checks-{key}.json"
 
 
 def _of_same_weights(

@@ -1,33 +1,28 @@
-"""`rofit eval`, and the evaluations that an analysis needs: what is asked of whom."""
+"""`rofit eval`: what is asked of which networks."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from rich.console import Console
 
 from rofit.errors import UserError
 from rofit.evaluation.cases import read_cases
+from rofit.evaluation_jobs import BOTH, meters
 from rofit.evaluations import Shard
-from rofit.evaluator import How, check, evaluate, missing
+from rofit.evaluator import How, evaluate, missing
 from rofit.findings import Rows, found_rows, warning_rows
-from rofit.jobs import work_all
 from rofit.knobs import parse_value
 from rofit.parts import find_device
-from rofit.progress import Meter
 from rofit.resolve import described
-from rofit.scales import find_scale
 from rofit.spec import RunSpec
 from rofit.store import RunFolder, RunStore
-from rofit.subject import Subject, load_subject
+from rofit.subject import Subject, load_subject, require
 from rofit.training.stop import Stop
 
 if TYPE_CHECKING:
     from rofit.session import Session
-
-BOTH = ("best", "last")
 
 
 @dataclass(frozen=True)
@@ -76,14 +71,18 @@ def examine(
     ]
     names = [n.strip() for text in asked.attacks for n in text.split(",") if n.strip()]
     found: dict[str, Rows] = {}
-    done = True
+    done, begun = True, False
+    if asked.source and not any(name.startswith("transfer") for name in names):
+        raise UserError("--from names the network of transfer: add --attack transfer")
     source = one(session, asked.source, device) if asked.source else None
     paths = [p for text in targets for p in _paths(session.store, text, asked)]
+    for path in paths:
+        require(path)
     with Stop(session.minutes_left()) as stop:
         how = How(
             device,
             stop,
-            _meters(None if session.flags.quiet else session.console, ""),
+            meters(None if session.flags.quiet else session.console, ""),
             shard,
             asked.batch_size,
             session.flags.engine,
@@ -101,6 +100,8 @@ def examine(
             )
             folder = _folder(session.store, path, subject.spec)
             if not session.flags.dry_run:
+                _begin(folder, subject.spec)
+                begun = bool(missing(subject, folder, cases)) or begun
                 done = evaluate(subject, folder, cases, how, source=source) and done
             title = f"{folder.path.name}, {subject.name} (epoch {subject.epoch})"
             found[title] = found_rows(subject, folder, cases)
@@ -108,98 +109,17 @@ def examine(
                 found[f"{title}: gradient masking"] = warning_rows(
                     subject, folder, cases
                 )
-            if stop.now or stop.out_of_time:
+            if stop.now or stop.out_of_time and begun:
+                done = done and path == paths[-1]
                 break
     return found, done
-
-
-def examine_runs(
-    session: "Session", specs: list[RunSpec], attacks: tuple[str, ...]
-) -> bool:
-    """Make the evaluations that an analysis needs, of best and last of every run.
-
-    Attacks that are too long for the scale are left out.
-    A transfer comes from the run of Madry's training with the same seed, at the same
-    checkpoint; for those runs themselves from the one with the next seed, if any.
-    """
-    jobs = [
-        EvaluationJob(
-            session.store.folder(spec.run_id),
-            session.store.folder(other.run_id) if other else None,
-            attacks,
-            find_scale(session.scale).longest,
-            data=session.places.data,
-            device=session.flags.device,
-            engine=session.flags.engine,
-            quiet=session.flags.quiet,
-        )
-        for spec in specs
-        for other in [twin(spec, specs)]
-    ]
-    return work_all(jobs, session.flags.jobs, session.minutes_left(), session.console)
-
-
-@dataclass(frozen=True)
-class EvaluationJob:
-    """Both checkpoints of one run, to be evaluated by the same attacks."""
-
-    folder: RunFolder
-    source: RunFolder | None
-    attacks: tuple[str, ...]
-    longest: float
-    data: Path
-    device: str
-    engine: str
-    quiet: bool
-
-    @property
-    def name(self) -> str:
-        """What an error calls it."""
-        return f"the evaluation of run {self.folder.path.name}"
-
-    def work(self, stop: Stop, console: Console, *, alone: bool) -> bool:
-        """Make the evaluations that are missing; say whether all are there."""
-        how = How(
-            find_device(self.device),
-            stop,
-            _meters(None if self.quiet else console, self.folder.path.name),
-            engine=self.engine,
-        )
-        for checkpoint in BOTH:
-            subject, source = self._load(self.folder, checkpoint, how), None
-            if self.source is not None and "transfer" in self.attacks:
-                source = self._load(self.source, checkpoint, how)
-            cases = read_cases(
-                [a for a in self.attacks if a != "transfer" or source],
-                subject.spec,
-                n=len(subject.images.y),
-                source=source.digest if source else "",
-            )
-            cases = [case for case in cases if case.passes <= self.longest]
-            if missing(subject, self.folder, cases):
-                if not evaluate(subject, self.folder, cases, how, source=source):
-                    return False
-                check(subject, self.folder, subject.spec.norm, subject.spec.epsilon)
-        return True
-
-    def _load(self, folder: RunFolder, name: str, how: How) -> Subject:
-        path = folder.checkpoints / f"{name}.pt"
-        return load_subject(path, data=self.data, device=how.device)
-
-
-def twin(spec: RunSpec, specs: list[RunSpec]) -> RunSpec | None:
-    """Return the run whose adversarial examples are tried on *spec*'s network."""
-    plain = [each for each in specs if each.method == "pgd_at" and each != spec]
-    same = [each for each in plain if each.seed == spec.seed]
-    if spec.method != "pgd_at":
-        return same[0] if same else None
-    later = sorted(plain, key=lambda each: (each.seed <= spec.seed, each.seed))
-    return later[0] if later else None
 
 
 def _paths(store: RunStore, text: str, asked: Asked) -> list[Path]:
     """Return the checkpoint files that *text*, a run or a file, stands for."""
     if Path(text).is_file() or text.endswith(".pt"):
+        if asked.checkpoints and text != asked.source:
+            raise UserError("--checkpoint is for runs; a file is one already")
         return [Path(text)]
     folder = store.find(text)
     return [folder.checkpoints / f"{name}.pt" for name in asked.checkpoints or BOTH]
@@ -207,18 +127,24 @@ def _paths(store: RunStore, text: str, asked: Asked) -> list[Path]:
 
 def one(session: "Session", text: str, device: torch.device) -> Subject:
     """Return the network of a checkpoint file, or the last of a run."""
-    path = _paths(session.store, text, Asked(checkpoints=("last",)))[0]
+    asked = Asked(checkpoints=("last",), source=text)
+    path = _paths(session.store, text, asked)[0]
     return load_subject(path, data=session.places.data, device=device)
 
 
 def _folder(store: RunStore, path: Path, spec: RunSpec) -> RunFolder:
-    """Return the run's folder that the file is in, or makes its like in the store."""
+    """Return the run's folder that the file is in, or its like in the store."""
     inside = path.resolve().parent.parent
     if inside.name == spec.run_id and path.parent.name == "checkpoints":
         return RunFolder(inside)
-    folder = store.folder(spec.run_id)
-    with folder.opened(described(spec)):
-        return folder
+    return store.folder(spec.run_id)
+
+
+def _begin(folder: RunFolder, spec: RunSpec) -> None:
+    """Make the folder of a run that is known by a checkpoint file alone."""
+    if folder.state == "missing":
+        with folder.opened(described(spec)):
+            pass
 
 
 def _count(n: int, subject: Subject) -> int:
@@ -237,7 +163,3 @@ def _shard(text: str) -> Shard:
     if not (slash and k.isdigit() and of.isdigit() and 1 <= int(k) <= int(of)):
         raise UserError(f"--shard expects K/N with K from 1 to N (1/4), got {text!r}")
     return int(k), int(of)
-
-
-def _meters(console: Console | None, run: str) -> Callable[[str, float], Meter]:
-    return lambda label, left: Meter(console, f"{run} {label}", left)

@@ -26,7 +26,7 @@ def found_rows(subject: Subject, folder: RunFolder, cases: list[Case]) -> Rows:
         left = found["accuracy"] if found else None
         told = _accuracy(left, case.n)
         told["seconds"] = found["seconds"] if found else None
-        what = (subject.spec, subject.name, case.attack, case.epsilon)
+        what = (subject.spec, subject.name, case.attack, case.threat)
         rows.append(about | told | {"reference": references(*what)})
         after = found["after"] if found and len(found["after"]) > 2 else {}
         for stage, left in list(after.items())[1:]:

@@ -100,7 +100,7 @@ def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:
         "gap": None,
     }
     if folder.state in ("done", "partial"):
-        logs = load_logs(folder.path.parent, [folder.path.name])
+        logs = load_logs(folder.path.parent, [folder.path.name], evaluations=False)
         if len(logs):
             found = best_last_gap(logs).iloc[0]
             row["epochs"] = f"{found['epochs']}/{spec.epochs}"
@@ -144,7 +144,7 @@ def run_about(folder: RunFolder) -> tuple[dict[str, Any], pd.DataFrame]:
         for key in default
         if told[key] != default[key]
     ]
-    logs = load_logs(folder.path.parent, [folder.path.name])
+    logs = load_logs(folder.path.parent, [folder.path.name], evaluations=False)
     state = run_row(folder, folder.spec)
     evaluated = [
         {

@@ -99,7 +99,8 @@ def parse_value(name: str, text: str, kind: Any) -> Any:
 def _number(name: str, text: str, kind: type) -> Any:
     try:
         if kind is float and "/" in text:
-            return float(Fraction(text.replace(" ", "")))
+            over, under = text.split("/")
+            return float(Fraction(over.strip()) / Fraction(under.strip()))
         return kind(text)
     except (ValueError, ZeroDivisionError, OverflowError):
         wanted = "a whole number" if kind is int else "a number or a fraction (8/255)"

@@ -10,6 +10,7 @@ from importlib import resources
 import pandas as pd
 
 from rofit.spec import RunSpec
+from rofit.threat import ThreatModel
 
 _MODELS = {"preact_resnet18": "preactresnet18", "resnet18": "resnet18"}
 _EPOCHS = 200
@@ -27,19 +28,22 @@ def reported() -> pd.DataFrame:
         return pd.read_csv(file)
 
 
-def references(spec: RunSpec, checkpoint: str, attack: str, epsilon: float) -> str:
+def references(spec: RunSpec, checkpoint: str, attack: str, threat: ThreatModel) -> str:
     """Return published accuracies for such a checkpoint, each with source and kind.
 
-    Empty unless the run is of the published size: all images, 200 epochs, no noise.
+    Empty unless the run is of the published size (all images, 200 epochs, no noise, the
+    network's own width) and was trained inside the threat of the evaluation.
 
     Args:
         spec: of the run.
         checkpoint: ``best`` or ``last``.
         attack: as an evaluation calls it; ``none`` for clean images.
-        epsilon: of the evaluation, in input units.
+        threat: of the evaluation; not asked for clean images.
     """
-    full = not spec.train_size and spec.epochs == _EPOCHS and not spec.label_noise
-    if not full or spec.model not in _MODELS:
+    reduced = spec.train_size or spec.test_size or spec.width or spec.blocks
+    full = not (reduced or spec.label_noise) and spec.epochs == _EPOCHS
+    here = attack == "none" or threat == spec.threat
+    if not (full and here) or spec.model not in _MODELS:
         return ""
     rows = reported()
     rows = rows[
@@ -53,9 +57,7 @@ def references(spec: RunSpec, checkpoint: str, attack: str, epsilon: float) -> s
     column = {"none": "clean_acc", "autoattack": "autoattack_acc"}.get(attack)
     if column is None:
         column, rows = "robust_acc", rows[rows["robust_attack"] == attack]
-    if attack != "none":
-        same = [_close(text, epsilon) for text in rows["epsilon"]]
-        rows = rows[same]
+    rows = rows[rows["epsilon"].map(lambda text: _close(text, spec.epsilon)).eq(True)]
     rows = rows[rows[column].notna()]
     return "; ".join(
         f"{value:g} ({source}, {kind})"

@@ -153,7 +153,7 @@ class Session:
         if not self.train(specs, diagnostics, needed):
             return False
         if attacks := catalog.evaluations(name):
-            from rofit.examination import examine_runs  # imports torch
+            from rofit.evaluation_jobs import examine_runs  # imports torch
 
             if not examine_runs(self, specs, attacks):
                 return False

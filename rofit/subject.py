@@ -39,6 +39,15 @@ class Subject:
     n_classes: int
 
 
+_HELD = {"spec": dict, "model": dict, "epoch": int}
+
+
+def require(path: Path) -> None:
+    """Raise UserError unless there is a file."""
+    if not path.exists():
+        raise UserError(f"there is no checkpoint {path}; rofit status lists the runs")
+
+
 def load_subject(path: Path, *, data: Path, device: torch.device) -> Subject:
     """Return the network of a checkpoint with the test images of its run.
 
@@ -46,10 +55,12 @@ def load_subject(path: Path, *, data: Path, device: torch.device) -> Subject:
         UserError: there is no checkpoint, it cannot be read, its weights do not fit the
             network or the data set that its spec names.
     """
-    if not path.exists():
-        raise UserError(f"there is no checkpoint {path}; rofit status lists the runs")
+    require(path)
     state = checkpoint.load(path, device)
-    if not isinstance(state, dict) or not {"spec", "model", "epoch"} <= set(state):
+    known = isinstance(state, dict) and all(
+        isinstance(state.get(key), kind) for key, kind in _HELD.items()
+    )
+    if state is None or not known:
         raise UserError(
             f"{path} cannot be read as a checkpoint of rofit: it is truncated, or of "
             "another program"

@@ -138,7 +138,6 @@ def test_radii_are_listed_and_a_name_may_have_its_own(home):
     assert left[2] < left[3] <= left[1] <= left[0]
 
 
-@pytest.mark.xfail(strict=True, reason="defect: no fraction of a decimal is read")
 def test_radii_are_read_as_the_help_writes_them(home):
     assert "Radii: 0.5/255,8/255" in rofit(home, "eval", "--help").out
     asked = ("--attack", "pgd2", "--epsilon", "0.5/255,8/255")
@@ -185,7 +184,6 @@ def test_file_outside_of_the_store_is_kept_under_its_runs_id(home, tmp_path):
     assert kept.spec == SPEC and evaluations(folder(home)) == []
 
 
-@pytest.mark.xfail(strict=True, reason="defect: a curve of no epoch cannot be drawn")
 def test_run_that_is_known_by_a_file_alone_can_be_shown(home, tmp_path):
     path = folder(home).checkpoints / "last.pt"
     shutil.copy(path, tmp_path / "given.pt")
@@ -195,7 +193,6 @@ def test_run_that_is_known_by_a_file_alone_can_be_shown(home, tmp_path):
     assert rofit(home, "show", SPEC.run_id, *own).code == 0
 
 
-@pytest.mark.xfail(strict=True, reason="defect: a folder with lock and spec is made")
 def test_dry_run_of_a_file_outside_of_the_store_makes_nothing(home, tmp_path):
     own = tmp_path / "own"
     path = folder(home).checkpoints / "last.pt"

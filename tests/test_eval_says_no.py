@@ -72,7 +72,6 @@ def test_wrong_input_is_answered_with_one_sentence(home, command):
     refused(home, *words, sentence=WRONG[command])
 
 
-@pytest.mark.xfail(strict=True, reason="defect: taken for an attack that is not made")
 def test_norm_that_is_none_is_called_unknown(home):
     sentence = "unknown norm 'l1'"
     refused(home, RUN, "--norm", "l1", "--epsilon", "0.5", sentence=sentence)
@@ -83,7 +82,6 @@ def test_images_that_are_not_there_are_refused_at_any_radius(home):
 
 
 NOT_READ = "cannot be read as a checkpoint of rofit: it is truncated, or of another"
-UNPICKLED = pytest.mark.xfail(strict=True, reason="defect: exit code 1")
 
 
 def _write(path, whole, kind):
@@ -103,9 +101,7 @@ def _write(path, whole, kind):
     "kind",
     [
         *("empty", "short", "half", "all but a byte", "list", "tensors"),
-        pytest.param("text", marks=UNPICKLED),
-        pytest.param("pickled", marks=UNPICKLED),
-        pytest.param("module", marks=UNPICKLED),
+        *("text", "pickled", "module"),
     ],
 )
 def test_file_that_is_no_checkpoint_is_one_sentence(home, tmp_path, kind):
@@ -152,14 +148,13 @@ WRONG_STATES = {
     _no_field: "unknown field of a run 'epoch'; did you mean epochs",
 }
 UNLIKELY = {_no_weights: NOT_READ, _no_spec: NOT_READ}
-WRONG_KIND = pytest.mark.xfail(strict=True, reason="defect: exit code 1")
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         *WRONG_STATES.items(),
-        *(pytest.param(*each, marks=WRONG_KIND) for each in UNLIKELY.items()),
+        *UNLIKELY.items(),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
 )
@@ -172,7 +167,6 @@ def test_checkpoint_that_does_not_fit_is_one_sentence(home, tmp_path, change, se
     refused(home, path, sentence=sentence)
 
 
-@pytest.mark.xfail(strict=True, reason="defect: said after the first is evaluated")
 def test_checkpoint_that_is_missing_is_said_before_another_is_evaluated(home, tmp_path):
     """Nothing is made before all is understood."""
     copy = shutil.copytree(home, tmp_path / "home")

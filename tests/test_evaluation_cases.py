@@ -36,13 +36,14 @@ def _norms():
 def test_every_attack_is_read_inside_each_of_its_norms(kind, norm):
     case = _only(_shortest(kind), norm=norm, epsilons=[0.5], seed=3)
     about = ATTACKS[kind]
-    assert (case.kind, case.norm, case.n, case.seed) == (kind, norm, 100, 3)
+    drawn = ("linf", 100, 0) if kind == "clean" else (norm, 100, 3)
+    assert (case.kind, case.norm, case.n, case.seed) == (kind, *drawn)
     assert case.epsilon == (0.0 if kind == "clean" else 0.5)
     assert case.number == (20 if about.number == 0 else about.number or 0)
     assert case.restarts == 1
     assert (case.step_size > 0) == about.ours
     assert case.source == ("ab12" if kind == "transfer" else "")
-    assert (case.threat.norm, case.threat.epsilon) == (norm, case.epsilon)
+    assert (case.threat.norm, case.threat.epsilon) == (case.norm, case.epsilon)
 
 
 @pytest.mark.parametrize("kind", ATTACKS)
@@ -62,12 +63,25 @@ def test_restarts_are_taken_where_there_are_some(kind):
         assert (case.number, case.restarts, case.attack) == (7, 3, f"{kind}7x3")
         with pytest.raises(UserError, match=wanted):
             _read(f"{kind}7x0")
-    elif about.number is not None:
-        with pytest.raises(UserError, match=f"'{kind}7x3': {wanted}"):
-            _read(f"{kind}7x3")
     else:
-        with pytest.raises(UserError, match=f"unknown attack '{kind}x3'.*{kind}"):
-            _read(f"{kind}x3")
+        name = f"{kind}x3" if about.number is None else f"{kind}7x3"
+        with pytest.raises(UserError, match=f"'{name}': {wanted}"):
+            _read(name)
+
+
+def test_restarts_go_with_the_usual_number_where_there_is_one():
+    assert _only("cwx5").attack == "cw100x5"
+    with pytest.raises(UserError, match="pgd needs its number of steps"):
+        _read("pgdx5")
+
+
+def test_all_takes_a_radius_and_an_attack_that_is_named_is_never_dropped():
+    told = {case.attack: case.epsilon for case in _read("all@0.05")}
+    assert set(told.values()) == {0.0, 0.05} and told["none"] == 0.0
+    with pytest.raises(UserError, match="fgsm is an attack inside linf, not l2"):
+        _read("all", "fgsm", norm="l2", epsilons=[0.5])
+    with pytest.raises(UserError, match="clean has no radius, got clean@8/255"):
+        _read("clean@8/255")
 
 
 @pytest.mark.parametrize("kind", ATTACKS)

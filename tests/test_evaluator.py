@@ -145,7 +145,7 @@ def test_stopped_evaluation_goes_on_where_it_was_and_ends_as_an_unbroken_one(
             break
         assert len(passed) - before <= 4, "one batch: three steps and the judgement"
         assert max(passed) <= 4
-    assert rounds > 5 and passed == unbroken
+    assert rounds > 4 and passed == unbroken
     same(tables(folder), tables(whole))
 
 
@@ -198,7 +198,6 @@ def test_compiled_engine_agrees_with_eager(run, tmp_path):
     assert {"clean", "pgd20 1", ""} == set(left[0])
 
 
-@pytest.mark.xfail(strict=True, reason="defect: a GPU's passes are in TF32 by default")
 def test_evaluation_is_in_fp32_whatever_the_process_did_before(
     subject, tmp_path, monkeypatch
 ):

@@ -135,13 +135,12 @@ def test_time_limit_of_nothing_makes_one_batch_each_time(run, tmp_path):
         seen.append(kept.load(ONE)["stages"].sum())
     assert answer.code == 0 and kept.result is not None
     steps = [b - a for a, b in zip([0, *seen], seen, strict=False)]
-    assert len(steps) > 5 and all(0 < step <= BATCH for step in steps)
+    assert len(steps) > 4 and all(0 < step <= BATCH for step in steps)
     whole, _ = evaluated(load(run), tmp_path, attack, n=N, chunk=BATCH)
     tables = [verdicts(each, kept.path.name) for each in (run, whole)]
     pd.testing.assert_frame_equal(*tables)
 
 
-@pytest.mark.xfail(strict=True, reason="defect: done once best is, last is never begun")
 def test_what_is_left_after_a_time_limit_is_never_called_done(run):
     command = ("eval", SPEC.run_id, "--attack", "pgd2", "--quiet", "--max-minutes", 0)
     for _ in range(20):

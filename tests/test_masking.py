@@ -125,10 +125,7 @@ TAKES = {
     "torch.autograd.grad": lambda total, x: torch.autograd.grad(total(x), x)[0],
     "Tensor.backward": by_backward,
     "torch.func.grad": lambda total, x: torch.func.grad(total)(x),
-    "imported before": pytest.param(
-        lambda total, x: grad_taken_early(total(x), x)[0],
-        marks=pytest.mark.xfail(strict=True, reason="defect: not seen by the check"),
-    ),
+    "imported before": lambda total, x: grad_taken_early(total(x), x)[0],
 }
 
 
@@ -159,7 +156,6 @@ def test_random_answer_is_chance_and_random(subject):
     assert not seen & {"probabilities", "dynamic", "zero_gradients"}
 
 
-@pytest.mark.xfail(strict=True, reason="defect: the wide attack raises a RuntimeError")
 @pytest.mark.parametrize("defence", ["detached", "whole numbers"])
 def test_net_without_a_graph_is_answered_in_words(subject, defence):
     if defence == "detached":

@@ -43,7 +43,6 @@ def test_stronger_attack_that_wins_by_more_than_the_threshold_is_a_warning(pair,
         assert compare(lost(*pair, base, fewer)) == {name: ""}
 
 
-@pytest.mark.xfail(strict=True, reason="defect: float32 decides at the threshold")
 def test_attack_that_wins_by_the_threshold_itself_is_none():
     for pair, (name, most) in STRONGER.items():
         for base in range(20, N, 7):
@@ -58,7 +57,6 @@ def test_attack_that_costs_less_than_two_points_is_near_clean(base):
     assert compare(lost("none", "pgd20", base, 21)) == {"robust_near_clean": ""}
 
 
-@pytest.mark.xfail(strict=True, reason="defect: float32 decides at the threshold")
 def test_attack_that_costs_two_points_is_not_near_clean():
     for base in range(60, N, 7):
         assert compare(lost("none", "pgd20", base, 20)) == {"robust_near_clean": ""}

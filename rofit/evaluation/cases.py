@@ -16,7 +16,7 @@ from typing import Any
 from rofit.errors import UserError, unknown
 from rofit.knobs import parse_value
 from rofit.spec import RunSpec
-from rofit.threat import ThreatModel
+from rofit.threat import NORMS, ThreatModel
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,9 @@ ATTACKS = {
 ALL = (
     "clean fgsm pgd20 pgd20x5 pgd100 cw100 apgd-ce apgd-t square5000 autoattack"
 ).split()
-_NAME = re.compile(r"(?P<kind>[a-z]+(?:-[a-z]+)?)(?P<number>\d+)?(?:x(?P<times>\d+))?")
+_NAME = re.compile(
+    rf"(?P<kind>{'|'.join(ATTACKS)})(?P<number>\d+)?(?:x(?P<times>\d+))?"
+)
 
 
 @dataclass(frozen=True)
@@ -144,34 +146,55 @@ def read_cases(
             of range.
     """
     norm = norm or spec.norm
-    told = [each for name in names for each in (ALL if name == "all" else [name])]
     usual = list(epsilons) or [spec.epsilon if norm == spec.norm else 0.0]
     found = []
-    for name in told:
-        text, at, radius = name.partition("@")
-        kind, number, restarts = _parse(text)
-        if norm not in ATTACKS[kind].norms:
-            if name in ALL and "all" in names:
-                continue
-            raise UserError(
-                f"{kind} is an attack inside {ATTACKS[kind].norms[0]}, "
-                f"not {norm}; pgd1 is the like of it"
-            )
-        given = [parse_value("epsilon", radius, float)] if at else usual
-        for epsilon in given if kind != "clean" else [0.0]:
+    for name, radius in _spelt_out(names, norm):
+        kind, number, restarts = _parse(name)
+        if kind == "clean":
+            if radius is not None:
+                raise UserError(f"clean has no radius, got clean@{radius}")
+            found.append(Case(kind, 0, 1, spec.norm, 0.0, 0.0, n))
+            continue
+        if kind == "transfer" and not source:
+            raise UserError("transfer needs the run to attack instead: --from RUN")
+        for epsilon in _radii(radius, usual):
             threat = ThreatModel(norm, epsilon)
-            if kind != "clean" and not epsilon:
+            if norm not in ATTACKS[kind].norms:
                 raise UserError(
-                    f"{name} needs a radius above 0: name one with --epsilon"
+                    f"{kind} is an attack inside {ATTACKS[kind].norms[0]}, not {norm}; "
+                    "pgd1 is the like of it"
                 )
-            if kind == "transfer" and not source:
-                raise UserError("transfer needs the run to attack instead: --from RUN")
+            if not epsilon:
+                typed = name if radius is None else f"{name}@{radius}"
+                raise UserError(
+                    f"{typed} needs a radius above 0: name one with --epsilon"
+                )
             step = _step_size(spec, threat) if ATTACKS[kind].ours else 0.0
             whose = source if kind == "transfer" else ""
             found.append(
                 Case(kind, number, restarts, norm, epsilon, step, n, seed, whose)
             )
     return list(dict.fromkeys(found))
+
+
+def _radii(typed: str | None, usual: list[float]) -> list[float]:
+    return usual if typed is None else [parse_value("epsilon", typed, float)]
+
+
+def _spelt_out(names: Iterable[str], norm: str) -> list[tuple[str, str | None]]:
+    """Return names and radii (as text), those of ``all`` if the norm has them."""
+    if norm not in NORMS:
+        raise unknown("norm", norm, NORMS)
+    found: list[tuple[str, str | None]] = []
+    for name in names:
+        text, at, radius = name.partition("@")
+        typed = radius if at else None
+        if text != "all":
+            found.append((text, typed))
+            continue
+        there = [each for each in ALL if norm in ATTACKS[_parse(each)[0]].norms]
+        found += [(each, None if each == "clean" else typed) for each in there]
+    return found
 
 
 def _parse(name: str) -> tuple[str, int, int]:
@@ -182,7 +205,8 @@ def _parse(name: str) -> tuple[str, int, int]:
     kind, about = named["kind"], ATTACKS[named["kind"]]
     number = int(named["number"]) if named["number"] else about.number
     if number == 0:
-        raise UserError(f"{kind} needs its number of steps, at least 1: {kind}20")
+        what, like = ("queries", 5000) if kind == "square" else ("steps", 20)
+        raise UserError(f"{kind} needs its number of {what}, at least 1: {kind}{like}")
     if named["number"] and about.number is None:
         raise UserError(f"{kind} takes no number, got {name!r}")
     if named["times"] and (not about.restarts or int(named["times"]) < 1):

@@ -5,11 +5,15 @@ all there is to keep of them.
 """
 
 import os
+import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 
+# What torch raises where a file is torn, or another program's.
+_TORN = (RuntimeError, EOFError, ValueError, LookupError, OSError, TypeError)
 LAST, PREVIOUS, BEST = "last.pt", "last-previous.pt", "best.pt"
 
 
@@ -50,8 +54,10 @@ def load(path: Path, device: torch.device) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        return torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles that are no checkpoints
+            return torch.load(path, map_location=device, weights_only=True)
+    except (*_TORN, pickle.UnpicklingError):
         return None
 
 
