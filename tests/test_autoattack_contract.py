@@ -210,3 +210,27 @@ def test_nothing_is_said_and_a_constant_network_is_never_fooled(norm, caplog, ca
     assert left(table).all()
     assert not caplog.records
     assert capfd.readouterr() == ("", "")
+
+
+def test_network_whose_weights_could_be_written_to_is_refused():
+    with pytest.raises(ValueError, match="no parameters that require gradients"):
+        make_stages(case("fab-t"), nn.Linear(2, 10), n_classes=10)
+
+
+def test_transfer_from_nowhere_is_refused():
+    with pytest.raises(ValueError, match="transfer needs the network to attack"):
+        make_stages(case("transfer"), _net(), n_classes=FEW)
+
+
+def test_fab_finds_the_others_where_one_image_is_wrong_already():
+    net, seen = _net(), images(N, n_classes=FEW)
+    asked = _asked("fab-t", "linf")
+    stage = make_stages(asked, net, n_classes=FEW)[1]
+    alone = stage.find(seen.x, seen.y, seen.index)
+    other = seen.y.clone()
+    other[3] = (other[3] + 1) % FEW
+    beside = stage.find(seen.x, other, seen.index)
+    assert torch.equal(beside[3], seen.x[3])
+    kept = [i for i in range(N) if i != 3]
+    assert torch.equal(beside[kept], alone[kept])
+    assert not torch.equal(alone, seen.x)
