@@ -3,56 +3,58 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from rich.console import Console
 
 from rofit.evaluation.cases import read_cases
 from rofit.evaluator import How, check, checks_file, evaluate, missing
-from rofit.jobs import work_all
 from rofit.parts import find_device
 from rofit.progress import Meter
-from rofit.scales import find_scale
 from rofit.spec import RunSpec
-from rofit.store import RunFolder
+from rofit.store import RunFolder, RunStore
 from rofit.subject import Subject, load_subject
 from rofit.training.stop import Stop
-
-if TYPE_CHECKING:
-    from rofit.session import Session
 
 BOTH = ("best", "last")
 
 
-def examine_runs(
-    session: "Session", specs: list[RunSpec], attacks: tuple[str, ...]
-) -> bool:
-    """Make the evaluations that an analysis needs, of best and last of every run.
+def evaluation_jobs(
+    specs: list[RunSpec], store: RunStore, attacks: tuple[str, ...], **how: Any
+) -> "list[EvaluationJob]":
+    """Return what makes the evaluations that an analysis needs, a job a run.
 
-    Attacks that are too long for the scale are left out.
     A transfer comes from the run of Madry's training with the same seed, at the same
     checkpoint; for those runs themselves from the one with the next seed, if any.
+
+    Args:
+        specs: the runs, trained.
+        store: where they are.
+        attacks: names.
+        **how: the other fields of EvaluationJob.
     """
-    jobs = [
-        EvaluationJob(
-            session.store.folder(spec.run_id),
-            session.store.folder(other.run_id) if other else None,
-            attacks,
-            find_scale(session.scale).longest,
-            data=session.places.data,
-            device=session.flags.device,
-            engine=session.flags.engine,
-            quiet=session.flags.quiet,
-        )
-        for spec in specs
-        for other in [twin(spec, specs)]
-    ]
-    return work_all(jobs, session.flags.jobs, session.minutes_left(), session.console)
+    jobs = []
+    for spec in specs:
+        other = twin(spec, specs)
+        source = store.folder(other.run_id) if other else None
+        jobs.append(EvaluationJob(store.folder(spec.run_id), source, attacks, **how))
+    return jobs
 
 
 @dataclass(frozen=True)
 class EvaluationJob:
-    """Both checkpoints of one run, to be evaluated by the same attacks."""
+    """Both checkpoints of one run, to be evaluated by the same attacks.
+
+    Attributes:
+        folder: of the run.
+        source: of the run whose networks ``transfer`` attacks, if there is one.
+        attacks: names.
+        longest: passes an image; attacks that may take more are left out.
+        data: folder of data sets.
+        device: name.
+        engine: name.
+        quiet: show no progress.
+    """
 
     folder: RunFolder
     source: RunFolder | None

@@ -153,9 +153,7 @@ class Session:
         if not self.train(specs, diagnostics, needed):
             return False
         if attacks := catalog.evaluations(name):
-            from rofit.evaluation_jobs import examine_runs  # imports torch
-
-            if not examine_runs(self, specs, attacks):
+            if not self.evaluate(specs, attacks):
                 return False
         publish(request, specs, self.store, folder)
         return True
@@ -196,17 +194,36 @@ class Session:
                 self.store.folder(spec.run_id),
                 diagnostics,
                 needed,
-                data=self.places.data,
-                device=self.flags.device,
-                engine=self.flags.engine,
                 deterministic=self.flags.deterministic,
                 keep=keep,
                 label=f"{number}/{len(missing)} {spec.method} seed {spec.seed}",
-                quiet=self.flags.quiet,
+                **self._where(),
             )
             for number, spec in enumerate(missing, start=1)
         ]
         return work_all(jobs, self.flags.jobs, self.minutes_left(), self.console)
+
+    def evaluate(self, specs: list[RunSpec], attacks: tuple[str, ...]) -> bool:
+        """Evaluate best and last of every run; say whether all is done.
+
+        Attacks that are too long for the scale are left out.
+        """
+        from rofit.evaluation_jobs import evaluation_jobs  # imports torch
+        from rofit.jobs import work_all
+
+        jobs = evaluation_jobs(
+            specs,
+            self.store,
+            attacks,
+            longest=find_scale(self.scale).longest,
+            **self._where(),
+        )
+        return work_all(jobs, self.flags.jobs, self.minutes_left(), self.console)
+
+    def _where(self) -> dict[str, Any]:
+        flags = self.flags
+        about = {"device": flags.device, "engine": flags.engine, "quiet": flags.quiet}
+        return about | {"data": self.places.data}
 
     def _check_watched(self, specs: list[RunSpec], diagnostics: Iterable[str]) -> None:
         for spec in specs:
