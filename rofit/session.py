@@ -204,10 +204,7 @@ class Session:
         return work_all(jobs, self.flags.jobs, self.minutes_left(), self.console)
 
     def evaluate(self, specs: list[RunSpec], attacks: tuple[str, ...]) -> bool:
-        """Evaluate best and last of every run; say whether all is done.
-
-        Attacks that are too long for the scale are left out.
-        """
+        """Evaluate best and last of every run, as far as the scale has the time."""
         from rofit.evaluation_jobs import evaluation_jobs  # imports torch
         from rofit.jobs import work_all
 
