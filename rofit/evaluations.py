@@ -27,7 +27,9 @@ from pyarrow import parquet
 from rofit.errors import UserError
 from rofit.store import RunFolder, write_text
 
-_NEEDED = set("checkpoint epoch attack norm epsilon n accuracy after".split())
+_NEEDED = set(
+    "checkpoint epoch network kind attack norm epsilon n accuracy after".split()
+)
 _PART = re.compile(r"part-(\d+)of(\d+)\.parquet")
 Shard = tuple[int, int]  # the k-th of so many
 

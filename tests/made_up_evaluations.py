@@ -10,6 +10,7 @@ RESULT = {
     "checkpoint": "last",
     "epoch": 2,
     "network": "ab12",
+    "kind": "pgd",
     "attack": "pgd20",
     "norm": "linf",
     "epsilon": 8 / 255,

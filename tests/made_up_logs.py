@@ -32,6 +32,8 @@ def write_evaluation(
     told = {
         "checkpoint": checkpoint,
         "epoch": 2 if checkpoint == "best" else spec.epochs,
+        "network": "ab12",
+        "kind": attack.rstrip("0123456789"),
         "attack": attack,
         "norm": spec.norm,
         "epsilon": 0.0 if attack == "none" else spec.epsilon,
