@@ -45,6 +45,10 @@ METHODS = {
     "label_smoothing": Look("AT + label smoothing", "#E69F00", "v"),
     "sgls": Look("SGLS", "#0072B2", "D"),
     "sglr": Look("SGLR (our reading)", "#009E73", "P"),
+    "trades": Look("TRADES", "#56B4E9", "^"),
+    "mart": Look("MART", "#CC79A7", "<"),
+    "sce": Look("AT + symmetric CE", "#F0E442", ">"),
+    "fast_at": Look("Fast AT", "#999999", "X"),
 }
 
 # The same where the training need not be adversarial: what is compared are labels.

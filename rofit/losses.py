@@ -61,3 +61,14 @@ def margin(logits: Tensor, y: Tensor) -> Tensor:
     right = F.one_hot(y, logits.shape[1]).bool()
     highest = logits.masked_fill(right, -torch.inf).amax(dim=1)
     return highest - logits.masked_fill(~right, 0.0).sum(dim=1)
+
+
+def divergence(logits: Tensor, origin: Tensor) -> Tensor:
+    """Return ``KL(softmax(origin) || softmax(logits))`` for each example, in nats.
+
+    Args:
+        logits: (B, K).
+        origin: the logits that are departed from, (B, K); gradients go through both.
+    """
+    log_p, log_q = F.log_softmax(origin, dim=1), F.log_softmax(logits, dim=1)
+    return (log_p.exp() * (log_p - log_q)).sum(dim=1)

@@ -73,6 +73,10 @@ DEFAULTS = {
     "sgls": SGLS,
     "sglr": SGLS
     | {"r": 0.8, "objective": "ce", "sce_forward": 0.1, "sce_reverse": 1.0},
+    "trades": {"beta": 6.0},
+    "mart": {"beta": 5.0},
+    "sce": {"sce_forward": 0.1, "sce_reverse": 1.0},
+    "fast_at": {"reach": 1.25},
 }
 
 
@@ -114,7 +118,7 @@ def test_loss_is_finite_an_example_each_and_flows_through_the_logits_only(
     clean = _logits(3, 1).requires_grad_()
     soft = method.labels.refine(INDEX, Y[INDEX], logits, clean)
     assert not soft.requires_grad
-    terms = method.objective(logits, soft)
+    terms = method.terms(logits, clean, soft, Y[INDEX])
     assert terms
     for term in terms.values():
         assert term.shape == (3,) and term.isfinite().all()
@@ -131,7 +135,7 @@ def test_loss_is_finite_at_logits_of_a_diverging_network(name, settings):
     method = _build(name, settings)
     logits = torch.tensor([[1e4, -1e4, 0, 0], [0, 0, 0, 1e4], [1e4] * 4])
     soft = method.labels.refine(INDEX, Y[INDEX], logits, logits)
-    for term in method.objective(logits, soft).values():
+    for term in method.terms(logits, logits, soft, Y[INDEX]).values():
         assert term.isfinite().all()
 
 
@@ -143,7 +147,7 @@ def test_symmetric_cross_entropy_is_its_weighted_two_parts():
     method = _build("sglr", {"objective": "sce"})
     logits = _logits(3).double()
     soft = method.labels.refine(INDEX, Y[INDEX], _logits(3, 1), _logits(3, 2))
-    terms = method.objective(logits, soft)
+    terms = method.terms(logits, None, soft, Y[INDEX])
     p, s = logits.softmax(1).numpy(), soft.double().numpy()
     forward, reverse = np.zeros(3), np.zeros(3)
     for i, k in np.ndindex(3, K):
@@ -158,9 +162,9 @@ def test_weights_of_the_symmetric_form_can_be_set():
     settings = {"objective": "sce", "sce_forward": 1.0, "sce_reverse": 0.0}
     symmetric, plain = _build("sglr", settings), _build("sglr", {})
     logits, soft = _logits(3), torch.full((3, K), 1 / K)
-    terms = symmetric.objective(logits, soft)
+    terms = symmetric.terms(logits, None, soft, Y[INDEX])
     assert (terms["reverse"] == 0).all()
-    wanted = plain.objective(logits, soft)["cross_entropy"]
+    wanted = plain.terms(logits, None, soft, Y[INDEX])["cross_entropy"]
     assert torch.equal(terms["cross_entropy"], wanted)
 
 

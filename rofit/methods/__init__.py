@@ -5,7 +5,17 @@ from typing import Any
 
 from rofit.errors import look_up, unknown
 from rofit.knobs import knob_types
-from rofit.methods import label_smoothing, pgd_at, sglr, sgls, standard
+from rofit.methods import (
+    fast_at,
+    label_smoothing,
+    mart,
+    pgd_at,
+    sce,
+    sglr,
+    sgls,
+    standard,
+    trades,
+)
 from rofit.methods.method import Method
 
 __all__ = ["METHODS", "Method", "find_method", "make_params"]
@@ -16,6 +26,10 @@ METHODS: dict[str, ModuleType] = {
     "label_smoothing": label_smoothing,
     "sgls": sgls,
     "sglr": sglr,
+    "trades": trades,
+    "mart": mart,
+    "sce": sce,
+    "fast_at": fast_at,
 }
 
 

@@ -4,14 +4,38 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from rofit.attacks.pgd import PGD, Network
-from rofit.losses import cross_entropy, soft_cross_entropy
+from rofit.losses import (
+    cross_entropy,
+    divergence,
+    reverse_cross_entropy,
+    soft_cross_entropy,
+)
 
-# (logits (B, K), soft (B, K)) -> terms by name, each (B,). The loss is the sum of the
-# terms' means over the batch.
-Objective = Callable[[Tensor, Tensor], dict[str, Tensor]]
+
+@dataclass(frozen=True)
+class Seen:
+    """What one step's network said, and what it should have.
+
+    Attributes:
+        logits: on the inputs that the attack found (clean ones without an attack), with
+            gradients, (B, K).
+        clean: on the clean inputs, with gradients, for methods that learn from them.
+        soft: labels to train on, (B, K).
+        y: given classes, (B,).
+    """
+
+    logits: Tensor
+    clean: Tensor | None
+    soft: Tensor
+    y: Tensor
+
+
+# Terms by name, each (B,). The loss is the sum of the terms' means over the batch.
+Objective = Callable[[Seen], dict[str, Tensor]]
 
 
 class LabelRule(Protocol):
@@ -39,7 +63,10 @@ class LabelRule(Protocol):
         """Take it back."""
 
 
+# The attack maximises the cross entropy with the given classes or with the assigned
+# labels, or the divergence from the network's own prediction on the clean input.
 ATTACK_LABELS = ("given", "assigned")
+TARGETS = (*ATTACK_LABELS, "prediction")
 
 
 @dataclass
@@ -49,15 +76,24 @@ class Method:
     Attributes:
         labels: assigns and refines the training labels.
         attack: finds adversarial inputs; None trains on the clean ones.
-        objective: terms of the loss on the logits of what the network was shown.
-        attack_labels: the attack maximises the cross entropy with the ``given`` classes
-            or with the ``assigned`` labels.
+        objective: terms of the loss on what the network was shown.
+        attack_labels: what the attack moves away from, one of TARGETS.
+        start: of the attack: ``ball`` (uniform in it), or ``near`` (0.001 N(0, 1)).
+        learns_clean: whether the objective needs the clean inputs' logits as well.
     """
 
     labels: LabelRule
     attack: PGD | None
     objective: Objective
     attack_labels: str = "given"
+    start: str = "ball"
+    learns_clean: bool = False
+
+    def terms(
+        self, logits: Tensor, clean: Tensor | None, soft: Tensor, y: Tensor
+    ) -> dict[str, Tensor]:
+        """Return the terms of the loss, each (B,), of a step's `Seen`."""
+        return self.objective(Seen(logits, clean, soft, y))
 
     def maximise(
         self, model: Network, x: Tensor, y: Tensor, index: Tensor, start: Tensor
@@ -67,10 +103,30 @@ class Method:
             return x
         if self.attack_labels == "given":
             return self.attack(model, x, cross_entropy, y, start)
+        if self.attack_labels == "prediction":
+            with torch.no_grad():
+                origin = model(x)
+            return self.attack(model, x, divergence, origin, start)
         soft = self.labels.current(index, y)
         return self.attack(model, x, soft_cross_entropy, soft, start)
 
 
-def soft_label_objective(logits: Tensor, soft: Tensor) -> dict[str, Tensor]:
+def soft_label_objective(seen: Seen) -> dict[str, Tensor]:
     """Return the cross entropy with the labels, the one term of most methods."""
-    return {"cross_entropy": soft_cross_entropy(logits, soft)}
+    return {"cross_entropy": soft_cross_entropy(seen.logits, seen.soft)}
+
+
+def symmetric_objective(forward: float, reverse: float) -> Objective:
+    """Return ``forward CE(label, p) + reverse CE(p, label)``.
+
+    Source: Wang et al. 2019; label probabilities from 1e-4 up, as in its code.
+    """
+
+    def symmetric(seen: Seen) -> dict[str, Tensor]:
+        backward = reverse_cross_entropy(seen.logits, seen.soft)
+        return {
+            "cross_entropy": forward * soft_cross_entropy(seen.logits, seen.soft),
+            "reverse": reverse * backward,
+        }
+
+    return symmetric

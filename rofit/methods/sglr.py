@@ -12,9 +12,13 @@ from torch import Tensor
 from rofit.attacks.pgd import PGD
 from rofit.knobs import knob
 from rofit.labels.self_guided import SelfGuided
-from rofit.losses import reverse_cross_entropy
 from rofit.methods import sgls
-from rofit.methods.method import Method, Objective, soft_label_objective
+from rofit.methods.method import (
+    Method,
+    Objective,
+    soft_label_objective,
+    symmetric_objective,
+)
 
 
 @dataclass(frozen=True)
@@ -39,18 +43,7 @@ def build(params: Params, *, attack: PGD, y: Tensor, n_classes: int) -> Method:
         clean_share=params.clean_share,
         start=params.start,
     )
-    return Method(labels, attack, _objective(params), params.attack_labels)
-
-
-def _objective(params: Params) -> Objective:
-    if params.objective == "ce":
-        return soft_label_objective
-
-    def symmetric(logits: Tensor, soft: Tensor) -> dict[str, Tensor]:
-        forward = soft_label_objective(logits, soft)["cross_entropy"]
-        return {
-            "cross_entropy": params.sce_forward * forward,
-            "reverse": params.sce_reverse * reverse_cross_entropy(logits, soft),
-        }
-
-    return symmetric
+    objective: Objective = soft_label_objective
+    if params.objective == "sce":
+        objective = symmetric_objective(params.sce_forward, params.sce_reverse)
+    return Method(labels, attack, objective, params.attack_labels)

@@ -54,7 +54,9 @@ def train_epoch(run: Training, stop: "Stop", report: "Report") -> list[Terms]:
     run.model.train()
     terms = []
     for batch in run.train.batches(spec, plan, begin=run.step):
-        start = plan.start(batch.step, spec.threat, batch.x.shape)
+        start = plan.start(
+            batch.step, spec.threat, batch.x.shape, kind=run.method.start
+        )
         terms.append(train_step(run, batch, onto(start, batch.x.device)))
         run.step += 1
         report.step(run.epoch, run.step, run.steps)
@@ -69,14 +71,16 @@ def train_step(run: Training, batch: Batch, start: Tensor) -> Terms:
     climbed = engine.attacked(method.attack)
     x_adv = method.maximise(climbed, batch.x, batch.y, batch.index, start)
 
+    clean = engine.predict(batch.x) if method.learns_clean else None
     logits = engine.predict(x_adv)
-    logits_clean = None
-    if method.labels.reads_clean:
+    read = clean.detach() if clean is not None else None
+    if method.labels.reads_clean and read is None:
         with torch.no_grad():  # in train mode: BatchNorm sees the clean batch as well
-            logits_clean = engine.predict(batch.x)
-    soft = method.labels.refine(batch.index, batch.y, logits.detach(), logits_clean)
+            read = engine.predict(batch.x)
+    soft = method.labels.refine(batch.index, batch.y, logits.detach(), read)
 
-    terms = {name: term.mean() for name, term in method.objective(logits, soft).items()}
+    found = method.terms(logits, clean, soft, batch.y)
+    terms = {name: term.mean() for name, term in found.items()}
     loss = torch.stack(list(terms.values())).sum()
     run.optimizer.zero_grad()
     loss.backward()

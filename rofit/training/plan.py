@@ -30,7 +30,14 @@ class EpochPlan:
         self.shifts = torch.randint(0, 2 * pad + 1, (n, 2), generator=crops)
         self.flips = torch.rand(n, generator=generator(seed, "flip", epoch)) < 0.5
 
-    def start(self, step: int, threat: ThreatModel, shape: torch.Size) -> Tensor:
-        """Return the attack's start of one step, (B, C, H, W) on the CPU."""
+    def start(
+        self, step: int, threat: ThreatModel, shape: torch.Size, kind: str = "ball"
+    ) -> Tensor:
+        """Return the attack's start of one step, (B, C, H, W) on the CPU.
+
+        Uniform in the ``ball``, or ``near`` the image: 0.001 N(0, 1), as TRADES begins.
+        """
         stream = generator(self.seed, "attack", self.epoch, step)
+        if kind == "near":
+            return 0.001 * torch.randn(shape, generator=stream)
         return geometry.start(threat, shape, stream)

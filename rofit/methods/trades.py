@@ -1,0 +1,39 @@
+"""TRADES: cross entropy on clean inputs, and a smooth prediction around them.
+
+Source: Zhang et al. 2019 and its code: the attack climbs on the
+divergence from the clean prediction, from 0.001 N(0, 1), in eval mode; gradients go
+through both predictions; the clean batch passes the network first. Its step (0.007
+inside 0.031) and schedule are fields of the run.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from rofit.attacks.pgd import PGD
+from rofit.knobs import Knobs, knob
+from rofit.labels.fixed import Smoothed
+from rofit.losses import divergence, soft_cross_entropy
+from rofit.methods.method import Method, Seen
+
+
+@dataclass(frozen=True)
+class Params(Knobs):
+    """The weight of robustness."""
+
+    beta: float = knob(6.0, "weight of the divergence (1 / lambda; TRADES)", low=0)
+
+
+def build(params: Params, *, attack: PGD, y: Tensor, n_classes: int) -> Method:
+    """Return min_w mean_i CE(y_i, f(x_i)) + beta max_delta KL(f(x_i) || f(x_i'))."""
+
+    def objective(seen: Seen) -> dict[str, Tensor]:
+        assert seen.clean is not None
+        return {
+            "cross_entropy": soft_cross_entropy(seen.clean, seen.soft),
+            "divergence": params.beta * divergence(seen.logits, seen.clean),
+        }
+
+    return Method(
+        Smoothed(n_classes), attack, objective, "prediction", "near", learns_clean=True
+    )
