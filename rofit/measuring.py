@@ -36,7 +36,7 @@ from rofit.session import Session
     "debug",
 )
 def eval_(session: Session, targets: tuple[str, ...], **asked: Any) -> int:
-    """Evaluate runs, or checkpoint files: attacks, and checks for masked gradients.
+    """Evaluate runs or checkpoint files, and check for masked gradients.
 
     What is there is not made again; what was interrupted goes on. [clean, pgd20,
     autoattack, of best and last]
