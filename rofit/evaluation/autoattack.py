@@ -169,7 +169,7 @@ class _Watched(nn.Module):
         """
         self.x, self.y, self.in_gradients = x, y, in_gradients
         self.found = x.clone()
-        self.left = torch.ones(len(x), dtype=torch.bool, device=x.device)
+        self.rows = torch.arange(len(x), device=x.device)  # of the images that are left
         with torch.no_grad():
             self.logits = self.network(x)
         try:
@@ -181,14 +181,19 @@ class _Watched(nn.Module):
         """Return logits (B, K)."""
         if len(x_adv) != len(self.x):
             return self.network(x_adv)
-        rows = self.left.nonzero().squeeze(1)
+        rows, judges = self.rows, torch.is_grad_enabled() == self.in_gradients
         if not len(rows):
             raise _AllFound
-        seen = self.network(x_adv[rows])
-        logits = self.logits.index_copy(0, rows, seen)
+        if len(rows) == len(x_adv):
+            logits = self.network(x_adv)
+            if judges:
+                self._judge(x_adv.detach(), logits.detach())
+        else:
+            seen = self.network(x_adv[rows])
+            logits = self.logits.index_copy(0, rows, seen)
+            if judges:
+                self._judge(x_adv.detach()[rows], seen.detach())
         self.logits = logits.detach()
-        if torch.is_grad_enabled() == self.in_gradients:
-            self._judge(rows, x_adv.detach()[rows], seen.detach())
         return logits
 
     def predicted(self, x_adv: Tensor) -> Tensor:
@@ -196,11 +201,14 @@ class _Watched(nn.Module):
         with torch.no_grad():
             return self(x_adv).argmax(dim=1)
 
-    def _judge(self, rows: Tensor, x_adv: Tensor, logits: Tensor) -> None:
-        wrong = logits.argmax(dim=1) != self.y[rows]
-        wrong &= inside(self.threat, self.x[rows], x_adv)
-        self.found[rows[wrong]] = x_adv[wrong]
-        self.left[rows[wrong]] = False
+    def _judge(self, x_adv: Tensor, logits: Tensor) -> None:
+        """Keep the images among those left that are predicted wrongly, in the ball."""
+        wrong = logits.argmax(dim=1) != self.y[self.rows]
+        if not wrong.any():
+            return
+        wrong &= inside(self.threat, self.x[self.rows], x_adv)
+        self.found[self.rows[wrong]] = x_adv[wrong]
+        self.rows = self.rows[~wrong]
 
 
 class _Draws:
