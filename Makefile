@@ -2,7 +2,7 @@
 # make test   environment with the development tools, the whole suite
 # make lint   ruff and mypy
 # make gpu DATA=cifar10-jpeg.tar.xz OUT=folder   all that wants a GPU, resumable
-# make gallery DATA=cifar10-jpeg.tar.xz   the pictures of the README, two hours
+# make gallery DATA=cifar10-jpeg.tar.xz   pictures and tables of the gallery, four hours
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -35,13 +35,15 @@ clean:
 
 # The pictures that the README shows; DATA is an archive of CIFAR-10's class folders.
 SHOWN = fig1_gradnorm fig2_label_assignment fig3_confidence fig4_memorization \
-	fig5_embedding fig7_iiw fig11_landscape fig12_calibration theorem1_information
+	fig5_embedding fig7_iiw fig10_strength fig11_landscape fig12_calibration \
+	table5_attacks theorem1_information
 gallery: $(VENV)/.installed
 	$(BIN)/rofit run $(SHOWN) --scale cpu --data $(DATA) --jobs 2 --out $(VENV)/gallery
 	cd $(VENV)/gallery/* && for name in $(SHOWN); do \
 		mkdir -p $(CURDIR)/figures/gallery/$$name && \
-		cp $$name/$$name.png $$name/claims.md $$name/manifest.json \
-			$(CURDIR)/figures/gallery/$$name/; done
+		cp $$name/claims.md $$name/manifest.json $(CURDIR)/figures/gallery/$$name/ && \
+		cp $$name/$$name.md $(CURDIR)/figures/gallery/$$name/ 2>/dev/null || \
+		cp $$name/$$name.png $(CURDIR)/figures/gallery/$$name/; done
 
 # What a GPU is for, in this order: its tests, its speed, the missing full-size runs (see
 # analyses/logs/README.md). With PY=python and an environment of its own, nothing is
