@@ -10,12 +10,12 @@ from rofit.attacks.geometry import into_ball
 from rofit.bench.timing import interleaved
 from rofit.evaluation import mill
 from rofit.evaluation.accuracy import CHUNK
+from rofit.evaluation.autoattack import NORMS
 from rofit.evaluation.cases import Case
 from rofit.evaluation.stages import make_stages
 from rofit.subject import Subject
 
 Row = dict[str, Any]
-_NAMES = {"linf": "Linf", "l2": "L2"}
 
 
 def library_rows(subject: Subject, *, n: int, rounds: int) -> list[Row]:
@@ -51,7 +51,7 @@ def library_rows(subject: Subject, *, n: int, rounds: int) -> list[Row]:
         from pyautoattack import AutoAttack
 
         kit = AutoAttack(
-            plain, norm=_NAMES[case.norm], eps=case.epsilon, seed=0, device=device
+            plain, norm=NORMS[case.norm], eps=case.epsilon, seed=0, device=device
         )
         x_adv, _ = kit.run_standard_evaluation(
             images.x.contiguous(), images.y, batch_size=CHUNK[device.type]

@@ -27,7 +27,7 @@ from rofit.seeding import generator, stream_seed
 from rofit.threat import ThreatModel
 
 ORDER = ("apgd-ce", "apgd-t", "fab-t", "square")
-_NORMS = {"linf": "Linf", "l2": "L2"}
+NORMS = {"linf": "Linf", "l2": "L2"}
 _STEPS = 100  # of APGD and FAB; FAB looks twice at each
 _FEWEST = 4  # classes that the targeted DLR loss is defined for
 
@@ -75,7 +75,7 @@ class _Adapter:
         self.case, self.network = case, network
         self.watched = _Watched(network, case.threat)
         self.kit = AutoAttack(
-            self.watched, norm=_NORMS[case.norm], eps=case.epsilon, version="standard"
+            self.watched, norm=NORMS[case.norm], eps=case.epsilon, version="standard"
         )
         silent = logging.Logger("silent")  # rofit has checks of its own
         silent.addHandler(logging.NullHandler())
