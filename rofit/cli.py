@@ -68,6 +68,8 @@ def reproduce_(
 
 @cli.command()
 @click.option("--method", help="Training method (rofit list).")
+@click.option("--labels", help="Method whose label rule is taken.")
+@click.option("--weights", help="Methods whose weight rules are taken: awp,swa.")
 @click.option("--dataset", help="Data set (rofit data).")
 @click.option("--recipe", help="Published training recipe.")
 @click.option("--spec", "file", type=Path, help="A spec.json to begin from.")

@@ -72,3 +72,25 @@ def divergence(logits: Tensor, origin: Tensor) -> Tensor:
     """
     log_p, log_q = F.log_softmax(origin, dim=1), F.log_softmax(logits, dim=1)
     return (log_p.exp() * (log_p - log_q)).sum(dim=1)
+
+
+def squared_distance(logits: Tensor, soft: Tensor) -> Tensor:
+    """Return ``mean_k (p_k - soft_k)^2`` for each example: (B, K), (B, K) -> (B,)."""
+    return (F.softmax(logits, dim=1) - soft).square().mean(dim=1)
+
+
+def ensemble_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Return ``CE(hard, p) + weight mean_k (p_k - soft_k)^2`` for each example.
+
+    Args:
+        logits: (B, K).
+        target: hard labels, soft labels and the weight side by side, (B, 2 K + 1).
+
+    Returns:
+        (B,), no reduction.
+
+    Source: Dong et al. 2022 (temporal ensembling), its released code.
+    """
+    k = logits.shape[1]
+    hard, soft, weight = target[:, :k], target[:, k : 2 * k], target[:, 2 * k]
+    return soft_cross_entropy(logits, hard) + weight * squared_distance(logits, soft)

@@ -19,3 +19,14 @@ def evaluating(model: nn.Module) -> Iterator[nn.Module]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+@contextmanager
+def keeping_statistics(model: nn.Module) -> Iterator[nn.Module]:
+    """Run the block, then put back every buffer: BatchNorm's running statistics."""
+    kept = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    try:
+        yield model
+    finally:
+        for buffer, before in kept:
+            buffer.copy_(before)

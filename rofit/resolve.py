@@ -8,8 +8,11 @@ from typing import Any
 
 from rofit.errors import unknown
 from rofit.knobs import knob_types, parse_value
-from rofit.methods import find_method, make_params
+from rofit.methods import find_kind, make_params
 from rofit.spec import RunSpec
+
+# Fields that decide which parameters there are: they are read first.
+_DECIDING = ("method", "labels_from", "weights_from")
 
 
 def resolve(spec: RunSpec) -> RunSpec:
@@ -18,8 +21,9 @@ def resolve(spec: RunSpec) -> RunSpec:
     Raises:
         UserError: no such method or parameter, or a value out of its range.
     """
-    default = asdict(make_params(spec.method, {}))
-    wanted = asdict(make_params(spec.method, dict(spec.method_params)))
+    kind = find_kind(spec)
+    default = asdict(make_params(kind, {}))
+    wanted = asdict(make_params(kind, dict(spec.method_params)))
     told = {key: value for key, value in wanted.items() if value != default[key]}
     return spec.replace(method_params=tuple(told.items()))
 
@@ -27,7 +31,7 @@ def resolve(spec: RunSpec) -> RunSpec:
 def described(spec: RunSpec) -> dict[str, Any]:
     """Return what spec.json holds: ids, every field, every parameter resolved."""
     ids = {"run_id": spec.run_id, "family_id": spec.family_id}
-    params = asdict(make_params(spec.method, dict(spec.method_params)))
+    params = asdict(make_params(find_kind(spec), dict(spec.method_params)))
     return ids | spec.as_dict() | {"method_params": params}
 
 
@@ -37,10 +41,15 @@ def override(spec: RunSpec, settings: dict[str, str]) -> RunSpec:
     Raises:
         UserError: a key that is neither, or a value that cannot be read.
     """
-    if "method" in settings:  # first: it decides which parameters there are
-        settings = dict(settings)
-        spec = spec.replace(method=settings.pop("method"), method_params=())
-    fields, params = knob_types(RunSpec), knob_types(find_method(spec.method).Params)
+    fields, settings = knob_types(RunSpec), dict(settings)
+    for key in _DECIDING:
+        if key in settings:
+            if key == "method":
+                spec = spec.replace(method_params=())
+            value = parse_value(key, settings.pop(key), fields[key])
+            spec = spec.replace(**{key: value})
+    kind = find_kind(spec)
+    params = knob_types(kind.Params)
     changes: dict[str, Any] = {}
     told = dict(spec.method_params)
     for key, text in settings.items():
@@ -50,7 +59,7 @@ def override(spec: RunSpec, settings: dict[str, str]) -> RunSpec:
             told[key] = parse_value(key, text, params[key])
         else:
             known = [*fields.keys() - {"method_params"}, *params]
-            raise unknown(f"field (of a run or of {spec.method})", key, known)
+            raise unknown(f"field (of a run or of {kind.name})", key, known)
     return resolve(spec.replace(**changes, method_params=tuple(told.items())))
 
 
@@ -61,13 +70,29 @@ def override_each(specs: list[RunSpec], settings: dict[str, str]) -> list[RunSpe
         UserError: a key that is neither a field nor a parameter of any of the methods,
             or a value that cannot be read.
     """
-    own = {s.method: set(knob_types(find_method(s.method).Params)) for s in specs}
-    somebodys = set().union(*own.values())
-    for_others = {spec.method: somebodys - own[spec.method] for spec in specs}
+    own = [set(knob_types(find_kind(spec).Params)) for spec in specs]
+    somebodys = set().union(*own)
     return [
         override(
-            spec,
-            {k: v for k, v in settings.items() if k not in for_others[spec.method]},
+            spec, {k: v for k, v in settings.items() if k in mine or k not in somebodys}
         )
-        for spec in specs
+        for spec, mine in zip(specs, own, strict=True)
     ]
+
+
+def teachers(spec: RunSpec) -> dict[str, tuple[RunSpec, str]]:
+    """Return the runs that *spec*'s method learns from, with the checkpoint of each.
+
+    They are like it in everything but the method: data, network, schedule and seed.
+    """
+    plain = spec.replace(method_params=(), labels_from="", weights_from=())
+    return {
+        name: (plain.replace(method=method), checkpoint)
+        for name, (method, checkpoint) in find_kind(spec).teachers.items()
+    }
+
+
+def all_teachers(specs: list[RunSpec]) -> list[RunSpec]:
+    """Return the runs that any of *specs* learns from, none twice."""
+    every = [each for spec in specs for each, _ in teachers(spec).values()]
+    return list(dict.fromkeys(every))

@@ -1,7 +1,7 @@
 """From a RunSpec to a trained network: the one place where names become objects."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -14,13 +14,13 @@ from rofit.environment import environment
 from rofit.errors import UserError
 from rofit.evaluation.accuracy import CHUNK
 from rofit.logs import keep_columns
-from rofit.methods import find_method, make_params
+from rofit.methods import Given, find_kind, make_params
 from rofit.parts import device_name, initial_model, load_data, split_of
 from rofit.progress import Report
-from rofit.resolve import described
+from rofit.resolve import described, teachers
 from rofit.seeding import numpy_rng
 from rofit.spec import RunSpec
-from rofit.store import RunFolder
+from rofit.store import RunFolder, RunStore
 from rofit.training import checkpoint
 from rofit.training.batches import DeviceImages
 from rofit.training.curves import LearningCurves
@@ -40,9 +40,12 @@ def build(
     engine: str = "eager",
     diagnostics: Iterable[str] = (),
     keep: frozenset[int] = frozenset(),
+    taught_by: Mapping[str, Path] | None = None,
 ) -> tuple[Training, pd.DataFrame]:
     """Return a training at its start, and a table of its training labels.
 
+    *taught_by* has the checkpoints of the method's teachers; a teacher without one has
+    the initial weights of its own run, which is enough for timing.
     The table has a row a training image: position in the published training part,
     given and true class, and whether the label was drawn anew.
     """
@@ -65,11 +68,21 @@ def build(
     labels["redrawn"] = labels.index.isin(noisy.flipped)
     train_images = DeviceImages(Images(parts.train.pixels, noisy.given), device)
     attack = make_attack(spec, spec.attack_steps, engine, bn=spec.attack_bn)
-    method = find_method(spec.method).build(
-        make_params(spec.method, dict(spec.method_params)),
-        attack=attack,
-        y=train_images.y,
-        n_classes=data.n_classes,
+    model = initial_model(spec, data).to(device)
+    taught_by = taught_by or {}
+    kind = find_kind(spec)
+    method = kind.build(
+        make_params(kind, dict(spec.method_params)),
+        Given(
+            attack=attack,
+            y=train_images.y,
+            n_classes=data.n_classes,
+            model=model,
+            teachers={
+                name: _teacher(teacher, data, device, taught_by.get(name))
+                for name, (teacher, _) in teachers(spec).items()
+            },
+        ),
     )
     curves = LearningCurves(
         train_images,
@@ -87,7 +100,6 @@ def build(
         seed=spec.seed,
     )
     watch = Watch({name: find_diagnostic(name)() for name in diagnostics})
-    model = initial_model(spec, data).to(device)
     view = view_maker(
         {"train": train_images} | curves.held_out,
         true=torch.tensor(noisy.true, device=device),
@@ -132,6 +144,7 @@ def run(
         engine=made,
         diagnostics=diagnostics,
         keep=keep,
+        taught_by=_checkpoints(spec, folder),
     )
     training.watch.require(needed, training.view(training))
     with folder.opened(described(spec)):
@@ -167,6 +180,37 @@ def run(
             folder.finish({"epochs": training.epoch, "best": training.best})
             keep_columns(folder)
     return done
+
+
+def _checkpoints(spec: RunSpec, folder: RunFolder) -> dict[str, Path]:
+    """Return the checkpoints of the run's teachers, found by id in the same store.
+
+    Raises:
+        UserError: a teacher's run is not done.
+    """
+    found = {}
+    for name, (teacher, which) in teachers(spec).items():
+        theirs = RunStore(folder.path.parent).folder(teacher.run_id)
+        if theirs.state != "done":
+            raise UserError(
+                f"{spec.method} learns from run {teacher.run_id} ({teacher.method}), "
+                f"which is {theirs.state} in {folder.path.parent}; train it first"
+            )
+        found[name] = theirs.checkpoints / f"{which}.pt"
+    return found
+
+
+def _teacher(
+    spec: RunSpec, data: Dataset, device: torch.device, path: Path | None
+) -> torch.nn.Module:
+    """Return a network in eval mode that is not trained any more."""
+    network = initial_model(spec, data).to(device).eval().requires_grad_(False)
+    if path is not None:
+        state = checkpoint.load(path, device)
+        if state is None:
+            raise UserError(f"the teacher's checkpoint {path} cannot be read")
+        network.load_state_dict(state["model"])
+    return network
 
 
 def _begin(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -21,27 +21,8 @@ from rofit.scales import find_scale
 from rofit.spec import RunSpec
 from rofit.store import RunStore, read_spec
 
-
-@dataclass(frozen=True)
-class Flags:
-    """The flags that run, reproduce and train share, as typed."""
-
-    scale: str | None = None
-    settings: tuple[str, ...] = ()
-    seeds: int | None = None
-    store: str | None = None
-    out: str | None = None
-    data: str | None = None
-    device: str = "auto"
-    engine: str = "auto"
-    jobs: int = 1
-    deterministic: bool = False
-    dry_run: bool = False
-    redraw: bool = False
-    max_minutes: float | None = None
-    as_json: bool = False
-    quiet: bool = False
-    debug: bool = False
+if TYPE_CHECKING:
+    from rofit.flags import Flags
 
 
 @dataclass
@@ -54,7 +35,7 @@ class Session:
         data: name, digest and description of the data set of ``--data``.
     """
 
-    flags: Flags
+    flags: "Flags"
     console: Console
     places: Places = field(init=False)
     settings: dict[str, str] = field(init=False)
@@ -116,6 +97,8 @@ class Session:
         dataset: str | None,
         recipe: str | None,
         file: Path | None,
+        labels: str | None = None,
+        weights: str | None = None,
     ) -> list[RunSpec]:
         """Return the runs that ``train`` was asked for, one a seed.
 
@@ -130,8 +113,10 @@ class Session:
             spec = find_scale(self.scale).apply(spec)
         if self.data:
             spec = spec.replace(dataset=self.data[0], dataset_digest=self.data[1])
-        named = {"method": method, "dataset": dataset}
+        named = {"method": method, "dataset": dataset, "labels_from": labels}
         spec = spec.replace(**{k: v for k, v in named.items() if v})
+        if weights:
+            spec = spec.replace(weights_from=tuple(weights.split(",")))
         spec = override(resolve(spec), self.settings)
         if self.flags.seeds is None:
             return [spec]
@@ -186,8 +171,13 @@ class Session:
         missing = [s for s in specs if self.store.folder(s.run_id).state != "done"]
         if not missing:
             return True
-        from rofit.jobs import TrainingJob, work_all  # imports torch
+        from rofit.jobs import TrainingJob, work_all  # these import torch
+        from rofit.resolve import all_teachers
 
+        first = all_teachers(missing)
+        if first and not self.train(first, diagnostics, ()):
+            return False
+        missing = [spec for spec in missing if spec not in first]
         jobs = [
             TrainingJob(
                 spec,

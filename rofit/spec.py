@@ -29,6 +29,8 @@ class RunSpec(Knobs):
 
     method: str = knob("pgd_at", "how a batch becomes a loss (rofit list)")
     method_params: Params = ()  # a mapping is taken as well
+    labels_from: str = knob("", "method whose label rule is taken, empty = its own")
+    weights_from: tuple[str, ...] = knob((), "methods whose weight rules are taken")
     dataset: str = knob("cifar10", "data set, or the name of an archive (--data)")
     dataset_digest: str = knob("", "content of a data set of class folders")
     train_size: int = knob(0, "training images, 0 = all that are left", low=0)

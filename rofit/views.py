@@ -28,8 +28,8 @@ def view_maker(
         return EpochView(
             spec=training.spec,
             epoch=training.epoch,
-            model=training.model,
-            network=training.engine.frozen,
+            model=training.evaluated,
+            network=training.engine.evaluated,
             attack=training.curves.evaluated_with,
             splits=splits,
             redrawn=redrawn,

@@ -8,8 +8,9 @@ from toy_problems import batch, linear_net
 
 from rofit.attacks.geometry import into_ball
 from rofit.attacks.pgd import PGD
-from rofit.methods import METHODS, make_params
+from rofit.methods import METHODS, Given, find_kind, make_params
 from rofit.seeding import generator
+from rofit.spec import RunSpec
 from rofit.threat import ThreatModel
 from rofit.training.plan import EpochPlan
 
@@ -20,8 +21,9 @@ ATTACK = PGD(THREAT, 5, 0.05)
 
 
 def _method(name, **settings):
-    params = make_params(name, settings)
-    return METHODS[name].build(params, attack=ATTACK, y=Y, n_classes=K)
+    kind = find_kind(RunSpec(method=name))
+    params = make_params(kind, settings)
+    return kind.build(params, Given(ATTACK, Y, K, linear_net(torch.zeros(1, 1))))
 
 
 def _logits(seed):
@@ -114,7 +116,7 @@ def test_trades_attacks_the_clean_prediction_and_no_label():
     net, index = linear_net(w), torch.arange(6)
     found = [
         METHODS["trades"]
-        .build(make_params("trades", {}), attack=ATTACK, y=y, n_classes=2)
+        .build(METHODS["trades"].Params(), Given(ATTACK, y, 2, net))
         .maximise(net, x, y, index, begin)
         for y in (torch.zeros(6, dtype=torch.int64), torch.ones(6, dtype=torch.int64))
     ]

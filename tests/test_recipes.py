@@ -4,9 +4,10 @@ from dataclasses import fields
 
 import pytest
 import torch
+from toy_problems import conv_net
 
 from rofit.attacks.pgd import PGD
-from rofit.methods import METHODS
+from rofit.methods import METHODS, Given
 from rofit.recipes import RECIPES
 from rofit.spec import RunSpec, epoch_at
 from rofit.training.schedules import learning_rate
@@ -36,12 +37,8 @@ def test_rice2020_drops_the_rate_after_100_and_150_epochs():
 def test_labels_are_refined_from_epoch_90_counted_from_1(method):
     spec = RECIPES["sgls"].apply(RunSpec(method=method))
     module = METHODS[method]
-    labels = module.build(
-        module.Params(),
-        attack=PGD(spec.threat, 0, 0.0),
-        y=torch.tensor([0, 1]),
-        n_classes=2,
-    ).labels
+    attack, y = PGD(spec.threat, 0, 0.0), torch.tensor([0, 1])
+    labels = module.build(module.Params(), Given(attack, y, 2, conv_net())).labels
     refined = []
     for epoch in range(1, spec.epochs + 1):
         labels.begin_epoch(epoch - 1, spec.epochs)

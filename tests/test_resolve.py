@@ -59,7 +59,6 @@ REFUSED = [
     ("pgd_at", {"r": 0.5}, "unknown parameter of pgd_at 'r'"),
     ("sglr", {"r": 1.5}, "r must be at least 0 and at most 1, got 1.5"),
     ("sglr", {"r": "half"}, "r must be float, got 'half'"),
-    ("sglr", {"objective": "kl"}, "unknown objective 'kl'.*known: ce, sce"),
     ("sgls", {"attack_labels": "soft"}, "unknown attack_labels 'soft'"),
     ("pgdat", {}, "unknown method 'pgdat'; did you mean pgd_at"),
 ]
@@ -81,8 +80,8 @@ def test_settings_are_read_by_the_type_of_their_field():
 
 def test_setting_of_a_parameter_keeps_the_others():
     spec = RunSpec(method="sglr", method_params=(("start", 0.3),))
-    spec = override(spec, {"r": "1/2", "objective": "sce", "lr": "0.05"})
-    wanted = {"start": 0.3, "r": 0.5, "objective": "sce"}
+    spec = override(spec, {"r": "1/2", "clean_share": "0", "lr": "0.05"})
+    wanted = {"start": 0.3, "r": 0.5, "clean_share": 0.0}
     assert dict(spec.method_params) == wanted and spec.lr == 0.05
 
 
@@ -95,7 +94,7 @@ def test_parameter_set_back_to_its_default_gives_the_default_run():
     ("settings", "message"),
     [
         ({"epsilom": "1"}, r"of sglr\) 'epsilom'; did you mean epsilon"),
-        ({"objectiv": "ce"}, r"of sglr\) 'objectiv'; did you mean objective"),
+        ({"clean_shar": "0"}, r"of sglr\) 'clean_shar'; did you mean clean_share"),
         ({"rho": "0.1"}, r"unknown field \(of a run or of sglr\) 'rho'"),
         ({"method_params": "r=1"}, "'method_params'"),
         ({"epochs": "ten"}, "epochs must be a whole number, got 'ten'"),

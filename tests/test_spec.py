@@ -51,7 +51,9 @@ GOLDEN = [
         "pgd_at-digits-8008cd06",
     ),
 ]
-OTHER = {  # another value for every field
+OTHER = {
+    "labels_from": "sglr",
+    "weights_from": ("awp",),  # another value for every field
     "method": "sgls",
     "method_params": (("start", 0.3),),
     "dataset": "svhn",

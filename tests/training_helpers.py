@@ -9,6 +9,7 @@ from rofit.data.digits import load_digits
 from rofit.losses import cross_entropy
 from rofit.models import build_model
 from rofit.progress import Report
+from rofit.resolve import all_teachers
 from rofit.store import RunStore
 from rofit.training import checkpoint
 from rofit.training.engine import Engine
@@ -31,7 +32,12 @@ class StopAfter(Report):
 
 
 def train(spec, root: Path, *, stop_after=None, **options):
-    """Train *spec* under *root*; return its folder and whether it is done."""
+    """Train *spec* under *root*; return its folder and whether it is done.
+
+    The runs that it learns from are trained before.
+    """
+    for teacher in all_teachers([spec]):
+        train(teacher, root)
     folder = RunStore(root / "runs").folder(spec.run_id)
     stop = Stop()
     report = Report() if stop_after is None else StopAfter(stop, stop_after)

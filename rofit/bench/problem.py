@@ -65,7 +65,7 @@ class Ours:
                 f"the bench trains on {len(self.run.train)} images; batch_size must "
                 f"not be more, got {spec.batch_size}"
             )
-        self.run.method.labels.begin_epoch(spec.epochs - 1, spec.epochs)
+        self.run.method.begin_epoch(spec.epochs - 1, spec.epochs)
         self.run.model.train()
         self.name = f"rofit {spec.precision} {engine}"
         self.made = engine
@@ -90,7 +90,12 @@ class Ours:
             )
             for batch in run.train.batches(run.spec, plan, begin=0):
                 if len(batch.y) == run.spec.batch_size:
-                    start = plan.start(batch.step, run.spec.threat, batch.x.shape)
+                    start = plan.start(
+                        batch.step,
+                        run.spec.threat,
+                        batch.x.shape,
+                        kind=run.method.start,
+                    )
                     yield batch, start.to(batch.x.device)
             epoch += 1
 

@@ -15,10 +15,11 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
+from rofit.labels.rule import LabelRule
 from rofit.spec import epoch_at
 
 
-class SelfGuided:
+class SelfGuided(LabelRule):
     """A label table (N, K), in use from a fraction of the run on.
 
     Source: SGLS, the authors' first release (alpha 0.9, c 0.2, r 1); ``r`` below 1 is
@@ -52,7 +53,7 @@ class SelfGuided:
         self.active = False
 
     @property
-    def reads_clean(self) -> bool:
+    def reads_clean(self) -> bool:  # type: ignore[override]
         """Whether ``refine`` needs the predictions on the clean inputs now."""
         return self.active and self.clean_share > 0
 

@@ -1,35 +1,27 @@
-"""Training methods: one file each, with Params (the source's defaults) and build()."""
+"""Training methods: one file each, with BRINGS, Params (the source's values), build().
 
+A file in this folder is a method: nothing else has to be told of it.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
 from rofit.errors import look_up, unknown
 from rofit.knobs import knob_types
-from rofit.methods import (
-    fast_at,
-    label_smoothing,
-    mart,
-    pgd_at,
-    sce,
-    sglr,
-    sgls,
-    standard,
-    trades,
-)
-from rofit.methods.method import Method
+from rofit.methods.compose import Kind, composed
+from rofit.methods.method import Given, Method
+from rofit.spec import RunSpec
 
-__all__ = ["METHODS", "Method", "find_method", "make_params"]
+__all__ = ["METHODS", "Given", "Kind", "Method", "find_kind", "find_method"]
+
+_PARTS = ("compose", "method")  # what methods are made with
 
 METHODS: dict[str, ModuleType] = {
-    "standard": standard,
-    "pgd_at": pgd_at,
-    "label_smoothing": label_smoothing,
-    "sgls": sgls,
-    "sglr": sglr,
-    "trades": trades,
-    "mart": mart,
-    "sce": sce,
-    "fast_at": fast_at,
+    found.name: import_module(f"{__name__}.{found.name}")
+    for found in iter_modules(__path__)
+    if found.name not in _PARTS
 }
 
 
@@ -42,14 +34,24 @@ def find_method(name: str) -> ModuleType:
     return look_up("method", name, METHODS)
 
 
-def make_params(name: str, settings: dict[str, Any]) -> Any:
-    """Return the method's Params with some settings changed.
+def find_kind(spec: RunSpec) -> Kind:
+    """Return the method of a run, with the parts that are taken from others.
 
     Raises:
-        UserError: no such method or parameter, or a value out of range.
+        UserError: no such method, or parts that do not go together.
     """
-    params = find_method(name).Params
+    labels = find_method(spec.labels_from) if spec.labels_from else None
+    weights = tuple(find_method(name) for name in spec.weights_from)
+    return composed(find_method(spec.method), labels, weights, METHODS)
+
+
+def make_params(kind: Kind, settings: dict[str, Any]) -> Any:
+    """Return the Params of a kind of method with some settings changed.
+
+    Raises:
+        UserError: no such parameter, or a value out of range.
+    """
     for key in settings:
-        if key not in knob_types(params):
-            raise unknown(f"parameter of {name}", key, knob_types(params))
-    return params(**settings)
+        if key not in knob_types(kind.Params):
+            raise unknown(f"parameter of {kind.name}", key, knob_types(kind.Params))
+    return kind.Params(**settings)

@@ -6,12 +6,11 @@ radius) from a uniform start.
 
 from dataclasses import dataclass, replace
 
-from torch import Tensor
-
-from rofit.attacks.pgd import PGD
 from rofit.knobs import Knobs, knob
 from rofit.labels.fixed import Smoothed
-from rofit.methods.method import Method, soft_label_objective
+from rofit.methods.method import Given, Method, soft_label_objective
+
+BRINGS = frozenset({"attack"})
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,8 @@ class Params(Knobs):
     reach: float = knob(1.25, "step over radius (Wong 2020)", low=0)
 
 
-def build(params: Params, *, attack: PGD, y: Tensor, n_classes: int) -> Method:
+def build(params: Params, given: Given) -> Method:
     """Return adversarial training on FGSM's examples from a random start."""
-    step = params.reach * attack.threat.epsilon
-    once = replace(attack, steps=1, step_size=step)
-    return Method(Smoothed(n_classes), once, soft_label_objective)
+    step = params.reach * given.attack.threat.epsilon
+    once = replace(given.attack, steps=1, step_size=step)
+    return Method(Smoothed(given.n_classes), once, soft_label_objective)

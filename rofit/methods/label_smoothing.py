@@ -6,12 +6,11 @@ paper compares with is not known to us: rho = 0.1 is ours.
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from rofit.attacks.pgd import PGD
 from rofit.knobs import Knobs, knob
 from rofit.labels.fixed import Smoothed
-from rofit.methods.method import ATTACK_LABELS, Method, soft_label_objective
+from rofit.methods.method import ATTACK_LABELS, Given, Method, soft_label_objective
+
+BRINGS = frozenset({"labels"})
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Params(Knobs):
     )
 
 
-def build(params: Params, *, attack: PGD, y: Tensor, n_classes: int) -> Method:
+def build(params: Params, given: Given) -> Method:
     """Return adversarial training on (1 - rho) y + rho / K."""
-    labels = Smoothed(n_classes, params.rho)
-    return Method(labels, attack, soft_label_objective, params.attack_labels)
+    labels = Smoothed(given.n_classes, params.rho)
+    return Method(labels, given.attack, soft_label_objective, params.attack_labels)

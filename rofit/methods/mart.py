@@ -11,11 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rofit.attacks.pgd import PGD
 from rofit.knobs import Knobs, knob
 from rofit.labels.fixed import Smoothed
 from rofit.losses import divergence, soft_cross_entropy
-from rofit.methods.method import Method, Seen
+from rofit.methods.method import Given, Method, Seen
+
+BRINGS = frozenset({"objective"})
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,12 @@ class Params(Knobs):
     beta: float = knob(5.0, "weight of the divergence (MART, ResNet-18)", low=0)
 
 
-def build(params: Params, *, attack: PGD, y: Tensor, n_classes: int) -> Method:
+def build(params: Params, given: Given) -> Method:
     """Return mean_i BCE(f(x_i'), y_i) + beta KL(f(x_i) || f(x_i')) (1 - f_y(x_i))."""
 
     def objective(seen: Seen) -> dict[str, Tensor]:
         assert seen.clean is not None
-        right = F.one_hot(seen.y, n_classes).bool()
+        right = F.one_hot(seen.y, given.n_classes).bool()
         p, p_adv = seen.clean.softmax(dim=1), seen.logits.softmax(dim=1)
         highest = p_adv.masked_fill(right, 0.0).amax(dim=1)
         unsure = 1.0000001 - p.masked_fill(~right, 0.0).sum(dim=1)
@@ -41,5 +42,9 @@ def build(params: Params, *, attack: PGD, y: Tensor, n_classes: int) -> Method:
         }
 
     return Method(
-        Smoothed(n_classes), attack, objective, start="near", learns_clean=True
+        Smoothed(given.n_classes),
+        given.attack,
+        objective,
+        start="near",
+        learns_clean=True,
     )

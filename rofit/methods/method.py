@@ -1,19 +1,35 @@
-"""A method is the min-max problem by its parts: labels, attack, objective."""
+"""A method is the min-max problem by its parts: labels, attack, objective, weights."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from rofit.attacks.pgd import PGD, Network
-from rofit.losses import (
-    cross_entropy,
-    divergence,
-    reverse_cross_entropy,
-    soft_cross_entropy,
-)
+from rofit.attacks.pgd import PGD, Loss, Network
+from rofit.labels.rule import LabelRule
+from rofit.losses import cross_entropy, divergence, soft_cross_entropy
+from rofit.weights.averages import Average
+from rofit.weights.perturbation import Perturbation
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a method is built for.
+
+    Attributes:
+        attack: PGD as the run's fields say.
+        y: given class of every training image (N,), on the training device.
+        n_classes: K.
+        model: the network in training, on its device.
+        teachers: networks in eval mode, by the names in the method's TEACHERS.
+    """
+
+    attack: PGD
+    y: Tensor
+    n_classes: int
+    model: nn.Module
+    teachers: Mapping[str, nn.Module] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,32 +52,8 @@ class Seen:
 
 # Terms by name, each (B,). The loss is the sum of the terms' means over the batch.
 Objective = Callable[[Seen], dict[str, Tensor]]
-
-
-class LabelRule(Protocol):
-    """Which distribution over classes each training image is trained on."""
-
-    @property
-    def reads_clean(self) -> bool:
-        """Whether ``refine`` needs the predictions on the clean inputs."""
-
-    def begin_epoch(self, epoch: int, epochs: int) -> None:
-        """Hear that an epoch begins (counted from 0)."""
-
-    def current(self, index: Tensor, y: Tensor) -> Tensor:
-        """Return the labels as they stand: (B,), (B,) -> (B, K)."""
-
-    def refine(
-        self, index: Tensor, y: Tensor, logits_adv: Tensor, logits_clean: Tensor | None
-    ) -> Tensor:
-        """Look at this step's predictions, then return the labels to train on."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint must keep."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take it back."""
-
+# Positions and given classes -> a loss of a method's own for the attack, its target.
+Inner = Callable[[Tensor, Tensor], tuple[Loss, Tensor]]
 
 # The attack maximises the cross entropy with the given classes or with the assigned
 # labels, or the divergence from the network's own prediction on the clean input.
@@ -71,7 +63,7 @@ TARGETS = (*ATTACK_LABELS, "prediction")
 
 @dataclass
 class Method:
-    """How a batch becomes a loss.
+    """How a batch becomes a step.
 
     Attributes:
         labels: assigns and refines the training labels.
@@ -80,6 +72,9 @@ class Method:
         attack_labels: what the attack moves away from, one of TARGETS.
         start: of the attack: ``ball`` (uniform in it), or ``near`` (0.001 N(0, 1)).
         learns_clean: whether the objective needs the clean inputs' logits as well.
+        inner: what the attack climbs on, where it is none of TARGETS.
+        perturbation: moves the weights before the gradient is taken.
+        average: of the weights; its network is the one that is evaluated.
     """
 
     labels: LabelRule
@@ -88,6 +83,15 @@ class Method:
     attack_labels: str = "given"
     start: str = "ball"
     learns_clean: bool = False
+    inner: Inner | None = None
+    perturbation: Perturbation | None = None
+    average: Average | None = None
+
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
+        """Tell the parts that an epoch begins (counted from 0)."""
+        self.labels.begin_epoch(epoch, epochs)
+        if self.perturbation:
+            self.perturbation.begin_epoch(epoch, epochs)
 
     def terms(
         self, logits: Tensor, clean: Tensor | None, soft: Tensor, y: Tensor
@@ -101,6 +105,8 @@ class Method:
         """Return the inputs to train on, (B, C, H, W): the inner maximisation."""
         if self.attack is None:
             return x
+        if self.inner is not None:
+            return self.attack(model, x, *self.inner(index, y), start)
         if self.attack_labels == "given":
             return self.attack(model, x, cross_entropy, y, start)
         if self.attack_labels == "prediction":
@@ -114,19 +120,3 @@ class Method:
 def soft_label_objective(seen: Seen) -> dict[str, Tensor]:
     """Return the cross entropy with the labels, the one term of most methods."""
     return {"cross_entropy": soft_cross_entropy(seen.logits, seen.soft)}
-
-
-def symmetric_objective(forward: float, reverse: float) -> Objective:
-    """Return ``forward CE(label, p) + reverse CE(p, label)``.
-
-    Source: Wang et al. 2019; label probabilities from 1e-4 up, as in its code.
-    """
-
-    def symmetric(seen: Seen) -> dict[str, Tensor]:
-        backward = reverse_cross_entropy(seen.logits, seen.soft)
-        return {
-            "cross_entropy": forward * soft_cross_entropy(seen.logits, seen.soft),
-            "reverse": reverse * backward,
-        }
-
-    return symmetric

@@ -6,12 +6,11 @@ defaults.
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from rofit.attacks.pgd import PGD
 from rofit.knobs import Knobs
 from rofit.labels.fixed import Smoothed
-from rofit.methods.method import Method, soft_label_objective
+from rofit.methods.method import Given, Method, soft_label_objective
+
+BRINGS: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -19,6 +18,6 @@ class Params(Knobs):
     """Nothing to set: attack and schedule are fields of the run."""
 
 
-def build(params: Params, *, attack: PGD, y: Tensor, n_classes: int) -> Method:
+def build(params: Params, given: Given) -> Method:
     """Return min_w mean_i max_delta CE(y_i, f(x_i + delta; w))."""
-    return Method(Smoothed(n_classes), attack, soft_label_objective)
+    return Method(Smoothed(given.n_classes), given.attack, soft_label_objective)

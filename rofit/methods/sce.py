@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from rofit.attacks.pgd import PGD
 from rofit.knobs import Knobs, knob
 from rofit.labels.fixed import Smoothed
-from rofit.methods.method import Method, symmetric_objective
+from rofit.losses import reverse_cross_entropy, soft_cross_entropy
+from rofit.methods.method import Given, Method, Seen
+
+BRINGS = frozenset({"objective"})
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,15 @@ class Params(Knobs):
     sce_reverse: float = knob(1.0, "weight of CE(p, label) (Wang 2019)", low=0)
 
 
-def build(params: Params, *, attack: PGD, y: Tensor, n_classes: int) -> Method:
+def build(params: Params, given: Given) -> Method:
     """Return adversarial training on a CE(y, f(x')) + b CE(f(x'), y)."""
-    objective = symmetric_objective(params.sce_forward, params.sce_reverse)
-    return Method(Smoothed(n_classes), attack, objective)
+
+    def objective(seen: Seen) -> dict[str, Tensor]:
+        forward = soft_cross_entropy(seen.logits, seen.soft)
+        reverse = reverse_cross_entropy(seen.logits, seen.soft)
+        return {
+            "cross_entropy": params.sce_forward * forward,
+            "reverse": params.sce_reverse * reverse,
+        }
+
+    return Method(Smoothed(given.n_classes), given.attack, objective)

@@ -7,17 +7,16 @@ prediction, both in train mode. The table is updated first, then trained on, in 
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from rofit.attacks.pgd import PGD
 from rofit.knobs import Knobs, knob
 from rofit.labels.self_guided import SelfGuided
-from rofit.methods.method import ATTACK_LABELS, Method, soft_label_objective
+from rofit.methods.method import ATTACK_LABELS, Given, Method, soft_label_objective
+
+BRINGS = frozenset({"labels"})
 
 
 @dataclass(frozen=True)
-class Params(Knobs):
-    """Settings of SGLS: the source's values."""
+class Labels(Knobs):
+    """Settings of the label table: the source's values."""
 
     label_momentum: float = knob(
         0.9, "of the moving average of predictions (SGLS)", low=0, high=1
@@ -29,19 +28,30 @@ class Params(Knobs):
     start: float = knob(
         0.445, "fraction of the run trained on given labels (SGLS)", low=0, high=1
     )
+
+
+@dataclass(frozen=True)
+class Params(Labels):
+    """The same, and what the attack looks at."""
+
     attack_labels: str = knob(
         "given", "labels whose loss the attack maximises (SGLS)", choices=ATTACK_LABELS
     )
 
 
-def build(params: Params, *, attack: PGD, y: Tensor, n_classes: int) -> Method:
+def build(params: Params, given: Given) -> Method:
     """Return adversarial training on the label table (r = 1: nothing of y is kept)."""
-    labels = SelfGuided(
-        y,
-        n_classes,
-        r=1.0,
+    labels = label_table(params, given, r=1.0)
+    return Method(labels, given.attack, soft_label_objective, params.attack_labels)
+
+
+def label_table(params: Labels, given: Given, *, r: float) -> SelfGuided:
+    """Return the labels r p + (1 - r) y, p the table."""
+    return SelfGuided(
+        given.y,
+        given.n_classes,
+        r=r,
         momentum=params.label_momentum,
         clean_share=params.clean_share,
         start=params.start,
     )
-    return Method(labels, attack, soft_label_objective, params.attack_labels)

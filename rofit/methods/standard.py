@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from rofit.attacks.pgd import PGD
 from rofit.knobs import Knobs
 from rofit.labels.fixed import Smoothed
-from rofit.methods.method import Method, soft_label_objective
+from rofit.methods.method import Given, Method, soft_label_objective
+
+BRINGS = frozenset({"attack"})
 
 
 @dataclass(frozen=True)
@@ -15,6 +14,6 @@ class Params(Knobs):
     """Nothing to set."""
 
 
-def build(params: Params, *, attack: PGD, y: Tensor, n_classes: int) -> Method:
+def build(params: Params, given: Given) -> Method:
     """Return empirical risk minimisation; the attack is left to the evaluation."""
-    return Method(Smoothed(n_classes), None, soft_label_objective)
+    return Method(Smoothed(given.n_classes), None, soft_label_objective)

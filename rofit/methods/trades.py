@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from rofit.attacks.pgd import PGD
 from rofit.knobs import Knobs, knob
 from rofit.labels.fixed import Smoothed
 from rofit.losses import divergence, soft_cross_entropy
-from rofit.methods.method import Method, Seen
+from rofit.methods.method import Given, Method, Seen
+
+BRINGS = frozenset({"objective"})
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Params(Knobs):
     beta: float = knob(6.0, "weight of the divergence (1 / lambda; TRADES)", low=0)
 
 
-def build(params: Params, *, attack: PGD, y: Tensor, n_classes: int) -> Method:
+def build(params: Params, given: Given) -> Method:
     """Return min_w mean_i CE(y_i, f(x_i)) + beta max_delta KL(f(x_i) || f(x_i'))."""
 
     def objective(seen: Seen) -> dict[str, Tensor]:
@@ -35,5 +36,10 @@ def build(params: Params, *, attack: PGD, y: Tensor, n_classes: int) -> Method:
         }
 
     return Method(
-        Smoothed(n_classes), attack, objective, "prediction", "near", learns_clean=True
+        Smoothed(given.n_classes),
+        given.attack,
+        objective,
+        attack_labels="prediction",
+        start="near",
+        learns_clean=True,
     )

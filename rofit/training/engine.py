@@ -6,7 +6,7 @@ through its twin in eval mode, which has nothing to be trained.
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from rofit.attacks.compiled import CompiledPGD, why_not
@@ -26,16 +26,27 @@ class Engine:
     """The passes of one network: training mode, and eval mode on a twin.
 
     Attributes:
-        frozen: the network in eval mode, in the run's precision, for evaluation and
-            attack; follows the model after `follow`.
+        frozen: the network in eval mode, in the run's precision, for the attack;
+            follows the model after `follow`.
+        evaluated: the same, or that of the averaged weights if the method has them;
+            follows those after `follow_average`.
     """
 
-    def __init__(self, model: Classifier, precision: str) -> None:
-        """Take *model*, on its device, and a precision (a field of RunSpec)."""
+    def __init__(
+        self, model: Classifier, precision: str, average: nn.Module | None = None
+    ) -> None:
+        """Take *model*, on its device, and a precision (a field of RunSpec).
+
+        *average* has the averaged weights, if they are what is evaluated.
+        """
         self.model = model
         self.dtype = torch.bfloat16 if precision == "bf16" else None
         self._twin = Twin(model, self.dtype or next(model.parameters()).dtype)
-        self.frozen = self._twin.network
+        self.frozen = self.evaluated = self._twin.network
+        self._average: Twin | None = None
+        if average is not None:
+            self._average = Twin(average, self.dtype or next(model.parameters()).dtype)
+            self.evaluated = self._average.network
 
     def predict(self, x: Tensor) -> Tensor:
         """Return logits (B, K) of the model in its own mode, with gradients."""
@@ -50,6 +61,11 @@ class Engine:
     def follow(self) -> None:
         """Bring the twin to the model's weights, after every change of them."""
         self._twin.refresh()
+
+    def follow_average(self) -> None:
+        """Bring the other twin to the averaged weights."""
+        if self._average:
+            self._average.refresh()
 
 
 def find_engine(name: str, spec: RunSpec, device: torch.device) -> tuple[str, str]:

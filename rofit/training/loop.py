@@ -49,7 +49,7 @@ def train_epoch(run: Training, stop: "Stop", report: "Report") -> list[Terms]:
     spec = run.spec
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate(spec, run.epoch)
-    run.method.labels.begin_epoch(run.epoch, spec.epochs)
+    run.method.begin_epoch(run.epoch, spec.epochs)
     plan = EpochPlan(spec.seed, run.epoch, len(run.train), pad=spec.crop_pad)
     run.model.train()
     terms = []
@@ -68,27 +68,45 @@ def train_epoch(run: Training, stop: "Stop", report: "Report") -> list[Terms]:
 def train_step(run: Training, batch: Batch, start: Tensor) -> Terms:
     """Make one step of descent on the method's loss; return its terms, unread."""
     model, method, engine = run.model, run.method, run.engine
+    x, y, index = batch.x, batch.y, batch.index
+    method.labels.prepare(engine.frozen, x, y, index, run.progress)
     climbed = engine.attacked(method.attack)
-    x_adv = method.maximise(climbed, batch.x, batch.y, batch.index, start)
+    x_adv = method.maximise(climbed, x, y, index, start)
+    method.labels.attacked(x_adv, index)
+    if method.perturbation:
+        method.perturbation.add(lambda: losses(run, x, x_adv, y, index))
 
-    clean = engine.predict(batch.x) if method.learns_clean else None
+    clean = engine.predict(x) if method.learns_clean else None
     logits = engine.predict(x_adv)
     read = clean.detach() if clean is not None else None
     if method.labels.reads_clean and read is None:
         with torch.no_grad():  # in train mode: BatchNorm sees the clean batch as well
-            read = engine.predict(batch.x)
-    soft = method.labels.refine(batch.index, batch.y, logits.detach(), read)
+            read = engine.predict(x)
+    soft = method.labels.refine(index, y, logits.detach(), read)
 
-    found = method.terms(logits, clean, soft, batch.y)
+    found = method.terms(logits, clean, soft, y)
     terms = {name: term.mean() for name, term in found.items()}
     loss = torch.stack(list(terms.values())).sum()
     run.optimizer.zero_grad()
     loss.backward()
-    run.curves.see(logits.detach(), batch.y)
-    run.watch.see(model, logits.detach(), batch.y, soft, loss.detach())
+    run.curves.see(logits.detach(), y)
+    run.watch.see(model, logits.detach(), y, soft, loss.detach())
     run.optimizer.step()
+    if method.perturbation:
+        method.perturbation.remove()
+    method.labels.after_step()
+    if method.average:
+        method.average.after_step(model)
     engine.follow()
     return {name: term.detach() for name, term in terms.items()}
+
+
+def losses(run: Training, x: Tensor, x_adv: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    """Return the objective of each example at the weights as they are, (B,)."""
+    clean = run.engine.predict(x) if run.method.learns_clean else None
+    soft = run.method.labels.current(index, y)
+    terms = run.method.terms(run.engine.predict(x_adv), clean, soft, y)
+    return torch.stack(list(terms.values())).sum(dim=0)
 
 
 def check_finite(seen: list[Terms], *, epoch: int, first_step: int) -> None:
@@ -111,8 +129,13 @@ def check_finite(seen: list[Terms], *, epoch: int, first_step: int) -> None:
 def finish_epoch(run: Training, folder: "RunFolder", report: "Report") -> None:
     """Evaluate, keep the rows, and keep the weights where they are the best so far."""
     lr = learning_rate(run.spec, run.epoch)
+    if run.method.average:
+        run.method.average.after_epoch(
+            run.model, run.epoch, run.spec.epochs, run.clean_batches
+        )
+        run.engine.follow_average()
     run.epoch, run.step = run.epoch + 1, 0
-    rows = run.curves.rows(run.engine.frozen) + run.watch.rows()
+    rows = run.curves.rows(run.engine.evaluated) + run.watch.rows()
     looked, samples = run.watch.look(run.view(run))
     for name, columns in samples.items():
         plain = {key: column.cpu().numpy() for key, column in columns.items()}

@@ -1,16 +1,18 @@
 """One training: its parts, how far it is, and what a checkpoint keeps of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor, nn
 
 from rofit.models.classifier import Classifier
 from rofit.spec import RunSpec
 from rofit.training.batches import DeviceImages
 from rofit.training.curves import LearningCurves
 from rofit.training.engine import Engine
+from rofit.training.plan import EpochPlan
 
 if TYPE_CHECKING:
     from rofit.diagnostics import Watch
@@ -44,7 +46,10 @@ class Training:
 
     def __post_init__(self) -> None:
         """Make engine and optimizer: SGD, weight decay on all parameters."""
-        self.engine = Engine(self.model, self.spec.precision)
+        average = self.method.average
+        self.engine = Engine(
+            self.model, self.spec.precision, average.network if average else None
+        )
         self.optimizer = torch.optim.SGD(
             self.model.parameters(),
             lr=self.spec.lr,
@@ -58,22 +63,51 @@ class Training:
         """Steps of an epoch, the last batch being shorter where it must."""
         return -(-len(self.train) // self.spec.batch_size)
 
+    @property
+    def progress(self) -> float:
+        """Share of the run's steps that are done, in [0, 1)."""
+        return (self.epoch + self.step / self.steps) / self.spec.epochs
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network that is evaluated: the average of the weights, if there is one.
+
+        fp32; `engine.evaluated` is the same in the run's precision.
+        """
+        average = self.method.average
+        return average.network if average else self.model
+
+    def clean_batches(self) -> Iterator[Tensor]:
+        """Yield the epoch's inputs (B, C, H, W) as augmented in training, no attack."""
+        n, pad = len(self.train), self.spec.crop_pad
+        plan = EpochPlan(self.spec.seed, self.epoch, n, pad=pad)
+        for batch in self.train.batches(self.spec, plan, begin=0):
+            yield batch.x
+
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs, tensors and plain values only."""
-        return self.weights() | {
+        average = self.method.average
+        averaged = {
+            "trained": self.model.state_dict(),
+            "average": average.state_dict(),
+        } if average else {}  # fmt: skip
+        return self.weights() | averaged | {
             "step": self.step,
             "optimizer": self.optimizer.state_dict(),
             "curves": self.curves.state_dict(),
             "watch": self.watch.state_dict(),
-        }
+        }  # fmt: skip
 
     def weights(self) -> dict[str, Any]:
-        """Return what an evaluation needs: network, labels, epoch and best score."""
+        """Return what an evaluation needs: network, labels, epoch and best score.
+
+        ``model`` is the network that is evaluated.
+        """
         return {
             "spec": self.spec.as_dict(),
             "epoch": self.epoch,
             "best": self.best,
-            "model": self.model.state_dict(),
+            "model": self.evaluated.state_dict(),
             "labels": self.method.labels.state_dict(),
         }
 
@@ -81,8 +115,12 @@ class Training:
         """Take a state back: the run goes on as if it had never stopped."""
         self.epoch, self.step = state["epoch"], state["step"]
         self.best = dict(state["best"])
-        self.model.load_state_dict(state["model"])
+        self.evaluated.load_state_dict(state["model"])
+        if self.method.average:
+            self.model.load_state_dict(state["trained"])
+            self.method.average.load_state_dict(state["average"])
         self.engine.follow()
+        self.engine.follow_average()
         self.optimizer.load_state_dict(state["optimizer"])
         self.method.labels.load_state_dict(state["labels"])
         self.curves.load_state_dict(state["curves"])

@@ -1,0 +1,40 @@
+"""Labels from frozen teachers that look at the adversarial inputs: distillation."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rofit.labels.table import Tabled
+
+
+class Distilled(Tabled):
+    """A weighted mean of teachers' predictions at a temperature.
+
+    A cross entropy is linear in its label, so the weighted sum of the teachers' cross
+    entropies is their total weight times that of this one label.
+
+    Source: Chen et al. 2021, its released code.
+    """
+
+    def __init__(
+        self,
+        y: Tensor,
+        n_classes: int,
+        teachers: list[tuple[nn.Module, float]],
+        temperature: float,
+    ) -> None:
+        """Take teachers in eval mode, each with its weight; a temperature above 0."""
+        super().__init__(y, n_classes)
+        self.teachers, self.temperature = teachers, temperature
+
+    def attacked(self, x_adv: Tensor, index: Tensor) -> None:
+        """Ask the teachers about the adversarial inputs."""
+        total = sum(weight for _, weight in self.teachers)
+        if not total:
+            return
+        soft = torch.zeros_like(self.table[index])
+        for network, weight in self.teachers:
+            with torch.no_grad():
+                p = F.softmax(network(x_adv) / self.temperature, dim=1)
+            soft += weight / total * p
+        self.table[index] = soft

@@ -1,0 +1,64 @@
+"""What a label rule is asked in the course of a step, and its answers by default."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class LabelRule:
+    """Which distribution over classes each training image is trained on.
+
+    A step asks in this order: `prepare`, the attack, `attacked`, `refine`, the
+    optimizer's step, `after_step`. A rule overrides what it needs; `current` it must.
+
+    Attributes:
+        reads_clean: whether `refine` needs the predictions on the clean inputs.
+    """
+
+    reads_clean: bool = False
+
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
+        """Hear that an epoch begins (counted from 0)."""
+
+    def prepare(
+        self, network: nn.Module, x: Tensor, y: Tensor, index: Tensor, progress: float
+    ) -> None:
+        """Look at the clean inputs before the attack.
+
+        Args:
+            network: the one in training, in eval mode.
+            x: clean inputs (B, C, H, W), augmented.
+            y: given classes (B,).
+            index: positions in the training set (B,), without repetition.
+            progress: share of the run's steps that are done, in [0, 1).
+        """
+
+    def attacked(self, x_adv: Tensor, index: Tensor) -> None:
+        """Look at the inputs that the attack found, (B, C, H, W)."""
+
+    def current(self, index: Tensor, y: Tensor) -> Tensor:
+        """Return the labels as they stand, (B, K), each row summing to one."""
+        raise NotImplementedError
+
+    def refine(
+        self, index: Tensor, y: Tensor, logits_adv: Tensor, logits_clean: Tensor | None
+    ) -> Tensor:
+        """Look at this step's predictions, then return the labels to train on.
+
+        Args:
+            index: positions in the training set (B,), without repetition.
+            y: given classes (B,).
+            logits_adv: (B, K) on the adversarial inputs, train mode, detached.
+            logits_clean: (B, K) on the clean inputs, train mode, where read.
+        """
+        return self.current(index, y)
+
+    def after_step(self) -> None:
+        """Hear that the network's weights have moved."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint must keep."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take it back."""

@@ -1,0 +1,29 @@
+"""ADR at adversarially perturbed weights.
+
+Source: Wu et al. 2024 and its code: temperature 2.5 to 1.5, share 0.7 to 0.85, gamma
+0.005. Differs: the perturbation is AWP's own (there, of every tensor, taken off before
+the optimizer's step).
+"""
+
+from dataclasses import dataclass, replace
+
+from rofit.knobs import knob
+from rofit.methods import adr, awp
+from rofit.methods.method import Given, Method
+
+BRINGS = frozenset({"labels", "perturbation"})
+
+
+@dataclass(frozen=True)
+class Params(adr.Params, awp.Params):
+    """The settings of both, as ADR's code has them together."""
+
+    adr_cool: float = knob(1.5, "temperature at last (ADR with AWP)", low=0.01)
+    adr_last: float = knob(0.85, "teacher's share at last (ADR)", low=0, high=1)
+    awp_gamma: float = knob(0.005, "perturbation over the weights' norm (ADR)", low=0)
+
+
+def build(params: Params, given: Given) -> Method:
+    """Return ADR's objective at w + v, where v makes it worse."""
+    moved = awp.build(params, given).perturbation
+    return replace(adr.build(params, given), perturbation=moved)

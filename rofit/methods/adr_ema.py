@@ -1,0 +1,22 @@
+"""ADR, evaluated at the moving average of the weights.
+
+Source: Wu et al. 2024 and its code, where it is called WA.
+"""
+
+from dataclasses import dataclass, replace
+
+from rofit.methods import adr, weight_ema
+from rofit.methods.method import Given, Method
+
+BRINGS = frozenset({"labels", "average"})
+
+
+@dataclass(frozen=True)
+class Params(adr.Params, weight_ema.Params):
+    """The settings of both."""
+
+
+def build(params: Params, given: Given) -> Method:
+    """Return ADR whose evaluated weights are its teacher's."""
+    average = weight_ema.build(params, given).average
+    return replace(adr.build(params, given), average=average)

@@ -1,0 +1,22 @@
+"""ADR at adversarially perturbed weights, evaluated at their moving average.
+
+Source: Wu et al. 2024 and its code; what differs is told in `adr_awp`.
+"""
+
+from dataclasses import dataclass, replace
+
+from rofit.methods import adr_awp, weight_ema
+from rofit.methods.method import Given, Method
+
+BRINGS = frozenset({"labels", "perturbation", "average"})
+
+
+@dataclass(frozen=True)
+class Params(adr_awp.Params, weight_ema.Params):
+    """The settings of all three."""
+
+
+def build(params: Params, given: Given) -> Method:
+    """Return ADR with AWP whose evaluated weights are its teacher's."""
+    average = weight_ema.build(params, given).average
+    return replace(adr_awp.build(params, given), average=average)

@@ -1,0 +1,139 @@
+"""Methods put together from others' parts: an objective, label rule, weight rules.
+
+A label rule or a weight rule is taken from the method that is nothing else: the labels
+of ``sglr``, the perturbation of ``awp``. What each method brings besides adversarial
+training on given labels, its BRINGS says.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, make_dataclass, replace
+from types import ModuleType
+from typing import Any
+
+from rofit.errors import UserError
+from rofit.methods.method import Given, Method
+
+# Parts that are weight rules, as an error calls them.
+_PHRASE = {
+    "perturbation": "a perturbation of the weights",
+    "average": "an average of the weights, and one network is evaluated",
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A method that can be built, as its module or several make it.
+
+    Attributes:
+        name: what an error calls it.
+        Params: dataclass of its settings.
+        build: makes it of settings and of what it is built for.
+        teachers: networks it learns from: name -> (method, checkpoint).
+    """
+
+    name: str
+    Params: type
+    build: Callable[[Any, Given], Method]
+    teachers: Mapping[str, tuple[str, str]]
+
+
+def kind_of(module: ModuleType) -> Kind:
+    """Return the method of a module as it is."""
+    name = module.__name__.rpartition(".")[2]
+    teachers = getattr(module, "TEACHERS", {})
+    return Kind(name, module.Params, module.build, teachers)
+
+
+def composed(
+    base: ModuleType,
+    labels: ModuleType | None,
+    weights: tuple[ModuleType, ...],
+    methods: Mapping[str, ModuleType],
+) -> Kind:
+    """Return *base* with another's labels and others' weight rules.
+
+    Raises:
+        UserError: a part that is not there, that *base* has already, or that is given
+            twice.
+    """
+    kind = kind_of(base)
+    if labels is None and not weights:
+        return kind
+    donors = list(weights)
+    if labels is not None:
+        _check_labels(base, labels, methods)
+        donors.append(labels)
+    _check_weights(base, weights, methods)
+
+    def build(params: Any, given: Given) -> Method:
+        made = base.build(params, given)
+        if labels is not None:
+            made = _with_labels(made, labels, params, given)
+        for each in weights:
+            part = _part(each)
+            made = replace(made, **{part: getattr(each.build(params, given), part)})
+        return made
+
+    name = "+".join([kind.name, *(kind_of(each).name for each in donors)])
+    bases = tuple(each.Params for each in (base, *donors))
+    params = make_dataclass("Params", [], bases=bases, frozen=True)
+    return Kind(name, params, build, kind.teachers)
+
+
+def _with_labels(made: Method, labels: ModuleType, params: Any, given: Given) -> Method:
+    """Return *made* on another's labels, which its attack climbs on if it does."""
+    theirs = labels.build(params, given)
+    if made.attack_labels == "given" and made.inner is None:
+        return replace(made, labels=theirs.labels, attack_labels=theirs.attack_labels)
+    if theirs.attack_labels != labels.Params().attack_labels:
+        raise UserError(
+            "attack_labels chooses the labels of an attack on cross entropy; this "
+            "method's attack climbs on something else: leave it out"
+        )
+    return replace(made, labels=theirs.labels)
+
+
+def _check_labels(
+    base: ModuleType, labels: ModuleType, methods: Mapping[str, ModuleType]
+) -> None:
+    mine, theirs = kind_of(base).name, kind_of(labels).name
+    if labels.BRINGS != {"labels"}:
+        there = [name for name, each in methods.items() if each.BRINGS == {"labels"}]
+        raise UserError(
+            f"labels can be taken from {', '.join(there)}, which are label rules and "
+            f"nothing else; {theirs} is not"
+        )
+    if "labels" in base.BRINGS:
+        raise UserError(
+            f"{mine} assigns labels of its own, which those of {theirs} would replace; "
+            f"begin from another method, or leave {theirs} out"
+        )
+
+
+def _check_weights(
+    base: ModuleType, weights: tuple[ModuleType, ...], methods: Mapping[str, ModuleType]
+) -> None:
+    whose = {part: kind_of(base).name for part in base.BRINGS}
+    for each in weights:
+        name = kind_of(each).name
+        if not _is_weight_rule(each):
+            there = [n for n, m in methods.items() if _is_weight_rule(m)]
+            raise UserError(
+                f"weight rules can be taken from {', '.join(there)}, which are that "
+                f"and nothing else; {name} is not"
+            )
+        part = _part(each)
+        if part in whose:
+            raise UserError(
+                f"{whose[part]} and {name} both bring {_PHRASE[part]}; give one"
+            )
+        whose[part] = name
+
+
+def _is_weight_rule(module: ModuleType) -> bool:
+    return len(module.BRINGS) == 1 and _part(module) in _PHRASE
+
+
+def _part(module: ModuleType) -> str:
+    (part,) = module.BRINGS
+    return str(part)

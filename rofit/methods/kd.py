@@ -1,0 +1,52 @@
+"""KD: self-distillation from a standard and an adversarial twin of the same network.
+
+Source: Chen et al. 2021 and its code: T 2, weights 0.3 for the given label, 0.1 for the
+standard and 0.6 for the adversarial teacher; all see the adversarial input; the attack
+maximises the cross entropy with the given label. Differs: the standard teacher is the
+last checkpoint of its run (there, its best on clean images), and the learning rate is
+the run's.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from rofit.knobs import Knobs, knob
+from rofit.labels.distilled import Distilled
+from rofit.losses import cross_entropy, soft_cross_entropy
+from rofit.methods.method import Given, Method, Seen
+
+BRINGS = frozenset({"labels", "objective"})
+# Runs that must be there: the method of each, and which of its checkpoints teaches.
+TEACHERS = {"clean": ("standard", "last"), "robust": ("pgd_at", "best")}
+
+
+@dataclass(frozen=True)
+class Params(Knobs):
+    """Temperature and the three weights."""
+
+    kd_temperature: float = knob(2.0, "of all predictions (Chen 2021)", low=0.01)
+    kd_given: float = knob(0.3, "weight of the given label (Chen 2021)", low=0)
+    kd_clean: float = knob(0.1, "weight of the standard teacher (Chen 2021)", low=0)
+    kd_robust: float = knob(0.6, "weight of the robust teacher (Chen 2021)", low=0)
+
+
+def build(params: Params, given: Given) -> Method:
+    """Return a CE(y, f(x')) + T^2 sum_j b_j CE(t_j(x') / T, f(x') / T)."""
+    weights = {"clean": params.kd_clean, "robust": params.kd_robust}
+    labels = Distilled(
+        given.y,
+        given.n_classes,
+        [(given.teachers[name], weight) for name, weight in weights.items()],
+        params.kd_temperature,
+    )
+    taught = params.kd_temperature**2 * sum(weights.values())
+
+    def objective(seen: Seen) -> dict[str, Tensor]:
+        cool = seen.logits / params.kd_temperature
+        return {
+            "cross_entropy": params.kd_given * cross_entropy(seen.logits, seen.y),
+            "distillation": taught * soft_cross_entropy(cool, seen.soft),
+        }
+
+    return Method(labels, given.attack, objective)

@@ -1,0 +1,23 @@
+"""KD+SWA: self-distillation, evaluated at the mean of later epochs' weights.
+
+Source: Chen et al. 2021 and its code; what differs is told in `kd` and `swa`.
+"""
+
+from dataclasses import dataclass, replace
+
+from rofit.methods import kd, swa
+from rofit.methods.method import Given, Method
+
+BRINGS = frozenset({"labels", "objective", "average"})
+TEACHERS = kd.TEACHERS
+
+
+@dataclass(frozen=True)
+class Params(kd.Params, swa.Params):
+    """The settings of both."""
+
+
+def build(params: Params, given: Given) -> Method:
+    """Return distillation whose evaluated weights are a mean over epochs."""
+    average = swa.build(params, given).average
+    return replace(kd.build(params, given), average=average)

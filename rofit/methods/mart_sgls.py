@@ -1,0 +1,23 @@
+"""MART on SGLS's labels: they take the place of the label in its cross entropy.
+
+Source: the authors' first release (a compiled file). Differs: predictions are detached
+before the table takes them (there, gradients flow into stored labels).
+"""
+
+from dataclasses import dataclass, replace
+
+from rofit.methods import mart, sgls
+from rofit.methods.method import Given, Method
+
+BRINGS = frozenset({"labels", "objective"})
+
+
+@dataclass(frozen=True)
+class Params(mart.Params, sgls.Labels):
+    """The settings of both."""
+
+
+def build(params: Params, given: Given) -> Method:
+    """Return MART's loss with CE(s_i, f(x_i')) in the place of CE(y_i, f(x_i'))."""
+    labels = sgls.label_table(params, given, r=1.0)
+    return replace(mart.build(params, given), labels=labels, start="ball")

@@ -1,0 +1,40 @@
+"""MLCAT by loss scaling: examples that are fitted too well count as if they were not.
+
+Source: Yu et al. 2022 and its code: smallest loss 1.5 on CIFAR-10. In that code the
+factor is not detached, so that the scaled loss is constant and such examples have no
+gradient at all: ``mlcat_detach=false`` does as it does, the default as its text says.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rofit.knobs import Knobs, knob
+from rofit.labels.fixed import Smoothed
+from rofit.losses import soft_cross_entropy
+from rofit.methods.method import Given, Method, Seen
+
+BRINGS = frozenset({"objective"})
+_TINY = 1e-6  # a loss of zero has no factor
+
+
+@dataclass(frozen=True)
+class Params(Knobs):
+    """The smallest loss, and which of two readings."""
+
+    mlcat_floor: float = knob(1.5, "smallest loss, in nats (MLCAT)", low=0)
+    mlcat_detach: bool = knob(True, "no gradient through the factor (MLCAT's text)")
+
+
+def build(params: Params, given: Given) -> Method:
+    """Return mean_i max(1, floor / l_i) l_i, l_i = CE(y_i, f(x_i'))."""
+
+    def objective(seen: Seen) -> dict[str, Tensor]:
+        each = soft_cross_entropy(seen.logits, seen.soft)
+        loss = each.detach() if params.mlcat_detach else each
+        factor = params.mlcat_floor / loss.clamp_min(_TINY)
+        small = each.detach() < params.mlcat_floor
+        return {"cross_entropy": torch.where(small, factor * each, each)}
+
+    return Method(Smoothed(given.n_classes), given.attack, objective)

@@ -1,0 +1,35 @@
+"""MLCAT by weight perturbation: weights move to where small losses are larger.
+
+Source: Yu et al. 2022 and its code: ten ascents on examples of loss below 1.5 (CIFAR-
+10), 0.01 of the norm of all weights, from the first epoch on.
+"""
+
+from dataclasses import dataclass, replace
+
+from rofit.knobs import Knobs, knob
+from rofit.methods import pgd_at
+from rofit.methods.method import Given, Method
+from rofit.weights.perturbation import Perturbation
+
+BRINGS = frozenset({"perturbation"})
+
+
+@dataclass(frozen=True)
+class Params(Knobs):
+    """How far weights are moved, by which examples, in how many steps."""
+
+    wp_floor: float = knob(1.5, "only losses below it count, in nats (MLCAT)", low=0)
+    wp_gamma: float = knob(0.01, "perturbation over the weights' norm (MLCAT)", low=0)
+    wp_ascents: int = knob(10, "gradients that make the perturbation (MLCAT)", low=1)
+
+
+def build(params: Params, given: Given) -> Method:
+    """Return adversarial training at w + v, ||v|| = gamma ||w||, for small losses."""
+    moved = Perturbation(
+        given.model,
+        params.wp_gamma,
+        ascents=params.wp_ascents,
+        below=params.wp_floor,
+        by_tensor=False,
+    )
+    return replace(pgd_at.build(pgd_at.Params(), given), perturbation=moved)

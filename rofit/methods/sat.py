@@ -1,0 +1,51 @@
+"""SAT: self-adaptive training on top of TRADES.
+
+Labels are the moving average of the clean predictions; an example counts by how sure
+its label is. Source: Huang et al. 2020 and its code: momentum 0.9, from epoch 70 of 100
+on (counted from 1), beta 6.
+"""
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from rofit.knobs import knob
+from rofit.labels.self_guided import SelfGuided
+from rofit.losses import divergence, soft_cross_entropy
+from rofit.methods import trades
+from rofit.methods.method import Given, Method, Seen
+
+BRINGS = frozenset({"labels", "objective"})
+
+
+@dataclass(frozen=True)
+class Params(trades.Params):
+    """TRADES' weight, and the two settings of the labels."""
+
+    sat_momentum: float = knob(0.9, "of the average of labels (SAT)", low=0, high=1)
+    sat_start: float = knob(
+        0.69, "fraction of the run trained on given labels (SAT)", low=0, high=1
+    )
+
+
+def build(params: Params, given: Given) -> Method:
+    """Return mean_i w_i CE(t_i, f(x_i)) + beta KL(f(x_i) || f(x_i')), w_i ~ max t_i."""
+    labels = SelfGuided(
+        given.y,
+        given.n_classes,
+        r=1.0,
+        momentum=params.sat_momentum,
+        clean_share=1.0,
+        start=params.sat_start,
+    )
+
+    def objective(seen: Seen) -> dict[str, Tensor]:
+        assert seen.clean is not None
+        sure = seen.soft.amax(dim=1)
+        weight = sure / sure.mean()
+        return {
+            "cross_entropy": weight * soft_cross_entropy(seen.clean, seen.soft),
+            "divergence": params.beta * divergence(seen.logits, seen.clean),
+        }
+
+    return replace(trades.build(params, given), labels=labels, objective=objective)

@@ -1,0 +1,61 @@
+"""TE: agree with the ensemble of one's past predictions on the clean inputs.
+
+Source: Dong et al. 2022 and its code: momentum 0.9, from epoch 90 of 200 on (counted
+from 1), weight 300 from epoch 150 on; the attack climbs on the same sum. Differs: the
+attack's start in l2 is uniform in the ball (there, 0.001 N(0, 1)).
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rofit.attacks.pgd import Loss
+from rofit.knobs import Knobs, knob
+from rofit.labels.ensembled import Ensembled
+from rofit.losses import cross_entropy, ensemble_loss, squared_distance
+from rofit.methods.method import Given, Method, Seen
+
+BRINGS = frozenset({"labels", "objective"})
+
+
+@dataclass(frozen=True)
+class Params(Knobs):
+    """Settings of the ensembles."""
+
+    te_momentum: float = knob(0.9, "of the ensembles (TE)", low=0, high=1)
+    te_weight: float = knob(300.0, "largest weight of the distance (TE)", low=0)
+    te_start: float = knob(
+        0.445, "fraction of the run without ensembles (TE)", low=0, high=1
+    )
+    te_full: float = knob(
+        0.745, "fraction of the run from which the weight is whole (TE)", low=0, high=1
+    )
+
+
+def build(params: Params, given: Given) -> Method:
+    """Return CE(y, f(x')) + w(t) mean_k (f_k(x') - q_k)^2, q the ensemble's opinion."""
+    labels = Ensembled(
+        given.y,
+        given.n_classes,
+        momentum=params.te_momentum,
+        start=params.te_start,
+        full=params.te_full,
+        largest=params.te_weight,
+    )
+
+    def objective(seen: Seen) -> dict[str, Tensor]:
+        apart = squared_distance(seen.logits, seen.soft)
+        return {
+            "cross_entropy": cross_entropy(seen.logits, seen.y),
+            "distance": labels.weight * apart,
+        }
+
+    def inner(index: Tensor, y: Tensor) -> tuple[Loss, Tensor]:
+        soft = labels.current(index, y)
+        hard = F.one_hot(y, given.n_classes).to(soft)
+        weight = soft.new_full((len(y), 1), labels.weight)
+        return ensemble_loss, torch.cat([hard, soft, weight], dim=1)
+
+    return Method(labels, given.attack, objective, inner=inner)

@@ -1,0 +1,1 @@
+"""What happens to weights around the optimizer's step: perturbed, averaged."""
