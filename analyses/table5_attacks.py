@@ -13,9 +13,8 @@ from functools import partial
 
 import pandas as pd
 
+from rofit import best_last
 from rofit.claims import Claim, at_least
-from rofit.epochs import FULL_EPOCHS
-from rofit.metrics import best_last_gap
 from rofit.recipes import RECIPES
 from rofit.spec import RunSpec
 
@@ -33,17 +32,7 @@ EVALUATIONS = (
     "square5000",
     "transfer",
 )
-COLUMNS = {
-    "method": "training method",
-    "seed": "of the run",
-    "checkpoint": "best, last, or best on test",
-    "selected_on": "split that chose the checkpoint; empty for last",
-    "epoch": "of the checkpoint",
-    "epochs": "of the run",
-    "attack": "none = clean; each_epoch: that of every epoch's evaluation",
-    "accuracy": "of test images, fraction",
-    "n": "test images",
-}
+COLUMNS = best_last.COLUMNS
 # Weaker first: an attack should leave no more than the one before it.
 _ORDER = (
     ("fgsm", "pgd20"),
@@ -62,44 +51,7 @@ def runs() -> list[RunSpec]:
 
 def table(logs: pd.DataFrame) -> pd.DataFrame:
     """Return a row a run, checkpoint and attack."""
-    chosen = best_last_gap(logs)
-    about = logs.drop_duplicates("run_id").set_index("run_id")
-    evaluated = logs["measured"] == "evaluation"
-    found = logs[evaluated & (logs["metric"] == "accuracy")]
-    here = (found["attack_epsilon"] - found["epsilon"]).abs() < 1e-9
-    found = found[here | (found["attack"] == "none")].rename(
-        columns={"value": "accuracy"}
-    )
-    found["selected_on"] = found["run_id"].map(chosen["selected_on"])
-    found.loc[found["checkpoint"] == "last", "selected_on"] = ""
-    found = found.astype({"attack": str})
-    tested = logs[(logs["split"] == "test") & (logs["measured"] == "epoch_end")]
-    n = tested.groupby("run_id", observed=True)["n"].first()
-    rows = []
-    for run_id, each in chosen.iterrows():
-        told = {
-            "best": (each["selected_on"], each["best_epoch"], each["best"]),
-            "last": ("", each["epochs"], each["last"]),
-            "best on test": ("test", each["oracle_epoch"], each["oracle_best"]),
-        }
-        for checkpoint, (split, epoch, accuracy) in told.items():
-            rows.append(
-                {
-                    "run_id": run_id,
-                    "checkpoint": checkpoint,
-                    "selected_on": split,
-                    "epoch": epoch,
-                    "attack": "each_epoch",
-                    "accuracy": accuracy,
-                    "n": n[run_id],
-                }
-            )
-    each_epoch = pd.DataFrame(rows)
-    for name in ("method", "seed", "epochs"):
-        each_epoch[name] = each_epoch["run_id"].map(about[name].astype(object))
-    whole = pd.concat([found.astype({"method": object}), each_epoch])
-    whole = whole.reindex(columns=list(COLUMNS))
-    return whole.sort_values(["method", "seed", "checkpoint"]).reset_index(drop=True)
+    return best_last.by_checkpoint(logs)
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -113,20 +65,18 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         )
         for weak, strong in _ORDER
     ]
-    at_paper = bool((table["scale"] == "paper").all())
-    full = at_paper and int(table["epochs"].max()) == FULL_EPOCHS
-    plain = _falls(table, "pgd_at")
+    plain = best_last.falls(table, "pgd_at", "autoattack")
     for method in METHODS[1:]:
-        theirs = _falls(table, method)
+        theirs = best_last.falls(table, method, "autoattack")
         found.append(
             at_least(
                 4,
-                [plain[seed] - theirs[seed] for seed in plain if seed in theirs],
+                best_last.shared(plain, theirs),
                 sentence=f"{method}: AutoAttack accuracy falls by less than pgd_at's "
                 "from best to last",
                 unit="points",
                 source="ours",
-                full_size=full,
+                full_size=best_last.is_full_size(table),
             )
         )
     return found
@@ -143,13 +93,3 @@ def _smallest(table: pd.DataFrame, weak: str, strong: str) -> list[float]:
     """Return the smallest difference over a seed's networks, a value a seed."""
     wide = _wide(table).reindex(columns=[weak, strong])
     return list((wide[weak] - wide[strong]).groupby(level="seed").min())
-
-
-def _falls(table: pd.DataFrame, method: str) -> dict[int, float]:
-    """Return AutoAttack accuracy of best minus last, by seed."""
-    wide = _wide(table[table["method"] == method])
-    if "autoattack" not in wide:
-        return {}
-    by = wide["autoattack"].unstack("checkpoint").reindex(columns=["best", "last"])
-    fall = by["best"] - by["last"]
-    return {int(index[1]): float(value) for index, value in fall.items()}

@@ -38,7 +38,7 @@ class Look(NamedTuple):
     marker: str
 
 
-# Okabe and Ito's palette, which the colour-blind can tell apart.
+# Okabe and Ito's palette, which the colour-blind can tell apart, then Paul Tol's.
 METHODS = {
     "standard": Look("standard", "#000000", "s"),
     "pgd_at": Look("PGD-AT", "#D55E00", "o"),
@@ -49,6 +49,22 @@ METHODS = {
     "mart": Look("MART", "#CC79A7", "<"),
     "sce": Look("AT + symmetric CE", "#F0E442", ">"),
     "fast_at": Look("Fast AT", "#999999", "X"),
+    "awp": Look("AWP", "#882255", "o"),
+    "trades_awp": Look("TRADES + AWP", "#332288", "^"),
+    "mlcat_ls": Look("MLCAT (LS)", "#117733", "v"),
+    "mlcat_wp": Look("MLCAT (WP)", "#44AA99", "v"),
+    "weight_ema": Look("weight EMA", "#88CCEE", "s"),
+    "swa": Look("SWA", "#6699CC", "s"),
+    "kd": Look("KD", "#AA4499", "d"),
+    "kd_swa": Look("KD + SWA", "#661100", "d"),
+    "sat": Look("SAT (on TRADES)", "#999933", "p"),
+    "te": Look("TE", "#DDCC77", "h"),
+    "adr": Look("ADR", "#CC6677", "*"),
+    "adr_ema": Look("ADR + EMA", "#AA4466", "*"),
+    "adr_awp": Look("ADR + AWP", "#997700", "*"),
+    "adr_ema_awp": Look("ADR + EMA + AWP", "#994455", "*"),
+    "trades_sgls": Look("TRADES + SGLS", "#004488", "^"),
+    "mart_sgls": Look("MART + SGLS", "#BB5566", "<"),
 }
 
 # The same where the training need not be adversarial: what is compared are labels.

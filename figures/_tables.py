@@ -57,8 +57,9 @@ def cells(values: pd.DataFrame, rows: list[str], column: str) -> pd.DataFrame:
 
 
 def method_label(name: str) -> str:
-    """Return what tables call a method."""
-    return METHODS[name].label if name in METHODS else name
+    """Return what tables call a method, ``trades+sglr`` by its parts."""
+    parts = name.split("+")
+    return " + ".join(METHODS[p].label if p in METHODS else p for p in parts)
 
 
 def markdown(frame: pd.DataFrame, heads: list[str], note: str) -> str:
@@ -67,7 +68,7 @@ def markdown(frame: pd.DataFrame, heads: list[str], note: str) -> str:
     lines.append("|" + "---|" * (len(heads) + len(frame.columns)))
     for key, row in zip(frame.index, frame.to_numpy(), strict=True):
         shown = [
-            f"**{cell}**" if cell.best and str(cell) else str(cell) for cell in row
+            f"**{cell}**" if _is_best(cell) and str(cell) else str(cell) for cell in row
         ]
         lines.append("| " + " | ".join([*_names(key), *shown]) + " |")
     return "\n".join(lines) + f"\n\n{note}\n"
@@ -84,7 +85,9 @@ def latex(frame: pd.DataFrame, heads: list[str], note: str) -> str:
     ]
     for key, row in zip(frame.index, frame.to_numpy(), strict=True):
         shown = [
-            rf"\textbf{{{_escaped(str(cell))}}}" if cell.best else _escaped(str(cell))
+            rf"\textbf{{{_escaped(str(cell))}}}"
+            if _is_best(cell)
+            else _escaped(str(cell))
             for cell in row
         ]
         lines.append(" & ".join([*map(_escaped, _names(key)), *shown]) + r" \\")
@@ -98,7 +101,19 @@ def note(table: pd.DataFrame, more: str = "") -> str:
     whose = "" if scale == "paper" else ", not the paper's"
     seeds, n = table["seed"].nunique(), int(table["n"].max())
     told = f"rofit, scale {scale}{whose}; {data}; {seeds} seed(s), mean ± standard "
-    return told + f"deviation, per cent of {n} test images. {more}".rstrip()
+    told += f"deviation, per cent of {n} test images. {more}".rstrip()
+    return f"{told} {absent(table)}".rstrip()
+
+
+def absent(table: pd.DataFrame) -> str:
+    """Return what of the analysis is missing for want of data, or nothing."""
+    if "absent" not in table:
+        return ""
+    return "; ".join(f"not drawn: {text}" for text in table["absent"].dropna().unique())
+
+
+def _is_best(cell: object) -> bool:
+    return isinstance(cell, Cell) and cell.best
 
 
 def _names(key: object) -> list[str]:

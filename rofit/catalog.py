@@ -9,7 +9,9 @@ from rofit.errors import UserError, unknown
 
 # What an analysis must define; reproduce relies on all of it. With SAMPLES, names of
 # diagnostics, its table is given their samples after the logs; with EVALUATIONS, names
-# of attacks, best and last of its runs are evaluated and the logs have the results.
+# of attacks, best and last of its runs are evaluated and the logs have the results;
+# those that LEFT_OUT names for a scale take too long there. With COSTS, nothing is
+# trained: the steps of its runs are timed, and the table is given the times.
 NEEDED = ("PAPER", "STATUS", "DIAGNOSTICS", "COLUMNS", "runs", "table", "claims")
 
 
@@ -36,9 +38,17 @@ def load_analysis(name: str) -> ModuleType:
     return module
 
 
-def evaluations(name: str) -> tuple[str, ...]:
+def evaluations(name: str, scale: str) -> tuple[str, ...]:
     """Return the attacks that the analysis wants best and last evaluated by."""
-    return tuple(getattr(load_analysis(name), "EVALUATIONS", ()))
+    module = load_analysis(name)
+    left_out = getattr(module, "LEFT_OUT", {}).get(scale, ())
+    wanted = getattr(module, "EVALUATIONS", ())
+    return tuple(attack for attack in wanted if attack not in left_out)
+
+
+def is_timed(name: str) -> bool:
+    """Return whether the analysis is of the time that steps take, not of runs."""
+    return bool(getattr(load_analysis(name), "COSTS", False))
 
 
 def load_figure(name: str) -> ModuleType:

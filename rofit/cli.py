@@ -10,7 +10,15 @@ from typing import Any
 
 import click
 
-from rofit import catalog, inventory, measuring, reproduce, terminal
+from rofit import (
+    catalog,
+    comparison,
+    inventory,
+    measuring,
+    reproduction,
+    terminal,
+    wanted,
+)
 from rofit.answers import answer, say, unfinished
 from rofit.claims import from_plain
 from rofit.errors import UserError
@@ -130,6 +138,7 @@ def data(session: Session, name: str | None, fetch: bool) -> None:
     answer(inventory.data(session, name, fetch), session.flags.as_json)
 
 
+cli.add_command(comparison.compare)
 cli.add_command(measuring.eval_)
 cli.add_command(measuring.bench)
 
@@ -148,20 +157,21 @@ def main() -> None:
 
 
 def _reproduce(session: Session, names: list[str]) -> int:
-    plans = {name: reproduce.plan(session.request(name)) for name in names}
+    plans = {name: wanted.plan(session.request(name)) for name in names}
     _say_scale(session)
     if session.flags.dry_run:
         rows = inventory.missing(plans, session.store)
         answer({"runs": rows}, session.flags.as_json)
         return 0
-    results = []
-    watched = inventory.diagnostics(())
-    for name, specs in plans.items():
-        if not session.reproduce(name, specs, watched):
-            return unfinished()
-        results.append(session.result(name))
-        if not session.flags.as_json:
-            _print_result(results[-1])
+    results, done = reproduction.reproduce(
+        session,
+        plans,
+        inventory.diagnostics(()),
+        tell=lambda result: None if session.flags.as_json else _print_result(result),
+        left_out=lambda error: click.echo(f"rofit: left out: {error}", err=True),
+    )
+    if not done:
+        return unfinished()
     if session.flags.as_json:
         answer({"results": results}, as_json=True)
     return 0

@@ -15,6 +15,10 @@ class UserError(ValueError):
     """Input that cannot be used: says what was expected, what came and what to do."""
 
 
+class NothingToDraw(UserError):
+    """None of an analysis's data are there: others may still be drawn."""
+
+
 def look_up(kind: str, name: str, registry: Mapping[str, T]) -> T:
     """Return what a registry holds under *name*.
 

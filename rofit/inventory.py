@@ -110,17 +110,20 @@ def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:
 
 
 def missing(plans: dict[str, list[RunSpec]], store: RunStore) -> Rows:
-    """Return the state of every run that the analyses need."""
+    """Return the state of every run that the analyses need, teachers first."""
+    from rofit.resolve import all_teachers  # imports torch
+
     return [
         {"analysis": name} | run_row(store.folder(spec.run_id), spec)
         for name, specs in plans.items()
-        for spec in specs
+        if not catalog.is_timed(name)
+        for spec in dict.fromkeys([*all_teachers(specs), *specs])
     ]
 
 
 def status(session: "Session") -> dict[str, Rows]:
     """Return the runs of the store, and how far each analysis is at the scale."""
-    from rofit.reproduce import plan
+    from rofit.wanted import plan
 
     analyses = []
     for name in catalog.analysis_names():

@@ -26,6 +26,7 @@ class Scale:
         about: what it is for, and how long it takes.
         seeds: runs of each setting.
         changes: RunSpec field -> value.
+        smaller: model -> the small one of its kind, where models are compared.
         longest: attacks that may take more passes an image are left out of what an
             analysis evaluates by; what is missing stays empty.
     """
@@ -33,6 +34,7 @@ class Scale:
     about: str
     seeds: int
     changes: dict[str, Any] = field(default_factory=dict)
+    smaller: dict[str, str] = field(default_factory=dict)
     longest: float = math.inf
 
     def apply(self, spec: RunSpec, *, but: Iterable[str] = ()) -> RunSpec:
@@ -45,6 +47,7 @@ SCALES: dict[str, Scale] = {
     "smoke": Scale(
         about="128 digits, a tiny net, 2 epochs, 1 seed: seconds",
         seeds=1,
+        smaller={"preact_resnet18": "preact_small", "wrn_34_10": "wrn_10_1"},
         longest=100,
         changes={
             "dataset": "digits",
@@ -68,6 +71,7 @@ SCALES: dict[str, Scale] = {
         about="400 digits, 40 % of labels redrawn, a small net, 28 epochs, 3 seeds: "
         "two minutes on 2 cores",
         seeds=3,
+        smaller={"preact_resnet18": "preact_small", "wrn_34_10": "wrn_10_1"},
         changes={
             "dataset": "digits",
             "train_size": 400,
@@ -89,6 +93,7 @@ SCALES: dict[str, Scale] = {
         about="1,000 CIFAR-10 images, a tiny net, 40 epochs, 3 seeds: up to 10 minutes "
         "a run on 2 cores",
         seeds=3,
+        smaller={"preact_resnet18": "preact_tiny", "wrn_34_10": "wrn_10_1"},
         changes={
             "train_size": 1000,
             "val_size": 300,

@@ -1,9 +1,7 @@
 """What the flags of one command mean: where, how big, on what, for how long."""
 
-import json
 import math
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from rofit import catalog
 from rofit.errors import UserError
 from rofit.knobs import parse_pair
 from rofit.places import Places
 from rofit.recipes import find_recipe
-from rofit.reproduce import Request, draw, publish, result_folder
 from rofit.scales import find_scale
 from rofit.spec import RunSpec
 from rofit.store import RunStore, read_spec
+from rofit.wanted import Request
 
 if TYPE_CHECKING:
     from rofit.flags import Flags
@@ -124,39 +121,6 @@ class Session:
             raise UserError("--seeds and --set seed exclude each other: give one")
         return [spec.replace(seed=seed) for seed in range(self.flags.seeds)]
 
-    def reproduce(
-        self, name: str, specs: list[RunSpec], diagnostics: tuple[str, ...]
-    ) -> bool:
-        """Train what an analysis misses and publish it; say whether it is complete."""
-        needed = catalog.load_analysis(name).DIAGNOSTICS
-        request = self.request(name)
-        folder = result_folder(request, self.places.results)
-        if self.flags.redraw:
-            draw(name, folder)
-            return True
-        self._check_watched(specs, needed)
-        if not self.train(specs, diagnostics, needed):
-            return False
-        if attacks := catalog.evaluations(name):
-            if not self.evaluate(specs, attacks):
-                return False
-        publish(request, specs, self.store, folder)
-        return True
-
-    def result(self, name: str) -> dict[str, Any]:
-        """Return where an analysis's results are, and its claims."""
-        request = self.request(name)
-        folder = result_folder(request, self.places.results)
-        kind = "md" if hasattr(catalog.load_figure(name), "render") else "png"
-        return {
-            "analysis": name,
-            "paper": catalog.load_analysis(name).PAPER,
-            "size": request.folder,
-            "table": str(folder / "table.csv"),
-            "shown": str(folder / f"{name}.{kind}"),
-            "claims": json.loads((folder / "claims.json").read_text()),
-        }
-
     def train(
         self,
         specs: list[RunSpec],
@@ -211,17 +175,6 @@ class Session:
         flags = self.flags
         about = {"device": flags.device, "engine": flags.engine, "quiet": flags.quiet}
         return about | {"data": self.places.data}
-
-    def _check_watched(self, specs: list[RunSpec], diagnostics: Iterable[str]) -> None:
-        for spec in specs:
-            folder = self.store.folder(spec.run_id)
-            lacking = set(diagnostics) - folder.watched()
-            if lacking and folder.state == "done":
-                names = ", ".join(sorted(lacking))
-                raise UserError(
-                    f"run {spec.run_id} was trained without {names}; move its folder "
-                    f"{folder.path} away and run again"
-                )
 
     def _open_data(self, path: Path) -> None:
         from rofit.data import datasets, folders

@@ -35,7 +35,8 @@ def listing(title: str, rows: list[dict[str, Any]]) -> Table:
     """Return rows of one kind as a table, the keys of the first being the headings."""
     shown = Table(title=escape(title), title_justify="left")
     for heading in rows[0] if rows else ["nothing yet"]:
-        shown.add_column(heading.replace("_", " "), overflow="fold")
+        word = heading.replace("_", " ") if heading.isidentifier() else heading
+        shown.add_column(word, overflow="fold")
     for row in rows:
         shown.add_row(*(escape(_text(value)) for value in row.values()))
     return shown

@@ -9,10 +9,10 @@ from rofit import catalog
 from rofit.diagnostics import DIAGNOSTICS
 from rofit.errors import UserError
 from rofit.methods import METHODS
-from rofit.reproduce import Request, plan
 from rofit.resolve import resolve
 from rofit.scales import SCALES
 from rofit.spec import RunSpec
+from rofit.wanted import Request, plan
 
 NAMES = catalog.analysis_names()
 

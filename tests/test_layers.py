@@ -21,7 +21,7 @@ layer | modules                    | may import       | inside functions | as ty
 0s    | seeding                    | numpy            | torch            | torch
 0t    | modes losses               | 0 torch          |                  |
 0m    | metrics epochs reported    | 0 0m pandas      |                  |
-      |                            | numpy            |                  |
+      | best_last                  | numpy            |                  |
 0i    | information tsne           | numpy scipy      |                  |
       |                            | sklearn          |                  |
 1     | data                       | 0 numpy PIL      | seeding sklearn  |
@@ -52,12 +52,13 @@ layer | modules                    | may import       | inside functions | as ty
       |                            | numpy            |                  |
 4b    | bench                      | 0 0s 0t 1 1e 2m  |                  |
       |                            | 2d 3 3p 4 torch  |                  |
-      |                            | numpy            | pyautoattack     |
+      |                            | numpy pandas     | pyautoattack     |
       |                            | torchvision      |                  |
-5     | catalog reproduce          | 0 3p 3s 5 pandas | 3r               |
+5     | catalog reproduce wanted   | 0 3p 3s 5 data   | 3r 4             |
+      |                            | pandas           |                  |
 6     | inventory session flags    | 0 0m 3p 3s 5 6   | data models 2m   | 6
-      | terminal answers           | pandas rich      | 1e 2d 3 3r 4 4e  |
-      |                            | click            | torch            |
+      | terminal answers           | pandas rich      | 1e 2d 3 3r 4 4b  |
+      | reproduction comparison    | click            | 4e torch         | pandas
 4e    | evaluation_jobs            | 0 1e 3 3p 3s 4   |                  |
       |                            | rich             |                  |
 6e    | examination findings       | 0 0m 1e 3 3p 3r  |                  | 6

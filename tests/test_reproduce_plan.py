@@ -6,9 +6,9 @@ import pytest
 
 from rofit import catalog
 from rofit.errors import UserError
-from rofit.reproduce import Request, about_data, plan, varied_fields
 from rofit.scales import SCALES
 from rofit.spec import RunSpec
+from rofit.wanted import Request, about_data, plan, varied_fields
 
 FIG1 = "fig1_gradnorm"
 MINE = ("mine", "0123456789ab", "mine (class folders)")
@@ -98,10 +98,24 @@ def test_override_of_a_varied_method_parameter_is_refused(planned):
         planned(specs, settings={"start": "0.3"})
 
 
-def test_data_cannot_replace_the_data_sets_that_are_compared(planned):
+def test_data_of_no_name_cannot_replace_one_of_the_data_sets_that_are_compared(planned):
     specs = [BASE, BASE.replace(dataset="svhn")]
-    with pytest.raises(UserError, match="compares data sets; --data cannot replace"):
+    with pytest.raises(UserError, match="of .*svhn, and mine is none of them"):
         planned(specs, data=MINE)
+
+
+@pytest.mark.parametrize("name", ["svhn", "svhn-png"])
+def test_copy_of_a_data_set_replaces_that_one_of_those_that_are_compared(planned, name):
+    specs = [BASE, BASE.replace(dataset="svhn")]
+    found = planned(specs, "paper", data=(name, "0123456789ab", "a copy"))
+    digests = {spec.dataset: spec.dataset_digest for spec in found}
+    assert digests == {BASE.dataset: "", name: "0123456789ab"}
+
+
+def test_data_never_take_the_place_of_another_single_data_set(planned):
+    with pytest.raises(UserError, match="of cifar100, and cifar10-jpeg is none"):
+        data = ("cifar10-jpeg", "0123456789ab", "cifar10 (jpeg)")
+        planned([RunSpec(dataset="cifar100")], data=data)
 
 
 def test_folder_names_the_scale_and_all_that_departs_from_it():

@@ -1,8 +1,10 @@
 """What things cost: methods, diagnostics, evaluation, and how the step grows."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
 from rofit.attacks.geometry import start
@@ -12,10 +14,43 @@ from rofit.diagnostics import DIAGNOSTICS
 from rofit.diagnostics.diagnostic import StepView
 from rofit.evaluation.accuracy import evaluate
 from rofit.methods import METHODS
+from rofit.parts import device_name, load_data
 from rofit.seeding import generator
+from rofit.spec import RunSpec
 from rofit.training.engine import make_attack
 
 Row = dict[str, Any]
+ROUNDS = 15
+
+
+def step_times(
+    specs: list[RunSpec], root: Path, *, device: torch.device, engine: str
+) -> pd.DataFrame:
+    """Return the seconds of a training step of each run, late in its schedule.
+
+    In one process, ROUNDS rounds, every run once a round; on the runs' own data and
+    batch size, few images being enough.
+
+    Returns:
+        Columns method, round, seconds, batch_size, device.
+    """
+    ways = {}
+    for spec in specs:
+        few = {"train_size": 4 * spec.batch_size, "val_size": 0, "test_size": 16}
+        data = load_data(spec, root)
+        ways[spec.method] = Ours(spec.replace(**few), data, device, engine)
+    for way in ways.values():
+        way.step()
+    steps: dict[str, Callable[[], object]] = {n: w.step for n, w in ways.items()}
+    times = interleaved(steps, rounds=ROUNDS, device=device)
+    about = {"batch_size": specs[0].batch_size, "device": device_name(device)}
+    return pd.DataFrame(
+        [
+            {"method": name, "round": number, "seconds": seconds} | about
+            for name, each in times.items()
+            for number, seconds in enumerate(each.seconds)
+        ]
+    )
 
 
 class Costs:

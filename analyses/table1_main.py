@@ -1,0 +1,75 @@
+"""Refined labels on top of adversarial training and of TRADES, on two data sets.
+
+Planned by us; the captions of the paper's tables are not known, and a fragment of one
+is in the authors' first release: PGD-AT and TRADES with and without SGLS on CIFAR-10,
+final checkpoints. Ours has SGLS and SGLR (our reading) on both, and CIFAR-100 beside
+CIFAR-10. TRADES under SGLR is TRADES' loss and attack on SGLR's labels, which is ours.
+"""
+
+from functools import partial
+
+import pandas as pd
+
+from rofit import best_last
+from rofit.claims import Claim, at_least
+from rofit.recipes import RECIPES
+from rofit.spec import RunSpec
+
+PAPER = "Table 1"
+STATUS = "planned by rofit"
+DIAGNOSTICS = ()
+DATASETS = ("cifar10", "cifar100")
+METHODS = (
+    RunSpec(method="pgd_at"),
+    RunSpec(method="sgls"),
+    RunSpec(method="sglr"),
+    RunSpec(method="trades"),
+    RunSpec(method="trades_sgls"),
+    RunSpec(method="trades", labels_from="sglr"),
+)
+EVALUATIONS = ("clean", "pgd20", "apgd-t", "autoattack")
+LEFT_OUT = {"demo": ("apgd-t", "autoattack"), "cpu": ("autoattack",)}
+COLUMNS = {"dataset": "data set"} | best_last.COLUMNS
+# Refined labels over plain ones, and by how many points at full size.
+_PAIRS = (("pgd_at", "sglr", 6), ("trades", "trades+sglr", 2))
+
+
+def runs() -> list[RunSpec]:
+    """Return six methods on each data set."""
+    return [
+        RECIPES["sgls"].apply(spec.replace(dataset=dataset))
+        for dataset in DATASETS
+        for spec in METHODS
+    ]
+
+
+def table(logs: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a run, checkpoint and attack."""
+    return best_last.by_checkpoint(logs, "dataset")
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """Return what refined labels gain at the end, and what they cost when clean."""
+    attack = best_last.strongest(table)
+    points = partial(
+        at_least, full_size=best_last.is_full_size(table), source="ours", unit="points"
+    )
+    found = []
+    for dataset, rows in table.groupby("dataset"):
+        for plain, refined, gain in _PAIRS:
+            told = ((attack, gain), ("none", -1))
+            for name, threshold in told:
+                values = [
+                    best_last.by_seed(rows, method, name, "last")
+                    for method in (refined, plain)
+                ]
+                shown = "clean" if name == "none" else name
+                found.append(
+                    points(
+                        threshold,
+                        best_last.shared(*values),
+                        sentence=f"{dataset}: last {shown} accuracy of {refined} minus "
+                        f"that of {plain}",
+                    )
+                )
+    return found

@@ -1,0 +1,73 @@
+"""Tables of best, last and their difference, under each attack, a row a method."""
+
+import pandas as pd
+from rofit.figures._tables import ATTACKS, Cell, latex, markdown, note
+
+_LABELS = ATTACKS | {"apgd-t": "APGD-T", "each_epoch": "every epoch's PGD"}
+
+
+def render(table: pd.DataFrame, rows: list[str]) -> dict[str, str]:
+    """Return the table as Markdown (``md``) and LaTeX (``tex``).
+
+    Args:
+        table: as `rofit.best_last` makes it, at least one run.
+        rows: columns whose values name a row, the method or its variant the last; bold
+            is the best among rows that agree in the others.
+    """
+    frame = three_columns(table, rows)
+    selected = table.loc[table["checkpoint"] == "best", "selected_on"].iloc[0]
+    split = {"val": "validation"}.get(selected, selected)
+    asked = {"pgd20": "PGD-20", "autoattack": "AutoAttack"}
+    lacking = [
+        label for name, label in asked.items() if name not in set(table["attack"])
+    ]
+    told = f"best: chosen on {split} images; diff: best minus last. Bold: highest, and "
+    told += "smallest diff."
+    if "published" in table:
+        told += (
+            " Published: networks of full size, not comparable with a smaller scale."
+        )
+    if lacking:
+        told += f" Not evaluated at this scale: {', '.join(lacking)}."
+    under = note(table, told)
+    return {"md": markdown(frame, rows, under), "tex": latex(frame, rows, under)}
+
+
+def three_columns(table: pd.DataFrame, rows: list[str]) -> pd.DataFrame:
+    """Return Cells: best, last and diff under each attack, and what is published."""
+    kept = table[table["checkpoint"].isin(["best", "last"])]
+    made = set(kept["attack"])
+    if made & {"pgd20", "autoattack"}:
+        made -= {"each_epoch"}
+    order = [name for name in _LABELS if name in made]
+    wide = kept.pivot_table(
+        index=[*rows, "seed"],
+        columns=["attack", "checkpoint"],
+        values="accuracy",
+        sort=False,
+    )
+    found: dict[str, list[Cell]] = {}
+    for attack in order:
+        by = wide[attack]
+        values = {
+            "best": by["best"],
+            "last": by["last"],
+            "diff": by["best"] - by["last"],
+        }
+        for name, each in values.items():
+            highest = name != "diff"
+            found[f"{_LABELS[attack]} {name}"] = _cells(each, rows, highest=highest)
+    index = wide.groupby(level=rows, sort=False).first().index
+    frame = pd.DataFrame(found, index=index)
+    if "published" in kept and kept["published"].notna().any():
+        kept = kept.fillna({"published": ""})
+        frame["published"] = kept.groupby(rows, sort=False)["published"].first()
+    return frame
+
+
+def _cells(values: "pd.Series[float]", rows: list[str], *, highest: bool) -> list[Cell]:
+    by = values.groupby(level=rows, sort=False)
+    mean, std = by.mean(), by.std()
+    groups = mean.groupby(level=rows[:-1]) if rows[:-1] else mean.groupby(lambda _: 0)
+    top = groups.transform("max" if highest else "min")
+    return [Cell(m, s, bool(m == t)) for m, s, t in zip(mean, std, top, strict=True)]
