@@ -46,6 +46,7 @@ def everything() -> dict[str, Rows]:
             {
                 "name": name,
                 "about": catalog.summary(module),
+                "brings": ", ".join(sorted(module.BRINGS)),
                 "parameters": _parameters(module.Params),
             }
             for name, module in METHODS.items()
@@ -126,7 +127,8 @@ def status(session: "Session") -> dict[str, Rows]:
     from rofit.wanted import plan
 
     analyses = []
-    for name in catalog.analysis_names():
+    trained = [n for n in catalog.analysis_names() if not catalog.is_timed(n)]
+    for name in trained:
         states = [
             session.store.folder(spec.run_id).state
             for spec in plan(session.request(name))

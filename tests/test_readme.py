@@ -1,7 +1,12 @@
 """README is kept true: its commands run, its notebook lines too, its table is ours."""
 
+import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -40,9 +45,9 @@ def store(tmp_path_factory):
     """A folder in which every command of the README has run."""
     home = tmp_path_factory.mktemp("readme")
     for text in commands():
-        run_id = next((path.name for path in (home / "runs").glob("*")), "none")
-        words = shlex.split(text.replace("RUN", run_id))[1:]
-        answer = rofit(home, *words)
+        runs = iter(sorted(path.name for path in (home / "runs").glob("*")))
+        words = [next(runs) if word == "RUN" else word for word in shlex.split(text)]
+        answer = rofit(home, *words[1:])
         assert answer.code == 0, f"{text}: {answer.err}"
     return home
 
@@ -71,6 +76,28 @@ def test_the_watch_lines_of_the_readme_run(tmp_path, monkeypatch):
     names["watched"].step(logits, y, loss)
     names["watched"].epoch(lr=0.1)
     assert set(load_logs("runs")["method"]) == {"mine"}
+
+
+def test_the_method_of_the_readme_is_one_file_and_works(tmp_path):
+    """As a new user would: the file beside the others, then the commands it names."""
+    shutil.copytree(ROOT / "rofit", tmp_path / "rofit")
+    for name in ("analyses", "figures"):
+        (tmp_path / "rofit" / name).symlink_to(ROOT / name)
+    (tmp_path / "rofit" / "methods" / "focal_at.py").write_text(BLOCKS[2])
+    env = os.environ | {"PYTHONPATH": str(tmp_path), "ROFIT_HOME": str(tmp_path)}
+    words = ["train", "--method", "focal_at", "--scale", "smoke", "--json"]
+    found = []
+    for more in ([], ["--set", "focal_gamma=1"], ["--labels", "sglr"]):
+        command = [sys.executable, "-m", "rofit", *words, *more]
+        made = subprocess.run(
+            command, cwd=tmp_path, env=env, capture_output=True, text=True
+        )
+        assert made.returncode == 0, made.stderr
+        found += json.loads(made.stdout)["runs"]
+    assert [run["state"] for run in found] == ["done"] * 3
+    logs = load_logs(tmp_path / "runs")
+    assert set(logs["method"]) == {"focal_at"}
+    assert set(logs["method_params.focal_gamma"]) == {1.0, 2.0}
 
 
 def test_pictures_of_the_readme_are_in_the_gallery():
