@@ -1,36 +1,13 @@
 """The flags that several commands share, for click."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
 import click
 from rich.console import Console
 
-from rofit.session import Session
-
-
-@dataclass(frozen=True)
-class Flags:
-    """The flags that run, reproduce and train share, as typed."""
-
-    scale: str | None = None
-    settings: tuple[str, ...] = ()
-    seeds: int | None = None
-    store: str | None = None
-    out: str | None = None
-    data: str | None = None
-    device: str = "auto"
-    engine: str = "auto"
-    jobs: int = 1
-    deterministic: bool = False
-    dry_run: bool = False
-    redraw: bool = False
-    max_minutes: float | None = None
-    as_json: bool = False
-    quiet: bool = False
-    debug: bool = False
+from rofit.session import Flags, Session
 
 
 _SHARED = {

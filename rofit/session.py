@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 
@@ -18,8 +18,27 @@ from rofit.spec import RunSpec
 from rofit.store import RunStore, read_spec
 from rofit.wanted import Request
 
-if TYPE_CHECKING:
-    from rofit.flags import Flags
+
+@dataclass(frozen=True)
+class Flags:
+    """The flags that run, reproduce and train share, as typed."""
+
+    scale: str | None = None
+    settings: tuple[str, ...] = ()
+    seeds: int | None = None
+    store: str | None = None
+    out: str | None = None
+    data: str | None = None
+    device: str = "auto"
+    engine: str = "auto"
+    jobs: int = 1
+    deterministic: bool = False
+    dry_run: bool = False
+    redraw: bool = False
+    max_minutes: float | None = None
+    as_json: bool = False
+    quiet: bool = False
+    debug: bool = False
 
 
 @dataclass
@@ -32,7 +51,7 @@ class Session:
         data: name, digest and description of the data set of ``--data``.
     """
 
-    flags: "Flags"
+    flags: Flags
     console: Console
     places: Places = field(init=False)
     settings: dict[str, str] = field(init=False)

@@ -76,11 +76,22 @@ def as_vector(state):
 
 
 def doubled(run):
-    """Return a training whose network and label table are float64."""
-    run.model.double()
-    run.engine = Engine(run.model, run.spec.precision)
-    if hasattr(run.method.labels, "average"):
-        run.method.labels.average = run.method.labels.average.double()
+    """Return a training whose networks and label tables are float64.
+
+    Networks: in training, averaged, ADR's teacher and those that KD learns from.
+    """
+    labels, average = run.method.labels, run.method.average
+    for table in ("average", "sums", "table"):
+        if hasattr(labels, table):
+            setattr(labels, table, getattr(labels, table).double())
+    networks = [run.model, *(each for each, _ in getattr(labels, "teachers", ()))]
+    networks += [
+        each.network for each in (average, getattr(labels, "teacher", None)) if each
+    ]
+    for network in networks:
+        network.double()
+    averaged = average.network if average else None
+    run.engine = Engine(run.model, run.spec.precision, averaged)
     return run
 
 
