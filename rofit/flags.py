@@ -9,7 +9,6 @@ from rich.console import Console
 
 from rofit.session import Flags, Session
 
-
 _SHARED = {
     "scale": click.option("--scale", help="smoke, demo, cpu, gpu or paper."),
     "settings": click.option(
