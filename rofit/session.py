@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from rofit.errors import UserError
-from rofit.knobs import parse_pair
+from rofit.knobs import parse_pair, parse_value
 from rofit.places import Places
 from rofit.recipes import find_recipe
 from rofit.scales import find_scale
@@ -132,7 +132,8 @@ class Session:
         named = {"method": method, "dataset": dataset, "labels_from": labels}
         spec = spec.replace(**{k: v for k, v in named.items() if v})
         if weights:
-            spec = spec.replace(weights_from=tuple(weights.split(",")))
+            told = parse_value("weights", weights, tuple[str, ...])
+            spec = spec.replace(weights_from=told)
         spec = override(resolve(spec), self.settings)
         if self.flags.seeds is None:
             return [spec]

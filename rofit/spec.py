@@ -75,6 +75,7 @@ class RunSpec(Knobs):
         """Check every field against its range, then the threat model."""
         super().__post_init__()
         object.__setattr__(self, "method_params", _pairs(self.method_params))
+        object.__setattr__(self, "weights_from", tuple(sorted(self.weights_from)))
         ThreatModel(self.norm, self.epsilon)
 
     @property

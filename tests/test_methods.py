@@ -87,7 +87,7 @@ DEFAULTS = {
     "sce": {"sce_forward": 0.1, "sce_reverse": 1.0},
     "fast_at": {"reach": 1.25},
     "awp": AWP,
-    "trades_awp": {"beta": 6.0, "awp_gamma": 0.005, "awp_start": 0.05},
+    "trades_awp": {"beta": 6.0, "awp_gamma": 0.005, "awp_start": 0.045},
     "mlcat_ls": {"mlcat_floor": 1.5, "mlcat_detach": True},
     "mlcat_wp": {"wp_floor": 1.5, "wp_gamma": 0.01, "wp_ascents": 10},
     "weight_ema": EMA,

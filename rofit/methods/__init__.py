@@ -3,6 +3,7 @@
 A file in this folder is a method: nothing else has to be told of it.
 """
 
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
@@ -40,9 +41,14 @@ def find_kind(spec: RunSpec) -> Kind:
     Raises:
         UserError: no such method, or parts that do not go together.
     """
-    labels = find_method(spec.labels_from) if spec.labels_from else None
-    weights = tuple(find_method(name) for name in spec.weights_from)
-    return composed(find_method(spec.method), labels, weights, METHODS)
+    return _kind(spec.method, spec.labels_from, spec.weights_from)
+
+
+@cache
+def _kind(method: str, labels_from: str, weights_from: tuple[str, ...]) -> Kind:
+    labels = find_method(labels_from) if labels_from else None
+    weights = tuple(find_method(name) for name in weights_from)
+    return composed(find_method(method), labels, weights, METHODS)
 
 
 def make_params(kind: Kind, settings: dict[str, Any]) -> Any:

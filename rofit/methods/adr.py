@@ -18,7 +18,7 @@ BRINGS = frozenset({"labels"})
 class Params(Knobs):
     """Settings of the teacher and its labels."""
 
-    adr_decay: float = knob(0.995, "of the teacher's weights a step (ADR)", low=0)
+    adr_decay: float = knob(0.995, "of the teacher's weights (ADR)", low=0, high=1)
     adr_hot: float = knob(2.5, "temperature at first (ADR, CIFAR-10)", low=0.01)
     adr_cool: float = knob(2.0, "temperature at last (ADR, CIFAR-10)", low=0.01)
     adr_first: float = knob(0.7, "teacher's share at first (ADR)", low=0, high=1)

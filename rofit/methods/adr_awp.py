@@ -2,7 +2,7 @@
 
 Source: Wu et al. 2024 and its code: temperature 2.5 to 1.5, share 0.7 to 0.85, gamma
 0.005. Differs: the perturbation is AWP's own (there, of every tensor, taken off before
-the optimizer's step).
+the optimizer's step; and there BatchNorm's statistics see the weights unperturbed).
 """
 
 from dataclasses import dataclass, replace

@@ -1,6 +1,7 @@
 """ADR, evaluated at the moving average of the weights.
 
-Source: Wu et al. 2024 and its code, where it is called WA.
+Source: Wu et al. 2024 and its code, where it is called WA and is the teacher itself:
+here an average of its own, which is the teacher's while the two decays are equal.
 """
 
 from dataclasses import dataclass, replace
@@ -17,6 +18,6 @@ class Params(adr.Params, weight_ema.Params):
 
 
 def build(params: Params, given: Given) -> Method:
-    """Return ADR whose evaluated weights are its teacher's."""
+    """Return ADR whose evaluated weights are a moving average."""
     average = weight_ema.build(params, given).average
     return replace(adr.build(params, given), average=average)

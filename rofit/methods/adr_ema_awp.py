@@ -17,6 +17,6 @@ class Params(adr_awp.Params, weight_ema.Params):
 
 
 def build(params: Params, given: Given) -> Method:
-    """Return ADR with AWP whose evaluated weights are its teacher's."""
+    """Return ADR with AWP whose evaluated weights are a moving average."""
     average = weight_ema.build(params, given).average
     return replace(adr_awp.build(params, given), average=average)

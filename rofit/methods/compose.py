@@ -83,12 +83,13 @@ def composed(
 def _with_labels(made: Method, labels: ModuleType, params: Any, given: Given) -> Method:
     """Return *made* on another's labels, which its attack climbs on if it does."""
     theirs = labels.build(params, given)
-    if made.attack_labels == "given" and made.inner is None:
+    on_labels = made.attack and made.attack_labels == "given" and made.inner is None
+    if on_labels:
         return replace(made, labels=theirs.labels, attack_labels=theirs.attack_labels)
     if theirs.attack_labels != labels.Params().attack_labels:
         raise UserError(
             "attack_labels chooses the labels of an attack on cross entropy; this "
-            "method's attack climbs on something else: leave it out"
+            "method has no such attack: leave it out"
         )
     return replace(made, labels=theirs.labels)
 

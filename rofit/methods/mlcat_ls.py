@@ -32,9 +32,11 @@ def build(params: Params, given: Given) -> Method:
 
     def objective(seen: Seen) -> dict[str, Tensor]:
         each = soft_cross_entropy(seen.logits, seen.soft)
-        loss = each.detach() if params.mlcat_detach else each
-        factor = params.mlcat_floor / loss.clamp_min(_TINY)
-        small = each.detach() < params.mlcat_floor
-        return {"cross_entropy": torch.where(small, factor * each, each)}
+        loss = each.detach()
+        raised = params.mlcat_floor / loss.clamp_min(_TINY) * each
+        if not params.mlcat_detach:  # l (floor / l), whose gradient is zero
+            raised = torch.full_like(each, params.mlcat_floor)
+        small = loss < params.mlcat_floor
+        return {"cross_entropy": torch.where(small, raised, each)}
 
     return Method(Smoothed(given.n_classes), given.attack, objective)

@@ -1,6 +1,7 @@
 """TRADES at adversarially perturbed weights.
 
-Source: Wu et al. 2020 and its code: gamma 0.005 from epoch 10 of 200 on, beta 6.
+Source: Wu et al. 2020 and its code: gamma 0.005 from epoch 10 of 200 on (counted from
+1), beta 6. Differs: there BatchNorm's statistics see the clean batch last.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ class Params(trades.Params, awp.Params):
 
     awp_gamma: float = knob(0.005, "perturbation over the weights' norm (AWP)", low=0)
     awp_start: float = knob(
-        0.05, "fraction of the run without perturbation (AWP)", low=0, high=1
+        0.045, "fraction of the run without perturbation (AWP)", low=0, high=1
     )
 
 

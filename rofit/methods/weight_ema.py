@@ -18,7 +18,9 @@ BRINGS = frozenset({"average"})
 class Params(Knobs):
     """How slowly the average moves."""
 
-    ema_decay: float = knob(0.995, "of the averaged weights a step (ADR)", low=0)
+    ema_decay: float = knob(
+        0.995, "of the averaged weights a step (ADR)", low=0, high=1
+    )
 
 
 def build(params: Params, given: Given) -> Method:

@@ -1,0 +1,134 @@
+"""The losses of PAPER 1.4 and 5 as loops over examples and classes, on scalars.
+
+Nothing of rofit computes here. What a loss may look at is a `Step`.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+Scalars = list[torch.Tensor]
+K = 10
+
+
+@dataclass
+class Step:
+    """What a batch's losses are made of, a row an example.
+
+    Attributes:
+        s: settings of the method.
+        y: given classes.
+        labels: what is trained on.
+        adv: logits on the adversarial inputs.
+        clean: logits on the clean inputs, where the method makes them.
+        weight: of TE's distance.
+    """
+
+    s: dict[str, Any]
+    y: list[int]
+    labels: list[list[float]]
+    adv: torch.Tensor
+    clean: torch.Tensor | None = None
+    weight: float = 0.0
+    origin: torch.Tensor | None = None
+
+
+def softmax(row: torch.Tensor, temperature: float = 1.0) -> Scalars:
+    """Return one example's probabilities as scalars that keep gradients."""
+    powers = [(value / temperature).exp() for value in row]
+    total = sum(powers)
+    return [power / total for power in powers]
+
+
+def hard(y: int) -> list[float]:
+    return [float(k == y) for k in range(K)]
+
+
+def ce(label: list[float], p: Scalars) -> torch.Tensor:
+    return -sum(label[k] * p[k].log() for k in range(K) if label[k] != 0)
+
+
+def kl(p: Scalars, q: Scalars) -> torch.Tensor:
+    return sum(p[k] * (p[k].log() - q[k].log()) for k in range(K))
+
+
+def squared(p: Scalars, label: list[float]) -> torch.Tensor:
+    return sum((p[k] - label[k]) ** 2 for k in range(K)) / K
+
+
+def plain(step: Step, i: int) -> torch.Tensor:
+    """5.1 and 1.2: CE(label, f(x'))."""
+    return ce(step.labels[i], softmax(step.adv[i]))
+
+
+def trades(step: Step, i: int) -> torch.Tensor:
+    """5.4: CE(label, f(x)) + beta KL(f(x) || f(x'))."""
+    p, q = softmax(step.clean[i]), softmax(step.adv[i])
+    return ce(step.labels[i], p) + step.s["beta"] * kl(p, q)
+
+
+def sat(step: Step, i: int) -> torch.Tensor:
+    """5.8: the same, CE weighted by max_k t_ik, of mean 1 over the batch."""
+    sure = [max(label) for label in step.labels]
+    p, q = softmax(step.clean[i]), softmax(step.adv[i])
+    weight = sure[i] * len(sure) / sum(sure)
+    return weight * ce(step.labels[i], p) + step.s["beta"] * kl(p, q)
+
+
+def boosted(step: Step, i: int) -> torch.Tensor:
+    """5.5 without its R: CE(label, f(x')) - log(1.0001 - max wrong f_k(x'))."""
+    q = softmax(step.adv[i])
+    wrong = max((q[k] for k in range(K) if k != step.y[i]), key=torch.Tensor.item)
+    return ce(step.labels[i], q) - (1.0001 - wrong).log()
+
+
+def mart(step: Step, i: int) -> torch.Tensor:
+    """5.5: boosted + beta KL(f(x) || f(x')) (1.0000001 - f_y(x))."""
+    p, q = softmax(step.clean[i]), softmax(step.adv[i])
+    apart = kl(p, q) * (1.0000001 - p[step.y[i]])
+    return boosted(step, i) + step.s["beta"] * apart
+
+
+def sce(step: Step, i: int) -> torch.Tensor:
+    """5.3: a CE(label, p) - b sum_k p_k log max(label_k, 1e-4)."""
+    p = softmax(step.adv[i])
+    logs = [math.log(max(value, 1e-4)) for value in step.labels[i]]
+    reverse = -sum(p[k] * logs[k] for k in range(K))
+    forward = ce(step.labels[i], p)
+    return step.s["sce_forward"] * forward + step.s["sce_reverse"] * reverse
+
+
+def scaled(step: Step, i: int) -> torch.Tensor:
+    """5.10, MLCAT_LS: losses below the floor times floor / loss."""
+    loss, floor = plain(step, i), step.s["mlcat_floor"]
+    if not loss.item() < floor:
+        return loss
+    return loss * (floor / (loss.item() if step.s["mlcat_detach"] else loss))
+
+
+def kd(step: Step, i: int) -> torch.Tensor:
+    """5.7: a CE(y, f) + T^2 sum_j b_j CE(t_j, f at T); labels are pairs t_1, t_2."""
+    s, temperature = step.s, step.s["kd_temperature"]
+    first, second = step.labels[i]
+    cool = softmax(step.adv[i], temperature)
+    taught = s["kd_clean"] * ce(first, cool) + s["kd_robust"] * ce(second, cool)
+    given = s["kd_given"] * ce(hard(step.y[i]), softmax(step.adv[i]))
+    return given + temperature**2 * taught
+
+
+def te(step: Step, i: int) -> torch.Tensor:
+    """5.9: CE(y, f(x')) + w(t) mean_k (f_k(x') - q_k)^2."""
+    p = softmax(step.adv[i])
+    return ce(hard(step.y[i]), p) + step.weight * squared(p, step.labels[i])
+
+
+def given(step: Step, i: int) -> torch.Tensor:
+    """What most attacks climb on: the loss of the given class."""
+    return ce(hard(step.y[i]), softmax(step.adv[i]))
+
+
+def away(step: Step, i: int) -> torch.Tensor:
+    """What TRADES' attack climbs on: KL from the prediction on the clean input."""
+    return kl(softmax(step.origin[i]), softmax(step.adv[i]))

@@ -1,0 +1,244 @@
+"""A method's training step, slow and in float64, from PAPER 1.2, 1.4 and 5.
+
+Nothing of rofit computes here: attack, labels, averages, perturbed weights and SGD are
+written out; only the network itself, BatchNorm included, is a copy of the run's.
+"""
+
+import math
+from copy import deepcopy
+from typing import Any
+
+import slow_losses as loss
+import torch
+from slow_losses import K, Step
+from slow_methods import Slow
+
+
+class SlowRun:
+    """A training of its own, begun like a run of the product."""
+
+    def __init__(self, how: Slow, s: dict[str, Any], run: Any, teachers: list) -> None:
+        """Copy the network; teachers are the states of the clean and the robust one."""
+        self.how, self.s, self.spec, self.y = how, s, run.spec, run.train.y
+        self.epoch, self.epochs = run.epoch, run.spec.epochs
+        self.net = deepcopy(run.model).train()
+        self.average, self.teacher = self._copy(), self._copy()
+        self.frozen = [self._copy() for _ in teachers]
+        for network, state in zip(self.frozen, teachers, strict=True):
+            network.load_state_dict(state)
+        self.table = torch.eye(K, dtype=torch.float64)[self.y]
+        if how.labels == "te":
+            self.table = torch.zeros_like(self.table)
+        self.taught: list[list[list[float]]] = []  # a row of probabilities a teacher
+        self.velocity: list[torch.Tensor] = []
+        self.losses: list[float] = []  # of the given classes
+        self.gradients: tuple[torch.Tensor, ...] = ()
+
+    def step(self, number: int, x, y, index, start) -> float:
+        """Make the step of that number in an epoch of three; return the loss."""
+        how, net = self.how, self.net
+        self._before_the_attack(x, y, index, (self.epoch + number / 3) / self.epochs)
+        x_adv = self._attack(x, y, index, start)
+        if how.labels == "kd":
+            self.table[index] = self._taught(x_adv)
+        moved = self._moved(x, x_adv, y, index)
+        with torch.no_grad():
+            for weight, added in moved:
+                weight += added
+        total = self._descent(net, x, x_adv, y, index, refine=True).mean()
+        self.gradients = torch.autograd.grad(total, list(net.parameters()))
+        with torch.no_grad():
+            self._sgd()
+            for weight, added in moved:
+                weight -= added
+            if how.labels == "adr":
+                _follow(self.teacher, net, self.s["adr_decay"])
+            if how.averages == "ema":
+                _follow(self.average, net, self.s["ema_decay"])
+        return total.item()
+
+    def _copy(self) -> torch.nn.Module:
+        return deepcopy(self.net).eval()
+
+    def _late(self, name: str) -> bool:
+        return self.epoch >= round(self.s.get(name, 0.0) * self.epochs)
+
+    @property
+    def _refines(self) -> bool:
+        name = "sat_start" if "sat_start" in self.s else "start"
+        return self.how.labels == "table" and self._late(name)
+
+    def _te_weight(self) -> float:
+        """w(t) with t from 1, the first and last epoch of the growth as in 5.9."""
+        t = self.epoch + 1
+        first = round(self.s["te_start"] * self.epochs) + 1
+        last = round(self.s["te_full"] * self.epochs) + 1
+        if t < first:
+            return 0.0
+        grown = min((t - first) / (last - first), 1.0)
+        return self.s["te_weight"] * math.exp(-5 * (1 - grown) ** 2)
+
+    def _labels(self, y, index) -> list[Any]:
+        """Return what stands for the label of each example now."""
+        rows, how = [loss.hard(int(each)) for each in y], self.how.labels
+        if how == "smooth":
+            rho = self.s["rho"]
+            return [[(1 - rho) * v + rho / K for v in row] for row in rows]
+        if how == "table" and self._refines:
+            r, table = self.s.get("r", 1.0), self.table[index].tolist()
+            return [
+                [r * t + (1 - r) * v for t, v in zip(a, b, strict=True)]
+                for a, b in zip(table, rows, strict=True)
+            ]
+        if how == "te":
+            sums = self.table[index].tolist()
+            return (
+                [[v / sum(q) for v in q] for q in sums] if self._te_weight() else rows
+            )
+        if how == "kd":
+            return list(zip(*self.taught, strict=True))
+        return self.table[index].tolist() if how == "adr" else rows
+
+    def _before_the_attack(self, x, y, index, progress: float) -> None:
+        if self.how.labels == "adr":
+            half = (1 + math.cos(math.pi * progress)) / 2
+            tau = self.s["adr_cool"] + (self.s["adr_hot"] - self.s["adr_cool"]) * half
+            top = self.s["adr_last"] + (self.s["adr_first"] - self.s["adr_last"]) * half
+            with torch.no_grad():
+                logits = self.teacher(x)
+            for i, row in enumerate(logits):
+                p = [v.item() for v in loss.softmax(row, tau)]
+                share = min(max(top - (max(p) - p[int(y[i])]), 0.0), 1.0)
+                for k in range(K):
+                    mixed = share * p[k] + (1 - share) * (k == int(y[i]))
+                    self.table[index[i], k] = mixed
+        if self.how.labels == "te" and self._te_weight():
+            alpha, net = self.s["te_momentum"], self._copy()
+            with torch.no_grad():
+                p = net(x).softmax(1)
+            for i, place in enumerate(index):
+                self.table[place] = alpha * self.table[place] + (1 - alpha) * p[i]
+
+    def _attack(self, x, y, index, start) -> torch.Tensor:
+        spec, net = self.spec, self._copy()
+        inner = {"given": loss.given, "assigned": loss.plain}.get(
+            self.s.get("attack_labels", ""), self.how.inner
+        )
+        if inner is None:
+            return x
+        steps, size = spec.attack_steps, spec.step_size
+        if "reach" in self.s:
+            steps, size = 1, self.s["reach"] * spec.epsilon
+        x_adv = _ball(x, x + start, spec)
+        for _ in range(steps):
+            x_adv.requires_grad_()
+            seen = self._seen(y, index, net(x_adv), None)
+            seen.origin = net(x).detach()
+            climbed = sum(inner(seen, i) for i in range(len(y)))
+            (up,) = torch.autograd.grad(climbed, x_adv)
+            if spec.norm == "linf":
+                up = up.sign()
+            else:
+                up = torch.stack([each / each.square().sum().sqrt() for each in up])
+            x_adv = _ball(x, x_adv.detach() + size * up, spec)
+        return x_adv
+
+    def _taught(self, x_adv) -> torch.Tensor:
+        """Keep both teachers' predictions; return their mean by weight."""
+        with torch.no_grad():
+            logits = [net(x_adv) for net in self.frozen]
+        p, q = [(each / self.s["kd_temperature"]).softmax(1) for each in logits]
+        self.taught = [p.tolist(), q.tolist()]
+        a, b = self.s["kd_clean"], self.s["kd_robust"]
+        return (a * p + b * q) / (a + b)
+
+    def _seen(self, y, index, adv, clean) -> Step:
+        weight = self._te_weight() if self.how.labels == "te" else 0.0
+        return Step(self.s, y.tolist(), self._labels(y, index), adv, clean, weight)
+
+    def _descent(self, net, x, x_adv, y, index, *, refine) -> torch.Tensor:
+        """Return the losses of the batch at *net*, in train mode."""
+        clean = net(x) if self.how.both else None
+        adv = net(x_adv)
+        self.losses += (-adv.detach().log_softmax(1)[range(len(y)), y]).tolist()
+        if refine and self._refines:
+            with torch.no_grad():
+                read = clean.detach() if clean is not None else net(x)
+            self._refine(index, adv.detach().softmax(1), read.softmax(1))
+        seen = self._seen(y, index, adv, clean)
+        return torch.stack([self.how.outer(seen, i) for i in range(len(y))])
+
+    def _refine(self, index, p_adv, p_clean) -> None:
+        alpha = self.s.get("sat_momentum", self.s.get("label_momentum"))
+        c = self.s.get("clean_share", 1.0)  # SAT looks at the clean inputs only
+        for i, place in enumerate(index):
+            for k in range(K):
+                q = c * p_clean[i, k] + (1 - c) * p_adv[i, k]
+                self.table[place, k] = alpha * self.table[place, k] + (1 - alpha) * q
+
+    def _moved(self, x, x_adv, y, index) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Return weights with what is added to them: 5.6, or MLCAT_WP of 5.10."""
+        kind = self.how.moves
+        if not kind or (kind == "awp" and not self._late("awp_start")):
+            return []
+        mine = [w for w in self.net.parameters() if w.ndim > 1]
+        total = [torch.zeros_like(w) for w in mine]
+        added = [torch.zeros_like(w) for w in mine]
+        for _ in range(1 if kind == "awp" else self.s["wp_ascents"]):
+            proxy = deepcopy(self.net).train()  # its BatchNorm is nobody's
+            theirs = [w for w in proxy.parameters() if w.ndim > 1]
+            with torch.no_grad():
+                for weight, more in zip(theirs, added, strict=True):
+                    weight += more
+            each = self._descent(proxy, x, x_adv, y, index, refine=False)
+            if kind == "mlcat":
+                each = torch.stack([v * (v.item() < self.s["wp_floor"]) for v in each])
+            up = torch.autograd.grad(each.sum() / len(y), theirs)
+            total = [a + b for a, b in zip(total, up, strict=True)]
+            added = self._lengthened(total, mine)
+        return list(zip(mine, added, strict=True))
+
+    def _lengthened(self, total, weights) -> list[torch.Tensor]:
+        if self.how.moves == "awp":
+            gamma = self.s["awp_gamma"]
+            return [
+                gamma * w.norm() * d / d.norm()
+                for w, d in zip(weights, total, strict=True)
+            ]
+        size = torch.cat([w.flatten() for w in weights]).norm()
+        length = torch.cat([d.flatten() for d in total]).norm()
+        return [self.s["wp_gamma"] * size * d / length for d in total]
+
+    def _sgd(self) -> None:
+        spec, weights = self.spec, list(self.net.parameters())
+        pull = [
+            g + spec.weight_decay * w
+            for g, w in zip(self.gradients, weights, strict=True)
+        ]
+        old = self.velocity or [torch.zeros_like(each) for each in pull]
+        self.velocity = [spec.momentum * v + p for v, p in zip(old, pull, strict=True)]
+        for weight, v in zip(weights, self.velocity, strict=True):
+            weight -= spec.lr * v
+
+
+def _follow(mine, theirs, decay: float) -> None:
+    """5.12: e <- d e + (1 - d) w, buffers too; counters as they are."""
+    for (key, a), b in zip(
+        mine.state_dict().items(), theirs.state_dict().values(), strict=True
+    ):
+        if key.endswith("num_batches_tracked"):
+            a.copy_(b)
+        else:
+            a.copy_(decay * a + (1 - decay) * b)
+
+
+def _ball(x, x_adv, spec) -> torch.Tensor:
+    if spec.norm == "linf":
+        near = torch.max(torch.min(x_adv, x + spec.epsilon), x - spec.epsilon)
+        return near.clamp(0, 1).detach()
+    rows = []
+    for one, other in zip(x, x_adv, strict=True):
+        delta = other - one
+        length = delta.square().sum().sqrt().item()
+        rows.append(one + delta * min(1.0, spec.epsilon / max(length, 1e-300)))
+    return torch.stack(rows).clamp(0, 1).detach()
