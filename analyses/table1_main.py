@@ -27,8 +27,8 @@ METHODS = (
     RunSpec(method="trades_sgls"),
     RunSpec(method="trades", labels_from="sglr"),
 )
-EVALUATIONS = ("clean", "pgd20", "apgd-t", "autoattack")
-LEFT_OUT = {"demo": ("apgd-t", "autoattack"), "cpu": ("autoattack",)}
+EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
+LEFT_OUT = {"demo": ("autoattack",), "cpu": ("autoattack",)}
 COLUMNS = {"dataset": "data set"} | best_last.COLUMNS
 # Refined labels over plain ones, and by how many points at full size.
 _PAIRS = (("pgd_at", "sglr", 6), ("trades", "trades+sglr", 2))

@@ -34,8 +34,8 @@ METHODS = (
     "sglr",
 )
 BY_LABELS = ("label_smoothing", "kd_swa", "sat", "te", "adr", "sgls")
-EVALUATIONS = ("clean", "pgd20", "apgd-t", "autoattack")
-LEFT_OUT = {"demo": ("apgd-t", "autoattack"), "cpu": ("autoattack",)}
+EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
+LEFT_OUT = {"demo": ("autoattack",), "cpu": ("autoattack",)}
 COLUMNS = best_last.COLUMNS
 
 

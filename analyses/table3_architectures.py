@@ -18,8 +18,8 @@ STATUS = "planned by rofit"
 DIAGNOSTICS = ()
 MODELS = ("preact_resnet18", "wrn_34_10")
 METHODS = ("pgd_at", "sgls", "sglr")
-EVALUATIONS = ("clean", "pgd20", "apgd-t", "autoattack")
-LEFT_OUT = {"demo": ("apgd-t", "autoattack"), "cpu": ("autoattack",)}
+EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
+LEFT_OUT = {"demo": ("autoattack",), "cpu": ("autoattack",)}
 COLUMNS = {"model": "architecture"} | best_last.COLUMNS
 
 

@@ -19,8 +19,8 @@ STATUS = "planned by rofit"
 DIAGNOSTICS = ()
 METHODS = ("pgd_at", "sgls", "sglr")
 L2 = {"norm": "l2", "epsilon": 128 / 255, "step_size": 15 / 255}
-EVALUATIONS = ("clean", "pgd20", "apgd-t", "autoattack")
-LEFT_OUT = {"demo": ("apgd-t", "autoattack"), "cpu": ("autoattack",)}
+EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
+LEFT_OUT = {"demo": ("autoattack",), "cpu": ("autoattack",)}
 COLUMNS = {"norm": "of the threat model"} | best_last.COLUMNS
 _FALL = {"linf": 6, "l2": 2}  # of adversarial training at full size, in points
 

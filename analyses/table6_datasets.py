@@ -24,8 +24,8 @@ DATASETS: dict[str, dict[str, Any]] = {
     "tiny_imagenet": {},
 }
 METHODS = ("pgd_at", "sgls", "sglr")
-EVALUATIONS = ("clean", "pgd20", "apgd-t", "autoattack")
-LEFT_OUT = {"demo": ("apgd-t", "autoattack"), "cpu": ("autoattack",)}
+EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
+LEFT_OUT = {"demo": ("autoattack",), "cpu": ("autoattack",)}
 COLUMNS = {"dataset": "data set"} | best_last.COLUMNS
 
 

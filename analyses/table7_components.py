@@ -26,8 +26,8 @@ VARIANTS = {
     "neither, SCE": RunSpec(method="sce"),
     "both, SCE": RunSpec(method="sce", labels_from="sglr"),
 }
-EVALUATIONS = ("clean", "pgd20", "apgd-t", "autoattack")
-LEFT_OUT = {"demo": ("apgd-t", "autoattack"), "cpu": ("autoattack",)}
+EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
+LEFT_OUT = {"demo": ("autoattack",), "cpu": ("autoattack",)}
 COLUMNS = {"variant": "mixing with the label, history of predictions, loss"} | (
     best_last.COLUMNS
 )

@@ -3,7 +3,7 @@
 import pandas as pd
 from rofit.figures._tables import ATTACKS, Cell, latex, markdown, note
 
-_LABELS = ATTACKS | {"apgd-t": "APGD-T", "each_epoch": "every epoch's PGD"}
+_LABELS = ATTACKS | {"each_epoch": "every epoch's PGD"}
 
 
 def render(table: pd.DataFrame, rows: list[str]) -> dict[str, str]:

@@ -25,7 +25,7 @@ COLUMNS = {
     "published": "what others report for the method at full size, with source and kind",
 }
 # From the strongest on: what a table's claims are about is the first that was made.
-STRONGEST = ("autoattack", "apgd-t", "pgd20", "each_epoch")
+STRONGEST = ("autoattack", "cw100", "pgd20", "each_epoch")
 EACH_EPOCH = "each_epoch"
 
 

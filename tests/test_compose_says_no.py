@@ -52,7 +52,7 @@ REFUSED = {
     ("pgd_at", "", ("awq",)): "unknown method 'awq'; did you mean awp",
     ("awp", "", ("mlcat_wp",)): "awp and mlcat_wp both bring a perturbation of the "
     "weights; give one",
-    ("pgd_at", "", ("mlcat_wp", "awp")): "mlcat_wp and awp both bring a perturbation",
+    ("pgd_at", "", ("mlcat_wp", "awp")): "awp and mlcat_wp both bring a perturbation",
     ("adr_awp", "", ("awp",)): "adr_awp and awp both bring a perturbation",
     ("pgd_at", "", ("awp", "awp")): "awp and awp both bring a perturbation",
     ("swa", "", ("weight_ema",)): "swa and weight_ema both bring an average of the "
