@@ -21,7 +21,7 @@ from rofit import (
 )
 from rofit.answers import answer, say, unfinished
 from rofit.claims import from_plain
-from rofit.errors import UserError
+from rofit.errors import NothingToDraw, UserError
 from rofit.flags import shared
 from rofit.session import Session
 
@@ -157,7 +157,12 @@ def main() -> None:
 
 
 def _reproduce(session: Session, names: list[str]) -> int:
-    plans = {name: wanted.plan(session.request(name)) for name in names}
+    plans = {}
+    for name in names:
+        try:
+            plans[name] = wanted.plan(session.request(name))
+        except NothingToDraw as error:
+            _leave_out(NothingToDraw(f"{name}: {error}"), alone=len(names) == 1)
     _say_scale(session)
     if session.flags.dry_run:
         rows = inventory.missing(plans, session.store)
@@ -168,13 +173,20 @@ def _reproduce(session: Session, names: list[str]) -> int:
         plans,
         inventory.diagnostics(()),
         tell=lambda result: None if session.flags.as_json else _print_result(result),
-        left_out=lambda error: click.echo(f"rofit: left out: {error}", err=True),
+        left_out=lambda error: _leave_out(error, alone=len(names) == 1),
     )
     if not done:
         return unfinished()
     if session.flags.as_json:
         answer({"results": results}, as_json=True)
     return 0
+
+
+def _leave_out(error: NothingToDraw, *, alone: bool) -> None:
+    """Say that one of several analyses cannot be drawn; raise if it is the only one."""
+    if alone:
+        raise error
+    click.echo(f"rofit: left out: {error}", err=True)
 
 
 def _check_kept(keep: tuple[int, ...], epochs: int) -> None:

@@ -31,7 +31,7 @@ def reproduce(
         plans: analysis -> the runs that it needs.
         diagnostics: that watch every run.
         tell: called with each result.
-        left_out: called where nothing of one of several analyses can be drawn.
+        left_out: called where nothing of an analysis can be drawn; may raise it.
 
     Raises:
         UserError: what is asked for cannot be done.
@@ -42,8 +42,6 @@ def reproduce(
             if not _reproduce(session, name, specs, diagnostics):
                 return results, False
         except NothingToDraw as error:
-            if len(plans) == 1:
-                raise
             left_out(error)
             continue
         results.append(_result(session.request(name), session.places.results))

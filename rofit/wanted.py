@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rofit import catalog
 from rofit.data.known import DATASETS
-from rofit.errors import UserError
+from rofit.errors import NothingToDraw, UserError
 from rofit.scales import Scale, find_scale
 from rofit.spec import RunSpec
 from rofit.store import RunStore
@@ -93,7 +93,7 @@ def stands_for(name: str, datasets: Iterable[str]) -> str:
     """Return which of an analysis's data sets a copy called *name* stands for.
 
     Raises:
-        UserError: for none of them.
+        NothingToDraw: for none of them.
 
     Example:
         >>> stands_for("cifar100-png", ["cifar10", "cifar100"])
@@ -102,9 +102,9 @@ def stands_for(name: str, datasets: Iterable[str]) -> str:
     for each in datasets:
         if f"{name}-".startswith(f"{each}-"):
             return each
-    raise UserError(
-        f"the analysis is of {', '.join(datasets)}, and {name} is none of them; a copy "
-        "is called like it and a word: cifar10-jpeg"
+    raise NothingToDraw(
+        f"the analysis is of {', '.join(datasets)}, and {name} is none of them; leave "
+        "--data out to fetch them, or name a copy like one: cifar100-png"
     )
 
 
