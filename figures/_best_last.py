@@ -23,7 +23,7 @@ def render(table: pd.DataFrame, rows: list[str]) -> dict[str, str]:
     ]
     told = f"best: chosen on {split} images; diff: best minus last. Bold: highest, and "
     told += "smallest diff."
-    if "published" in table:
+    if "published" in frame:
         told += (
             " Published: networks of full size, not comparable with a smaller scale."
         )

@@ -61,14 +61,16 @@ def by_checkpoint(logs: pd.DataFrame, *fields: str) -> pd.DataFrame:
                     "n": n[run_id],
                 }
             )
-    whole = pd.concat([_evaluated(logs, chosen), pd.DataFrame(rows)])
+    whole = pd.concat([_evaluated(logs, chosen, n), pd.DataFrame(rows)])
     whole["method"] = whole["run_id"].map(_names(about))
     for name in (*fields, "seed", "epochs"):
         whole[name] = whole["run_id"].map(about[name].astype(object))
-    norms = whole["run_id"].map(about["norm"].astype(object))
-    datasets = whole["run_id"].map(about["dataset"].astype(object))
+    fields_of = [
+        whole["run_id"].map(about[name].astype(object))
+        for name in ("dataset", "norm", "model")
+    ]
     whole["published"] = [
-        published(*told) for told in zip(whole["method"], datasets, norms, strict=True)
+        published(*each) for each in zip(whole["method"], *fields_of, strict=True)
     ]
     order = {run_id: place for place, run_id in enumerate(about.index)}
     whole["order"] = whole["run_id"].map(order)
@@ -110,18 +112,32 @@ def is_full_size(table: pd.DataFrame) -> bool:
     return at_paper and int(table["epochs"].max()) == FULL_EPOCHS
 
 
-def _evaluated(logs: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
-    """Return the evaluations at the run's own radius that all runs have."""
+def _evaluated(
+    logs: pd.DataFrame, chosen: pd.DataFrame, n: "pd.Series[float]"
+) -> pd.DataFrame:
+    """Return the evaluations that all runs have: own ball, all images, final weights.
+
+    Of several that differ in their draws only, the first.
+    """
+    columns = ["run_id", "checkpoint", "selected_on", "epoch", "attack", "accuracy"]
     found = logs[(logs["measured"] == "evaluation") & (logs["metric"] == "accuracy")]
-    here = (found["attack_epsilon"] - found["epsilon"]).abs() < 1e-9
-    found = found[here | (found["attack"] == "none")]
+    if found.empty:
+        return pd.DataFrame(columns=[*columns, "n"])
+    radius = (found["attack_epsilon"] - found["epsilon"]).abs() < 1e-9
+    same = found["attack_norm"].astype(str) == found["norm"].astype(str)
+    found = found[(radius & same) | (found["attack"] == "none")]
+    run = found["run_id"].astype(object)
+    epoch = run.map(chosen["epochs"]).where(
+        found["checkpoint"] == "last", run.map(chosen["best_epoch"])
+    )
+    found = found[(found["epoch"] == epoch) & (found["n"] == run.map(n))]
     found = found.rename(columns={"value": "accuracy"}).astype({"attack": str})
     found = found[found["checkpoint"].isin(["best", "last"])]
+    found = found.drop_duplicates(["run_id", "checkpoint", "attack"])
     whole = _made_of_all(found, len(chosen))
     found = found[found["attack"].isin(whole)]
     selected = found["run_id"].astype(object).map(chosen["selected_on"])
     found["selected_on"] = selected.where(found["checkpoint"] == "best", "")
-    columns = ["run_id", "checkpoint", "selected_on", "epoch", "attack", "accuracy"]
     return found[[*columns, "n"]].astype({"run_id": object, "checkpoint": object})
 
 

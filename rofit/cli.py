@@ -23,6 +23,7 @@ from rofit.answers import answer, say, unfinished
 from rofit.claims import from_plain
 from rofit.errors import NothingToDraw, UserError
 from rofit.flags import shared
+from rofit.metrics import best_last_gap
 from rofit.session import Session
 
 
@@ -120,7 +121,7 @@ def show(session: Session, text: str) -> None:
         say(terminal.listing(folder.path.name, about["spec"]))
     else:
         say(f"{folder.path.name}: every field has its default", highlight=False)
-    if len(logs):
+    if len(best_last_gap(logs)):
         say(terminal.robust_curve(logs), markup=False, highlight=False)
         say(terminal.best_last_gap_text(logs), highlight=False)
     else:
@@ -177,6 +178,8 @@ def _reproduce(session: Session, names: list[str]) -> int:
     )
     if not done:
         return unfinished()
+    if not results:
+        return 2
     if session.flags.as_json:
         answer({"results": results}, as_json=True)
     return 0

@@ -26,21 +26,23 @@ def compare(session: Session, texts: tuple[str, ...]) -> None:
     """Compare runs: what differs in their specs, best / last / gap, curves."""
     folders = [session.store.find(text) for text in texts]
     names = [folder.path.name for folder in folders]
-    if len(set(names)) < 2:
-        raise UserError("compare expects two runs or more (rofit status lists them)")
     if twice := {name for name in names if names.count(name) > 1}:
         raise UserError(f"run {sorted(twice)[0]} is named twice; name each run once")
+    if len(names) < 2:
+        raise UserError("compare expects two runs or more (rofit status lists them)")
     logs = load_logs(session.places.store, names, evaluations=False)
-    if empty := [name for name in names if name not in set(logs["run_id"])]:
+    finished = set(best_last_gap(logs).index)
+    if empty := [name for name in names if name not in finished]:
         raise UserError(f"run {empty[0]} has no finished epoch yet; let it go on")
     told = {
         "what differs": differences(folders),
         "test robust accuracy, %": outcomes(logs, names),
     }
-    answer(told, session.flags.as_json)
     drawn = _picture(logs, names, session.places.results)
-    if not session.flags.as_json:
-        say(f"curves   {drawn}", soft_wrap=True, highlight=False)
+    if session.flags.as_json:
+        return answer(told | {"curves": str(drawn)}, True)
+    answer(told, False)
+    say(f"curves   {drawn}", soft_wrap=True, highlight=False)
 
 
 def differences(folders: list[RunFolder]) -> Rows:

@@ -102,8 +102,8 @@ def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:
     }
     if folder.state in ("done", "partial"):
         logs = load_logs(folder.path.parent, [folder.path.name], evaluations=False)
-        if len(logs):
-            found = best_last_gap(logs).iloc[0]
+        if len(outcome := best_last_gap(logs)):
+            found = outcome.iloc[0]
             row["epochs"] = f"{found['epochs']}/{spec.epochs}"
             for key in ("best", "last", "gap"):
                 row[key] = round(100 * float(found[key]), 1)

@@ -13,6 +13,7 @@ from rofit.spec import RunSpec
 from rofit.threat import ThreatModel
 
 _MODELS = {"preact_resnet18": "preactresnet18", "resnet18": "resnet18"}
+_WIDE = ("wrn34_10", "wrn34_20")
 _EPOCHS = 200
 _SAID = {"final": "last", "not_stated": "checkpoint not stated"}
 _KINDS = ("authors", "authors_log", "digitised", "second_hand")  # most direct first
@@ -70,13 +71,14 @@ def references(spec: RunSpec, checkpoint: str, attack: str, threat: ThreatModel)
 
 
 @cache
-def published(method: str, dataset: str, norm: str) -> str:
+def published(method: str, dataset: str, norm: str, model: str) -> str:
     """Return what others report for a method at full size, in a phrase, or nothing.
 
-    Best and last under AutoAttack where anyone has it, else under PGD-20, of ResNet-18
-    and PreAct ResNet-18, per cent: ``AutoAttack best 49.88, last 49.52
-    (pytorch_robust_awp, second_hand, resnet18)``. At most two sources, authors before
-    others. Copies of a data set (``cifar10-jpeg``) stand for it.
+    Best and last under AutoAttack where anyone has it, else under PGD-20, per cent:
+    ``AutoAttack best 49.88, last 49.52 (pytorch_robust_awp, second_hand, resnet18)``.
+    Of wide networks beside a wide one, of ResNet-18 and PreAct ResNet-18 beside others.
+    At most two sources, authors before others. Copies of a data set (``cifar10-jpeg``)
+    stand for it.
     """
     rows = reported()
     copies = [name for name in set(rows["dataset"]) if dataset.startswith(f"{name}-")]
@@ -84,7 +86,8 @@ def published(method: str, dataset: str, norm: str) -> str:
         (rows["method"] == method)
         & rows["dataset"].isin([dataset, *copies])
         & (rows["norm"] == norm)
-        & rows["model"].isin(list(_MODELS.values()))
+        & (rows["model"].str.startswith("wrn") == model.startswith("wrn"))
+        & rows["model"].isin([*_MODELS.values(), *_WIDE])
     ]
     under_pgd = rows[rows["robust_attack"] == "pgd20"]
     for attack, column, found in (
@@ -100,13 +103,15 @@ def published(method: str, dataset: str, norm: str) -> str:
 def _phrases(rows: pd.DataFrame, column: str) -> list[str]:
     """Return a phrase a source, authors before others."""
     found = []
-    for (source, kind, model), each in rows.groupby(["source", "kind", "model"]):
+    for (source, kind, model), each in rows.groupby(
+        ["source", "kind", "model"], sort=False
+    ):
         values = ", ".join(
             f"{_SAID.get(checkpoint, checkpoint)} {value:g}"
             for checkpoint, value in zip(each["checkpoint"], each[column], strict=True)
         )
         found.append((_KINDS.index(kind), f"{values} ({source}, {kind}, {model})"))
-    return [phrase for _, phrase in sorted(found)]
+    return [phrase for _, phrase in sorted(found, key=lambda each: each[0])]
 
 
 def _close(text: object, epsilon: float) -> bool:

@@ -63,13 +63,7 @@ def publish(
 
 
 def draw(name: str, folder: Path) -> None:
-    """Draw the saved table: a picture as PDF and PNG, a table as Markdown and LaTeX.
-
-    Raises:
-        UserError: there is no table in the folder.
-    """
-    if not (folder / "table.csv").exists():
-        raise UserError(f"no table.csv in {folder}; run without --redraw first")
+    """Draw the saved table: a picture as PDF and PNG, a table as Markdown and LaTeX."""
     table, figure = pd.read_csv(folder / "table.csv"), catalog.load_figure(name)
     if hasattr(figure, "render"):
         for kind, text in figure.render(table).items():

@@ -56,6 +56,8 @@ def _reproduce(
     analysis, request = catalog.load_analysis(name), session.request(name)
     folder = result_folder(request, session.places.results)
     if session.flags.redraw:
+        if not (folder / "table.csv").exists():
+            raise NothingToDraw(f"no table.csv in {folder}; run without --redraw first")
         draw(name, folder)
         return True
     specs, absent = available(request, specs, session.store, session.places.data)

@@ -120,6 +120,10 @@ def available(
         specs: the runs of its plan.
         store: where runs are.
         root: folder of data sets.
+
+    Raises:
+        NothingToDraw: the one data set of the analysis is not there.
+        UserError: one is there and cannot be read.
     """
     from rofit.parts import load_data  # imports torch, so only when wanted
 
@@ -141,7 +145,15 @@ def available(
         try:
             load_data(spec, root)
         except UserError as error:
-            absent[spec.dataset] = f"{spec.dataset} ({error})"
+            known = DATASETS.get(spec.dataset)
+            if known is None or known.is_present(root):
+                raise  # it is there, and something else is wrong with it
+            if not compared:
+                raise NothingToDraw(f"{request.name}: {error}") from None
+            absent[spec.dataset] = (
+                f"{spec.dataset} (not there: rofit data {spec.dataset} --fetch with a "
+                "network, or --data with an archive of its class folders)"
+            )
     there = [spec for spec in specs if spec.dataset not in absent]
     return there, absent
 
@@ -156,7 +168,10 @@ def varied_fields(specs: list[RunSpec]) -> set[str]:
 def about_data(request: Request, specs: list[RunSpec]) -> str:
     """Return the data set as results name it, with its label noise and the threats."""
     first = specs[0]
-    shown = request.data[2] if request.data else first.dataset
+    names = {s.dataset: s.dataset for s in specs}
+    if request.data and request.data[0] in names:
+        names[request.data[0]] = request.data[2]
+    shown = " / ".join(names.values())
     size = f", {first.train_size} training images" if first.train_size else ""
     shares = sorted({spec.label_noise for spec in specs})
     told = " / ".join(f"{share:.0%}" for share in shares)

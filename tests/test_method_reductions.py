@@ -20,6 +20,7 @@ SIZES = dict(train_size=48, val_size=16, test_size=0, batch_size=16, epochs=4, l
 LAST = 3  # the last of four epochs: every label rule and every perturbation is active
 # The same sums in another order, three steps long, in float64.
 CLOSE = 1e-11
+LATER_AWP = {"awp_gamma": 0.005, "awp_start": 0.045}  # as trades_awp has them
 
 
 @pytest.fixture
@@ -216,7 +217,7 @@ COMPOSED = [
     ("pgd_at", "", ("mlcat_wp",), {}, "mlcat_wp", {}),
     ("pgd_at", "", ("weight_ema",), {}, "weight_ema", {}),
     ("pgd_at", "", ("swa",), {}, "swa", {}),
-    ("trades", "", ("awp",), {"awp_gamma": 0.005, "awp_start": 0.045}, "trades_awp", {}),
+    ("trades", "", ("awp",), LATER_AWP, "trades_awp", {}),
     ("kd", "", ("swa",), {}, "kd_swa", {}),
     ("adr", "", ("weight_ema",), {}, "adr_ema", {}),
     ("pgd_at", "adr", ("awp", "weight_ema"), {"awp_gamma": 0.005}, "adr_ema_awp", {
