@@ -28,7 +28,11 @@ METHODS = (
     RunSpec(method="trades", labels_from="sglr"),
 )
 EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
-LEFT_OUT = {"demo": ("autoattack",), "cpu": ("autoattack",)}
+LEFT_OUT = {
+    "smoke": ("cw100", "autoattack"),
+    "demo": ("autoattack",),
+    "cpu": ("autoattack",),
+}
 COLUMNS = {"dataset": "data set"} | best_last.COLUMNS
 # Refined labels over plain ones, and by how many points at full size.
 _PAIRS = (("pgd_at", "sglr", 6), ("trades", "trades+sglr", 2))

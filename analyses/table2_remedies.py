@@ -35,7 +35,11 @@ METHODS = (
 )
 BY_LABELS = ("label_smoothing", "kd_swa", "sat", "te", "adr", "sgls")
 EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
-LEFT_OUT = {"demo": ("autoattack",), "cpu": ("autoattack",)}
+LEFT_OUT = {
+    "smoke": ("cw100", "autoattack"),
+    "demo": ("autoattack",),
+    "cpu": ("autoattack",),
+}
 COLUMNS = best_last.COLUMNS
 
 

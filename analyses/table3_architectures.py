@@ -19,7 +19,11 @@ DIAGNOSTICS = ()
 MODELS = ("preact_resnet18", "wrn_34_10")
 METHODS = ("pgd_at", "sgls", "sglr")
 EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
-LEFT_OUT = {"demo": ("autoattack",), "cpu": ("autoattack",)}
+LEFT_OUT = {
+    "smoke": ("cw100", "autoattack"),
+    "demo": ("autoattack",),
+    "cpu": ("autoattack",),
+}
 COLUMNS = {"model": "architecture"} | best_last.COLUMNS
 
 

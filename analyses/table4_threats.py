@@ -20,7 +20,11 @@ DIAGNOSTICS = ()
 METHODS = ("pgd_at", "sgls", "sglr")
 L2 = {"norm": "l2", "epsilon": 128 / 255, "step_size": 15 / 255}
 EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
-LEFT_OUT = {"demo": ("autoattack",), "cpu": ("autoattack",)}
+LEFT_OUT = {
+    "smoke": ("cw100", "autoattack"),
+    "demo": ("autoattack",),
+    "cpu": ("autoattack",),
+}
 COLUMNS = {"norm": "of the threat model"} | best_last.COLUMNS
 _FALL = {"linf": 6, "l2": 2}  # of adversarial training at full size, in points
 

@@ -25,7 +25,11 @@ DATASETS: dict[str, dict[str, Any]] = {
 }
 METHODS = ("pgd_at", "sgls", "sglr")
 EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
-LEFT_OUT = {"demo": ("autoattack",), "cpu": ("autoattack",)}
+LEFT_OUT = {
+    "smoke": ("cw100", "autoattack"),
+    "demo": ("autoattack",),
+    "cpu": ("autoattack",),
+}
 COLUMNS = {"dataset": "data set"} | best_last.COLUMNS
 
 

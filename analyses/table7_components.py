@@ -27,7 +27,11 @@ VARIANTS = {
     "both, SCE": RunSpec(method="sce", labels_from="sglr"),
 }
 EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
-LEFT_OUT = {"demo": ("autoattack",), "cpu": ("autoattack",)}
+LEFT_OUT = {
+    "smoke": ("cw100", "autoattack"),
+    "demo": ("autoattack",),
+    "cpu": ("autoattack",),
+}
 COLUMNS = {"variant": "mixing with the label, history of predictions, loss"} | (
     best_last.COLUMNS
 )

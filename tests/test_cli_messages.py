@@ -26,7 +26,7 @@ def _is_one_sentence(answer: Answer, sentence: str) -> None:
 FIG1 = "run fig1_gradnorm"
 WRONG = {
     "run fig1_gradnrm": "unknown analysis 'fig1_gradnrm'; did you mean fig1_gradnorm",
-    "train --method pgdat": "unknown method 'pgdat'; did you mean pgd_at?",
+    "train --method pgdat": "unknown method 'pgdat'; did you mean pgd_at",
     "train --recipe rice": "unknown recipe 'rice'; did you mean rice2020?",
     "train --dataset cifar": "unknown data set 'cifar'; did you mean cifar10",
     "data mnits": "unknown data set 'mnits'; did you mean mnist",

@@ -13,7 +13,7 @@ from rofit.spec import RunSpec
 FIELDS = {each.name for each in fields(RunSpec)}
 # The threat, the method, the schedule's shape, the optimizer's rule, and the seeds.
 NEVER = set(
-    "method method_params norm epsilon step_size attack_bn drops drop_factor "
+    "method method_params labels_from weights_from norm epsilon step_size attack_bn drops drop_factor "
     "momentum weight_decay normalise blocks noise_convention dataset_digest seed "
     "data_seed".split()
 )

@@ -21,7 +21,7 @@ def test_every_method_trains_and_writes_every_curve(method, smoke_spec, tmp_path
     spec = smoke_spec(method=method)
     folder, done = train(spec, tmp_path)
     assert done
-    logs = load_logs(folder.path.parent)
+    logs = load_logs(folder.path.parent, [spec.run_id])
     robust = f"pgd{spec.eval_steps}"
     for split in ("val", "test"):
         for attack in ("none", robust):
