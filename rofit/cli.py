@@ -23,7 +23,6 @@ from rofit.answers import answer, say, unfinished
 from rofit.claims import from_plain
 from rofit.errors import NothingToDraw, UserError
 from rofit.flags import shared
-from rofit.metrics import best_last_gap
 from rofit.session import Session
 
 
@@ -121,7 +120,7 @@ def show(session: Session, text: str) -> None:
         say(terminal.listing(folder.path.name, about["spec"]))
     else:
         say(f"{folder.path.name}: every field has its default", highlight=False)
-    if len(best_last_gap(logs)):
+    if about["run"]["last"] is not None:
         say(terminal.robust_curve(logs), markup=False, highlight=False)
         say(terminal.best_last_gap_text(logs), highlight=False)
     else:

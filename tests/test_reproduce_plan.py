@@ -136,7 +136,8 @@ def test_data_are_told_with_size_noise_and_threat():
     spec = RunSpec(dataset="svhn", epsilon=4 / 255)
     assert about_data(Request(FIG1, "paper"), [spec]) == "svhn, linf 4/255"
     small = spec.replace(train_size=400, label_noise=0.4)
-    assert about_data(Request(FIG1, "demo", data=MINE), [small]) == (
+    mine = small.replace(dataset="mine")
+    assert about_data(Request(FIG1, "demo", data=MINE), [mine]) == (
         "mine (class folders), 400 training images, 40% of training labels redrawn, "
         "linf 4/255"
     )
