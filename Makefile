@@ -2,7 +2,7 @@
 # make test   environment with the development tools, the whole suite
 # make lint   ruff and mypy
 # make gpu DATA=cifar10-jpeg.tar.xz OUT=folder   all that wants a GPU, resumable
-# make gallery DATA=cifar10-jpeg.tar.xz   pictures and tables of the gallery, four hours
+# make gallery DATA=cifar10-jpeg.tar.xz   pictures and tables of the gallery, some hours
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -36,7 +36,8 @@ clean:
 # The pictures that the README shows; DATA is an archive of CIFAR-10's class folders.
 SHOWN = fig1_gradnorm fig2_label_assignment fig3_confidence fig4_memorization \
 	fig5_embedding fig7_iiw fig10_strength fig11_landscape fig12_calibration \
-	table5_attacks theorem1_information
+	table1_main table2_remedies table4_threats table5_attacks table7_components \
+	theorem1_information
 gallery: $(VENV)/.installed
 	$(BIN)/rofit run $(SHOWN) --scale cpu --data $(DATA) --jobs 2 --out $(VENV)/gallery
 	cd $(VENV)/gallery/* && for name in $(SHOWN); do \
