@@ -11,7 +11,7 @@ from functools import partial
 import pandas as pd
 
 from rofit.claims import Claim, at_least
-from rofit.epochs import FULL_EPOCHS
+from rofit.epochs import is_full_size
 from rofit.metrics import best_last_gap
 from rofit.recipes import RECIPES
 from rofit.spec import RunSpec
@@ -76,8 +76,7 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Return how much each setting matters."""
-    at_paper = bool((table["scale"] == "paper").all())
-    full = at_paper and int(table["epochs"].max()) == FULL_EPOCHS
+    full = is_full_size(table)
     points = partial(at_least, source="ours", unit="points")
     plain = _by_seed(table, "pgd_at", None, "last")
     nothing = _by_seed(table, "r", 0.0, "last")

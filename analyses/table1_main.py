@@ -6,12 +6,10 @@ final checkpoints. Ours has SGLS and SGLR (our reading) on both, and CIFAR-100 b
 CIFAR-10. TRADES under SGLR is TRADES' loss and attack on SGLR's labels, which is ours.
 """
 
-from functools import partial
-
 import pandas as pd
 
 from rofit import best_last
-from rofit.claims import Claim, at_least
+from rofit.claims import Claim
 from rofit.recipes import RECIPES
 from rofit.spec import RunSpec
 
@@ -27,12 +25,8 @@ METHODS = (
     RunSpec(method="trades_sgls"),
     RunSpec(method="trades", labels_from="sglr"),
 )
-EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
-LEFT_OUT = {
-    "smoke": ("cw100", "autoattack"),
-    "demo": ("autoattack",),
-    "cpu": ("autoattack",),
-}
+EVALUATIONS = best_last.EVALUATIONS
+LEFT_OUT = best_last.LEFT_OUT
 COLUMNS = {"dataset": "data set"} | best_last.COLUMNS
 # Refined labels over plain ones, and by how many points at full size.
 _PAIRS = (("pgd_at", "sglr", 6), ("trades", "trades+sglr", 2))
@@ -55,9 +49,7 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Return what refined labels gain at the end, and what they cost when clean."""
     attack = best_last.strongest(table)
-    points = partial(
-        at_least, full_size=best_last.is_full_size(table), source="ours", unit="points"
-    )
+    points = best_last.in_points(table)
     found = []
     for dataset, rows in table.groupby("dataset"):
         for plain, refined, gain in _PAIRS:

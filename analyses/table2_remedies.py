@@ -6,12 +6,10 @@ and nothing else of its source's recipe, so that only the method differs. Steps 
 moving average are the source's however short the run. All thresholds are ours.
 """
 
-from functools import partial
-
 import pandas as pd
 
 from rofit import best_last
-from rofit.claims import Claim, at_least
+from rofit.claims import Claim
 from rofit.recipes import RECIPES
 from rofit.spec import RunSpec
 
@@ -34,12 +32,8 @@ METHODS = (
     "sglr",
 )
 BY_LABELS = ("label_smoothing", "kd_swa", "sat", "te", "adr", "sgls")
-EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
-LEFT_OUT = {
-    "smoke": ("cw100", "autoattack"),
-    "demo": ("autoattack",),
-    "cpu": ("autoattack",),
-}
+EVALUATIONS = best_last.EVALUATIONS
+LEFT_OUT = best_last.LEFT_OUT
 COLUMNS = best_last.COLUMNS
 
 
@@ -56,9 +50,7 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Return who falls by less than adversarial training, and where SGLR stands."""
     attack = best_last.strongest(table)
-    points = partial(
-        at_least, full_size=best_last.is_full_size(table), source="ours", unit="points"
-    )
+    points = best_last.in_points(table)
     plain = best_last.falls(table, "pgd_at", attack)
     found = [
         points(

@@ -4,12 +4,10 @@ Planned by us; the captions of the paper's tables are not known. Below the paper
 each network has a small one of its kind. All thresholds are ours.
 """
 
-from functools import partial
-
 import pandas as pd
 
 from rofit import best_last
-from rofit.claims import Claim, at_least
+from rofit.claims import Claim
 from rofit.recipes import RECIPES
 from rofit.spec import RunSpec
 
@@ -18,12 +16,8 @@ STATUS = "planned by rofit"
 DIAGNOSTICS = ()
 MODELS = ("preact_resnet18", "wrn_34_10")
 METHODS = ("pgd_at", "sgls", "sglr")
-EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
-LEFT_OUT = {
-    "smoke": ("cw100", "autoattack"),
-    "demo": ("autoattack",),
-    "cpu": ("autoattack",),
-}
+EVALUATIONS = best_last.EVALUATIONS
+LEFT_OUT = best_last.LEFT_OUT
 COLUMNS = {"model": "architecture"} | best_last.COLUMNS
 
 
@@ -43,21 +37,4 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Return whether the effect has the same sign on every network."""
-    attack = best_last.strongest(table)
-    points = partial(
-        at_least, full_size=best_last.is_full_size(table), source="ours", unit="points"
-    )
-    found = []
-    for model, rows in table.groupby("model"):
-        plain = best_last.by_seed(rows, "pgd_at", attack, "last")
-        for method in METHODS[1:]:
-            theirs = best_last.by_seed(rows, method, attack, "last")
-            found.append(
-                points(
-                    0,
-                    best_last.shared(theirs, plain),
-                    sentence=f"{model}: last {attack} accuracy of {method} minus "
-                    "pgd_at's",
-                )
-            )
-    return found
+    return best_last.ends_above(table, "model", METHODS[1:])

@@ -5,12 +5,10 @@ steps of 15/255, as Rice et al. 2020 train. Their network falls from 71.6 to 68.
 l2 (PGD-10), from 53.5 to 45.6 % in l-infinity. All thresholds are ours.
 """
 
-from functools import partial
-
 import pandas as pd
 
 from rofit import best_last
-from rofit.claims import Claim, at_least
+from rofit.claims import Claim
 from rofit.recipes import RECIPES
 from rofit.spec import RunSpec
 
@@ -19,12 +17,8 @@ STATUS = "planned by rofit"
 DIAGNOSTICS = ()
 METHODS = ("pgd_at", "sgls", "sglr")
 L2 = {"norm": "l2", "epsilon": 128 / 255, "step_size": 15 / 255}
-EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
-LEFT_OUT = {
-    "smoke": ("cw100", "autoattack"),
-    "demo": ("autoattack",),
-    "cpu": ("autoattack",),
-}
+EVALUATIONS = best_last.EVALUATIONS
+LEFT_OUT = best_last.LEFT_OUT
 COLUMNS = {"norm": "of the threat model"} | best_last.COLUMNS
 _FALL = {"linf": 6, "l2": 2}  # of adversarial training at full size, in points
 
@@ -43,9 +37,7 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Return whether adversarial training falls in both norms, and others by less."""
     attack = best_last.strongest(table)
-    points = partial(
-        at_least, full_size=best_last.is_full_size(table), source="ours", unit="points"
-    )
+    points = best_last.in_points(table)
     found = []
     for norm, rows in table.groupby("norm", sort=False):
         plain = best_last.falls(rows, "pgd_at", attack)

@@ -15,6 +15,7 @@ import pandas as pd
 
 from rofit import best_last
 from rofit.claims import Claim, at_least
+from rofit.epochs import is_full_size
 from rofit.recipes import RECIPES
 from rofit.spec import RunSpec
 
@@ -76,7 +77,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
                 "from best to last",
                 unit="points",
                 source="ours",
-                full_size=best_last.is_full_size(table),
+                full_size=is_full_size(table),
             )
         )
     return found

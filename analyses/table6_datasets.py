@@ -6,13 +6,12 @@ Tiny-ImageNet from class folders (--data), there being no loader of it. All thre
 are ours.
 """
 
-from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from rofit import best_last
-from rofit.claims import Claim, at_least
+from rofit.claims import Claim
 from rofit.recipes import RECIPES
 from rofit.spec import RunSpec
 
@@ -24,12 +23,8 @@ DATASETS: dict[str, dict[str, Any]] = {
     "tiny_imagenet": {},
 }
 METHODS = ("pgd_at", "sgls", "sglr")
-EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
-LEFT_OUT = {
-    "smoke": ("cw100", "autoattack"),
-    "demo": ("autoattack",),
-    "cpu": ("autoattack",),
-}
+EVALUATIONS = best_last.EVALUATIONS
+LEFT_OUT = best_last.LEFT_OUT
 COLUMNS = {"dataset": "data set"} | best_last.COLUMNS
 
 
@@ -49,21 +44,4 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Return whether the effect has the same sign on every data set."""
-    attack = best_last.strongest(table)
-    points = partial(
-        at_least, full_size=best_last.is_full_size(table), source="ours", unit="points"
-    )
-    found = []
-    for dataset, rows in table.groupby("dataset"):
-        plain = best_last.by_seed(rows, "pgd_at", attack, "last")
-        for method in METHODS[1:]:
-            theirs = best_last.by_seed(rows, method, attack, "last")
-            found.append(
-                points(
-                    0,
-                    best_last.shared(theirs, plain),
-                    sentence=f"{dataset}: last {attack} accuracy of {method} minus "
-                    "pgd_at's",
-                )
-            )
-    return found
+    return best_last.ends_above(table, "dataset", METHODS[1:])

@@ -6,12 +6,10 @@ SGLS), with both, and all on the symmetric cross entropy. By our calculation mix
 the current prediction alone only shrinks the gradient. All thresholds are ours.
 """
 
-from functools import partial
-
 import pandas as pd
 
 from rofit import best_last
-from rofit.claims import Claim, at_least
+from rofit.claims import Claim
 from rofit.recipes import RECIPES
 from rofit.spec import RunSpec
 
@@ -26,12 +24,8 @@ VARIANTS = {
     "neither, SCE": RunSpec(method="sce"),
     "both, SCE": RunSpec(method="sce", labels_from="sglr"),
 }
-EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
-LEFT_OUT = {
-    "smoke": ("cw100", "autoattack"),
-    "demo": ("autoattack",),
-    "cpu": ("autoattack",),
-}
+EVALUATIONS = best_last.EVALUATIONS
+LEFT_OUT = best_last.LEFT_OUT
 COLUMNS = {"variant": "mixing with the label, history of predictions, loss"} | (
     best_last.COLUMNS
 )
@@ -60,9 +54,7 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Return whether both parts together do better than each alone."""
     attack = best_last.strongest(table)
-    points = partial(
-        at_least, full_size=best_last.is_full_size(table), source="ours", unit="points"
-    )
+    points = best_last.in_points(table)
     last = {
         name: best_last.by_seed(rows, rows["method"].iloc[0], attack, "last")
         for name, rows in table.groupby("variant")

@@ -4,11 +4,13 @@ Which tables begin from: how accurate a method is at its best and at the end, an
 far it falls between them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import pandas as pd
 
-from rofit.epochs import FULL_EPOCHS
+from rofit.claims import Claim, at_least
+from rofit.epochs import is_full_size
 from rofit.metrics import best_last_gap
 from rofit.reported import published
 
@@ -27,6 +29,14 @@ COLUMNS = {
 # From the strongest on: what a table's claims are about is the first that was made.
 STRONGEST = ("autoattack", "cw100", "pgd20", "each_epoch")
 EACH_EPOCH = "each_epoch"
+# What tables are evaluated by, and what a scale has no time for: AutoAttack would take
+# hours for the networks of a table.
+EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
+LEFT_OUT = {
+    "smoke": ("cw100", "autoattack"),
+    "demo": ("autoattack",),
+    "cpu": ("autoattack",),
+}
 
 
 def by_checkpoint(logs: pd.DataFrame, *fields: str) -> pd.DataFrame:
@@ -106,10 +116,33 @@ def shared(one: "pd.Series[float]", other: "pd.Series[float]") -> list[float]:
     return list((one - other).dropna())
 
 
-def is_full_size(table: pd.DataFrame) -> bool:
-    """Return whether a published table is at the paper's scale and length."""
-    at_paper = bool((table["scale"] == "paper").all())
-    return at_paper and int(table["epochs"].max()) == FULL_EPOCHS
+def in_points(table: pd.DataFrame) -> Callable[..., Claim]:
+    """Return `at_least` for a published table's claims: ours, in points, its size."""
+    return partial(
+        at_least, full_size=is_full_size(table), source="ours", unit="points"
+    )
+
+
+def ends_above(table: pd.DataFrame, field: str, methods: Sequence[str]) -> list[Claim]:
+    """Return whether methods end above adversarial training, for each value of *field*.
+
+    Last accuracy under the strongest attack; only the sign is claimed.
+    """
+    attack, points = strongest(table), in_points(table)
+    found = []
+    for value, rows in table.groupby(field):
+        plain = by_seed(rows, "pgd_at", attack, "last")
+        for method in methods:
+            theirs = by_seed(rows, method, attack, "last")
+            found.append(
+                points(
+                    0,
+                    shared(theirs, plain),
+                    sentence=f"{value}: last {attack} accuracy of {method} minus "
+                    "pgd_at's",
+                )
+            )
+    return found
 
 
 def _evaluated(

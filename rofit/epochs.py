@@ -54,7 +54,8 @@ def by_epoch(logs: pd.DataFrame, *metrics: str) -> pd.DataFrame:
 def is_full_size(table: pd.DataFrame) -> bool:
     """Return whether a published table is at the paper's scale and length."""
     at_paper = bool((table["scale"] == "paper").all())
-    return at_paper and int(table["epoch"].max()) == FULL_EPOCHS
+    length = "epochs" if "epochs" in table else "epoch"
+    return at_paper and int(table[length].max()) == FULL_EPOCHS
 
 
 def at_last(rows: pd.DataFrame) -> pd.DataFrame:
