@@ -129,10 +129,9 @@ def available(
 
     absent: dict[str, str] = {}
     own = find_scale(request.scale).changes.get("dataset")
-    for spec in specs:
-        if spec.dataset in absent or store.folder(spec.run_id).state == "done":
-            continue
-        compared = len({each.dataset for each in specs}) > 1
+    compared = len({spec.dataset for spec in specs}) > 1
+    undone = [s for s in specs if store.folder(s.run_id).state != "done"]
+    for spec in {spec.dataset: spec for spec in undone}.values():  # one a data set
         if own and compared and spec.dataset != own and not spec.dataset_digest:
             absent[spec.dataset] = f"{spec.dataset} (scale {request.scale} is of {own})"
             continue

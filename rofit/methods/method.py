@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from rofit.attacks.pgd import PGD, Loss, Network
 from rofit.labels.rule import LabelRule
 from rofit.losses import cross_entropy, divergence, soft_cross_entropy
-from rofit.weights.averages import Average
+from rofit.weights.averages import WeightAverage
 from rofit.weights.perturbation import Perturbation
 
 
@@ -85,7 +85,7 @@ class Method:
     learns_clean: bool = False
     inner: Inner | None = None
     perturbation: Perturbation | None = None
-    average: Average | None = None
+    average: WeightAverage | None = None
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:
         """Tell the parts that an epoch begins (counted from 0)."""

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from rofit.training import checkpoint
 from rofit.training.batches import Batch, onto
-from rofit.training.plan import EpochPlan
 from rofit.training.schedules import learning_rate
 from rofit.training.state import Training
 
@@ -50,7 +49,7 @@ def train_epoch(run: Training, stop: "Stop", report: "Report") -> list[Terms]:
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate(spec, run.epoch)
     run.method.begin_epoch(run.epoch, spec.epochs)
-    plan = EpochPlan(spec.seed, run.epoch, len(run.train), pad=spec.crop_pad)
+    plan = run.plan()
     run.model.train()
     terms = []
     for batch in run.train.batches(spec, plan, begin=run.step):

@@ -77,11 +77,14 @@ class Training:
         average = self.method.average
         return average.network if average else self.model
 
+    def plan(self) -> EpochPlan:
+        """Return what chance decides in the epoch under way."""
+        n, pad = len(self.train), self.spec.crop_pad
+        return EpochPlan(self.spec.seed, self.epoch, n, pad=pad)
+
     def clean_batches(self) -> Iterator[Tensor]:
         """Yield the epoch's inputs (B, C, H, W) as augmented in training, no attack."""
-        n, pad = len(self.train), self.spec.crop_pad
-        plan = EpochPlan(self.spec.seed, self.epoch, n, pad=pad)
-        for batch in self.train.batches(self.spec, plan, begin=0):
+        for batch in self.train.batches(self.spec, self.plan(), begin=0):
             yield batch.x
 
     def state_dict(self) -> dict[str, Any]:

@@ -11,24 +11,21 @@ from torch.optim.swa_utils import update_bn
 from rofit.spec import epoch_at
 
 
-class MovingAverage:
-    """Exponential moving average of the weights, one update a step.
+class WeightAverage:
+    """A network that has an average of another's weights, in eval mode.
 
-    BatchNorm's running statistics are averaged likewise, counters copied.
-
-    Source: ADR's code (decay 0.995; all state averaged); WOT's baselines use 0.999.
+    An average overrides the moment at which it moves: after a step or an epoch.
 
     Attributes:
-        network: has the average, in eval mode.
+        network: has the average.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        """Begin at the weights of *model*; decay in [0, 1)."""
-        self.network, self.decay = copy.deepcopy(model).eval(), decay
+    def __init__(self, model: nn.Module) -> None:
+        """Begin at the weights of *model*."""
+        self.network = copy.deepcopy(model).eval()
 
     def after_step(self, model: nn.Module) -> None:
-        """Move by ``e <- decay e + (1 - decay) w``."""
-        _blend(self.network, model, 1 - self.decay)
+        """Look at the network in training after the optimizer's step."""
 
     def after_epoch(
         self,
@@ -37,17 +34,42 @@ class MovingAverage:
         epochs: int,
         inputs: Callable[[], Iterable[Tensor]],
     ) -> None:
-        """Nothing: every step was seen."""
+        """Look at the network in training after an epoch.
+
+        Args:
+            model: the network in training.
+            epoch: the one just done, counted from 0.
+            epochs: of the run.
+            inputs: yields the epoch's clean batches (B, C, H, W).
+        """
 
     def state_dict(self) -> dict[str, Any]:
-        """Return nothing besides the network's weights."""
+        """Return what a checkpoint must keep besides the network's weights."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take nothing."""
+        """Take it back."""
 
 
-class EqualAverage:
+class MovingAverage(WeightAverage):
+    """Exponential moving average of the weights, one update a step.
+
+    BatchNorm's running statistics are averaged likewise, counters copied.
+
+    Source: ADR's code (decay 0.995; all state averaged); WOT's baselines use 0.999.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        """Begin at the weights of *model*; decay in [0, 1]."""
+        super().__init__(model)
+        self.decay = decay
+
+    def after_step(self, model: nn.Module) -> None:
+        """Move by ``e <- decay e + (1 - decay) w``."""
+        _blend(self.network, model, 1 - self.decay)
+
+
+class EqualAverage(WeightAverage):
     """Stochastic weight averaging: the mean over epochs from a fraction of the run on.
 
     BatchNorm's statistics are estimated anew on the clean, augmented training images
@@ -56,17 +78,12 @@ class EqualAverage:
     Source: Izmailov et al. 2018; start as in Chen et al. 2021.
     Differs: every batch counts alike in the new statistics (PyTorch's `update_bn`),
     where those codes weigh a shorter last batch less.
-
-    Attributes:
-        network: has the average, in eval mode.
     """
 
     def __init__(self, model: nn.Module, start: float) -> None:
         """Begin at the weights of *model*; start is a fraction of the run."""
-        self.network, self.start, self.n = copy.deepcopy(model).eval(), start, 0
-
-    def after_step(self, model: nn.Module) -> None:
-        """Nothing: epochs are averaged."""
+        super().__init__(model)
+        self.start, self.n = start, 0
 
     def after_epoch(
         self,
@@ -75,14 +92,7 @@ class EqualAverage:
         epochs: int,
         inputs: Callable[[], Iterable[Tensor]],
     ) -> None:
-        """Average the weights after an epoch.
-
-        Args:
-            model: the network in training.
-            epoch: the one just done, counted from 0.
-            epochs: of the run.
-            inputs: yields the epoch's clean batches (B, C, H, W).
-        """
+        """Average the weights, and estimate the statistics anew."""
         if epoch < epoch_at(self.start, epochs):
             self.network.load_state_dict(model.state_dict())
             return
@@ -98,9 +108,6 @@ class EqualAverage:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take it back."""
         self.n = state["n"]
-
-
-Average = MovingAverage | EqualAverage
 
 
 @torch.no_grad()
