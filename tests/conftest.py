@@ -1,6 +1,8 @@
 """What many tests share: small specs, a trained store, where the real images are."""
 
 import os
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 # Before torch is imported, and for the processes that tests start.
@@ -32,3 +34,16 @@ def smoke_spec():
         return spec.replace(**changes)
 
     return make
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list[str]:
+    """No network: every URL that is asked for is written down and refused."""
+    urls: list[str] = []
+
+    def refuse(request, *args, **kwargs):
+        urls.append(getattr(request, "full_url", request))
+        raise urllib.error.URLError("no network in tests")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    return urls

@@ -2,8 +2,6 @@
 
 import io
 import json
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +21,8 @@ from rofit.metrics import best_last_gap
 from rofit.spec import RunSpec
 from rofit.wanted import Request, plan
 
+pytestmark = pytest.mark.usefixtures("asked")  # no network
+
 TINY = (
     "train_size=6 val_size=2 test_size=4 batch_size=3 epochs=1 attack_steps=1 "
     "eval_steps=1 model=preact_tiny crop_pad=0"
@@ -36,19 +36,6 @@ def _says(text: str, name: str) -> bool:
     """Return whether a text says in one line how to get a data set."""
     how = f"rofit data {name} --fetch" in text and "--data" in text
     return how and "\n" not in text.strip()
-
-
-@pytest.fixture(autouse=True)
-def asked(monkeypatch) -> list[str]:
-    """No network: every URL that is asked for is written down and refused."""
-    urls: list[str] = []
-
-    def refuse(request, *args, **kwargs):
-        urls.append(getattr(request, "full_url", request))
-        raise urllib.error.URLError("no network in tests")
-
-    monkeypatch.setattr(urllib.request, "urlopen", refuse)
-    return urls
 
 
 @pytest.fixture

@@ -22,20 +22,9 @@ from torchvision import datasets as published
 from rofit.data.datasets import DATASETS, load
 from rofit.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("asked")  # no network
+
 RNG = np.random.default_rng(0)
-
-
-@pytest.fixture(autouse=True)
-def asked(monkeypatch) -> list[str]:
-    """No network: every URL that is asked for is written down and refused."""
-    urls: list[str] = []
-
-    def refuse(request, *args, **kwargs):
-        urls.append(getattr(request, "full_url", request))
-        raise urllib.error.URLError("no network in tests")
-
-    monkeypatch.setattr(urllib.request, "urlopen", refuse)
-    return urls
 
 
 def _put(file: Path, data: bytes) -> str:
