@@ -10,20 +10,13 @@ from typing import Any
 
 import click
 
-from rofit import (
-    catalog,
-    comparison,
-    inventory,
-    measuring,
-    reproduction,
-    terminal,
-    wanted,
-)
-from rofit.answers import answer, say, unfinished
+from rofit import catalog, wanted
 from rofit.claims import from_plain
+from rofit.commands import comparison, inventory, measuring, reproduction, terminal
+from rofit.commands.answers import answer, say, unfinished
+from rofit.commands.flags import shared
+from rofit.commands.session import Session
 from rofit.errors import NothingToDraw, UserError
-from rofit.flags import shared
-from rofit.session import Session
 
 
 @click.group(

@@ -15,7 +15,8 @@ from made_up_logs import course, write_run
 from PIL import Image
 from rofit.figures import _tables
 
-from rofit import catalog, inventory, parts
+from rofit import catalog, parts
+from rofit.commands import inventory
 from rofit.errors import UserError
 from rofit.metrics import best_last_gap
 from rofit.spec import RunSpec

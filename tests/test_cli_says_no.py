@@ -6,7 +6,7 @@ import pytest
 import torch
 from command_line import rofit
 
-from rofit import inventory
+from rofit.commands import inventory
 from rofit.parts import find_device
 from rofit.spec import RunSpec
 from rofit.store import RunFolder

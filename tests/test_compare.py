@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 from rofit.figures import _compare, _style
 from stored_runs import stored
 
-from rofit.comparison import curves
+from rofit.commands.comparison import curves
 from rofit.logs import load_logs
 from rofit.metrics import best_last_gap
 from rofit.spec import RunSpec

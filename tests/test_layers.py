@@ -56,15 +56,13 @@ layer | modules                    | may import       | inside functions | as ty
       |                            | torchvision      |                  |
 5     | catalog reproduce wanted   | 0 3p 3s 5 data   | 3r 4             |
       |                            | pandas           |                  |
-6     | inventory session flags    | 0 0m 3p 3s 5 6   | data models 2m   | 6
-      | terminal answers           | pandas rich      | 1e 2d 3 3r 4 4b  |
-      | reproduction comparison    | click            | 4e torch         | pandas
 4e    | evaluation_jobs            | 0 1e 3 3p 3s 4   |                  |
       |                            | rich             |                  |
-6e    | examination findings       | 0 0m 1e 3 3p 3r  |                  | 6
-      |                            | 3s 4 4e 6e torch |                  |
-7     | cli measuring              | 0 5 6 7 rich     | 4 4b 6e          |
+6     | commands                   | 0 0m 1e 3 3p 3r  | data models 2m   |
+      |                            | 3s 4 4e 5 torch  | 2d 4b            |
+      |                            | pandas rich      |                  |
       |                            | click            |                  |
+7     | cli                        | 0 5 6 click      |                  |
 8     | rofit __main__             | cli              |                  | spec 0m logs
 A     | analyses                   | spec recipes     | tsne             |
       |                            | claims errors 0m |                  |

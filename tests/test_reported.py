@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from rofit.commands.findings import found_rows
 from rofit.evaluation.cases import read_cases
-from rofit.findings import found_rows
 from rofit.reported import references, reported
 from rofit.spec import RunSpec
 from rofit.store import RunFolder

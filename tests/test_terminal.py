@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from rofit import progress, terminal
+from rofit import progress
 from rofit.claims import Claim
+from rofit.commands import terminal
 
 CLAIM = Claim("it [falls]", 8.0, 1.5, 3, "points", "at least 6", "holds", "ours [1]")
 

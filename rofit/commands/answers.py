@@ -6,7 +6,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from rofit import terminal
+from rofit.commands import terminal
 
 UNFINISHED = 75
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import click
 
-from rofit.answers import answer, unfinished
-from rofit.flags import taking
-from rofit.session import Session
+from rofit.commands.answers import answer, unfinished
+from rofit.commands.flags import taking
+from rofit.commands.session import Session
 
 
 @click.command("eval")
@@ -41,7 +41,7 @@ def eval_(session: Session, targets: tuple[str, ...], **asked: Any) -> int:
     What is there is not made again; what was interrupted goes on. [clean, pgd20,
     autoattack, of best and last]
     """
-    from rofit.examination import Asked, examine  # imports torch
+    from rofit.commands.examination import Asked, examine  # imports torch
 
     found, done = examine(session, targets, Asked(**asked))
     answer(found, session.flags.as_json)
@@ -64,7 +64,7 @@ def bench(session: Session, tables: tuple[str, ...], text: str, **asked: Any) ->
     (AutoAttack on a trained run) [speed parity].
     """
     from rofit.bench.tables import bench as measure
-    from rofit.examination import one
+    from rofit.commands.examination import one
     from rofit.parts import find_device
 
     device = find_device(session.flags.device)

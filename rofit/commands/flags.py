@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from rofit.session import Flags, Session
+from rofit.commands.session import Flags, Session
 
 _SHARED = {
     "scale": click.option("--scale", help="smoke, demo, cpu, gpu or paper."),

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from rofit import catalog
+from rofit.commands.session import Session
 from rofit.errors import NothingToDraw, UserError
 from rofit.reproduce import draw, publish, result_folder, tabulate
-from rofit.session import Session
 from rofit.spec import RunSpec
 from rofit.wanted import Request, available
 

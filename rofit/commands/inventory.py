@@ -18,7 +18,7 @@ from rofit.spec import RunSpec
 from rofit.store import RunFolder, RunStore
 
 if TYPE_CHECKING:
-    from rofit.session import Session
+    from rofit.commands.session import Session
 
 Rows = list[dict[str, Any]]
 

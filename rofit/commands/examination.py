@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from rofit.commands.findings import Rows, found_rows, warning_rows
 from rofit.errors import UserError
 from rofit.evaluation.cases import read_cases
 from rofit.evaluation_jobs import BOTH, meters
 from rofit.evaluations import Shard
 from rofit.evaluator import How, evaluate, missing
-from rofit.findings import Rows, found_rows, warning_rows
 from rofit.knobs import parse_value
 from rofit.parts import find_device
 from rofit.resolve import described
@@ -22,7 +22,7 @@ from rofit.subject import Subject, load_subject, require
 from rofit.training.stop import Stop
 
 if TYPE_CHECKING:
-    from rofit.session import Session
+    from rofit.commands.session import Session
 
 
 @dataclass(frozen=True)

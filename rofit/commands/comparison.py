@@ -8,12 +8,12 @@ import click
 import pandas as pd
 
 from rofit import catalog
-from rofit.answers import answer, say
+from rofit.commands.answers import answer, say
+from rofit.commands.flags import taking
+from rofit.commands.session import Session
 from rofit.errors import UserError
-from rofit.flags import taking
 from rofit.logs import load_logs
 from rofit.metrics import best_last_gap, curve
-from rofit.session import Session
 from rofit.store import RunFolder
 
 Rows = list[dict[str, Any]]
