@@ -28,6 +28,8 @@ from rofit.store import RunFolder
 from rofit.training.stop import Stop
 
 _LOOK = 0.2  # seconds between looks at whether to stop
+# What every job imports sooner or later, and what takes seconds each time.
+_IMPORTED = ["rofit.jobs", "torch._dynamo", "sklearn.datasets"]
 
 
 class Died(RuntimeError):
@@ -119,7 +121,7 @@ def work_all(
 def _side_by_side(
     jobs: Sequence[Job], at_a_time: int, stop: Stop, max_minutes: float | None
 ) -> bool:
-    context = multiprocessing.get_context("spawn")  # CUDA and threads forbid fork
+    context = _context()
     halt = context.Event()
     threads = max(1, torch.get_num_threads() // at_a_time)
     ends = None if max_minutes is None else time.time() + 60 * max_minutes
@@ -147,6 +149,26 @@ def _side_by_side(
     return done and not waiting
 
 
+def _context() -> BaseContext:
+    """Return how processes begin: forked off one that has made the imports, no more.
+
+    CUDA and threads forbid to fork off this one. Where there is no such server, each
+    begins from nothing.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_IMPORTED)
+    return context
+
+
+def _hold_signals(back: bool) -> None:
+    """Let what asks for a stop wait, here and in processes that begin, or no more."""
+    if hasattr(signal, "pthread_sigmask"):  # Windows has none
+        how = signal.SIG_BLOCK if back else signal.SIG_UNBLOCK
+        signal.pthread_sigmask(how, (signal.SIGINT, signal.SIGTERM))
+
+
 class _Process:
     """One job in a process of its own."""
 
@@ -158,16 +180,16 @@ class _Process:
         ends: float | None,
         halt: Event,
     ) -> None:
-        """Start it, deaf to Ctrl-C until it can answer with a checkpoint."""
+        """Start it; signals wait until it can answer them with a checkpoint."""
         self.job = job
         self.told, tells = context.Pipe(duplex=False)
         given = (job, threads, ends, halt, tells)
         self.process: BaseProcess = context.Process(target=_work, args=given)  # type: ignore[attr-defined]
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _hold_signals(True)
         try:
             self.process.start()
         finally:
-            signal.signal(signal.SIGINT, before)
+            _hold_signals(False)
         tells.close()
 
     def result(self) -> bool:
@@ -202,6 +224,7 @@ def _work(
         return halt.is_set() or parent is not None and not parent.is_alive()
 
     with Stop(left, asked) as stop:
+        _hold_signals(False)
         try:
             console = Console(stderr=True)
             tells.send(not stop.now and job.work(stop, console, alone=False))

@@ -74,21 +74,11 @@ def are_equal(one, other):
         assert (one.path / name).read_bytes() == (other.path / name).read_bytes(), name
 
 
-@pytest.fixture(scope="session")
-def _forks():
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["rofit.jobs", "sklearn.datasets"])
-    return context
-
-
-@pytest.fixture
-def quick(_forks, monkeypatch):
-    """Fork the processes off one that has imported torch, which saves seconds each."""
-    monkeypatch.setattr(jobs.multiprocessing, "get_context", lambda kind: _forks)
-
-
-def test_runs_side_by_side_equal_those_trained_alone(tmp_path):
-    """In processes that are spawned, with one thread each like this one."""
+@pytest.mark.parametrize("begun", ["forked", "from nothing"])
+def test_runs_side_by_side_equal_those_trained_alone(tmp_path, monkeypatch, begun):
+    """With one thread each like this one."""
+    if begun == "from nothing":
+        monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
     together, done = train_jobs(MIXED, tmp_path / "together", 2)
     assert done
     alone, done = train_jobs(MIXED, tmp_path / "alone", 1)
@@ -97,7 +87,7 @@ def test_runs_side_by_side_equal_those_trained_alone(tmp_path):
         are_equal(one, other)
 
 
-def test_more_processes_than_runs_change_nothing(tmp_path, quick):
+def test_more_processes_than_runs_change_nothing(tmp_path):
     together, done = train_jobs(MIXED[:2], tmp_path / "together", 5)
     assert done
     alone, _ = train_jobs(MIXED[:2], tmp_path / "alone", 1)
@@ -130,7 +120,7 @@ class Counted(TrainingJob):
         (4, 4, 2, 2),
     ],
 )
-def test_processes_share_the_threads(tmp_path, quick, threads, at_a_time, runs, each):
+def test_processes_share_the_threads(tmp_path, threads, at_a_time, runs, each):
     specs = [SHORT.replace(seed=seed) for seed in range(runs)]
     asked = [Counted(**vars(job(spec, tmp_path))) for spec in specs]
     torch.set_num_threads(threads)
@@ -170,7 +160,7 @@ FAILS = {
 
 
 @pytest.mark.parametrize("case", FAILS)
-def test_error_of_one_run_is_raised_and_the_others_go_on_later(tmp_path, quick, case):
+def test_error_of_one_run_is_raised_and_the_others_go_on_later(tmp_path, case):
     """The third of two at a time: the first is under way when it fails."""
     spoiled, kind, sentence = FAILS[case]
     long, short = job(LONG, tmp_path), job(SHORT, tmp_path)
@@ -190,7 +180,7 @@ def test_error_of_one_run_is_raised_and_the_others_go_on_later(tmp_path, quick, 
 
 
 @pytest.fixture
-def late(tmp_path, quick):
+def late(tmp_path):
     """Three runs of three epochs, two at a time, with no time at all."""
     specs = [SPEC.replace(epochs=3, seed=seed) for seed in range(3)]
     folders, done = train_jobs(specs, tmp_path, 2, max_minutes=0)
@@ -209,7 +199,7 @@ def test_no_run_begins_after_the_deadline(late):
     assert late[2].state == "missing"
 
 
-def test_command_without_time_is_unfinished_and_the_same_one_goes_on(tmp_path, quick):
+def test_command_without_time_is_unfinished_and_the_same_one_goes_on(tmp_path):
     words = ["train", "--scale", "smoke", "--seeds", "2", "--jobs", "2", "--quiet"]
     answer = rofit(tmp_path, *words, "--max-minutes", "0")
     assert answer.code == 75
@@ -220,7 +210,7 @@ def test_command_without_time_is_unfinished_and_the_same_one_goes_on(tmp_path, q
         assert events(folder) == ["start", "stop", "resume", "stop"]
 
 
-def test_command_answers_an_error_in_another_process_with_one_sentence(tmp_path, quick):
+def test_command_answers_an_error_in_another_process_with_one_sentence(tmp_path):
     words = ["train", "--scale", "smoke", "--seeds", "3", "--jobs", "2", "--quiet"]
     answer = rofit(tmp_path, *words, "--set", "train_size=129")
     assert answer.code == 2

@@ -18,25 +18,16 @@ pytestmark = pytest.mark.skipif(
 )
 WORDS = "train --scale smoke --seeds 2 --jobs 2 --set epochs=200 --quiet".split()
 POLLS = 60_000  # of 10 ms at most: a limit for what hangs
-# The same command with processes that are forked once torch is imported: cheaper.
-FORKED = """
-import multiprocessing as m, types, rofit.jobs
-rofit.jobs.multiprocessing = types.SimpleNamespace(
-    get_context=lambda kind: m.get_context("fork")
-)
-from rofit.cli import main
-main()
-"""
 
 
 class Command:
     """A command in a process group of its own."""
 
-    def __init__(self, root, *python):
+    def __init__(self, root):
         self.runs = RunStore(root / "runs")
         env = {**os.environ, "ROFIT_HOME": str(root), "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, *python, *WORDS],
+            [sys.executable, "-m", "rofit", *WORDS],
             env=env,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -78,11 +69,11 @@ def events(folder):
 
 @pytest.fixture
 def start(tmp_path):
-    """A function from Python's arguments to a command that has been started."""
+    """A function that starts the command."""
     started = []
 
-    def begin(*python):
-        started.append(Command(tmp_path, *python))
+    def begin():
+        started.append(Command(tmp_path))
         return started[-1]
 
     yield begin
@@ -94,7 +85,7 @@ def start(tmp_path):
 
 
 def test_signal_to_the_command_alone_stops_all_its_processes(tmp_path, start):
-    command = start("-m", "rofit")
+    command = start()
     command.wait_for(lambda: len(command.epochs()) == 2 or command.ended())
     command.process.send_signal(signal.SIGTERM)
     _, err = command.process.communicate()
@@ -112,19 +103,22 @@ def test_signal_to_the_command_alone_stops_all_its_processes(tmp_path, start):
     assert last_state(first)["epoch"] == stopped[0] + 1
 
 
-def test_ctrl_c_while_the_processes_start_is_a_stop_like_any_other(start):
-    """A terminal sends it to the whole group."""
-    command = start("-m", "rofit")
-    # The command, multiprocessing's tracker of resources, and two processes.
-    command.wait_for(lambda: len(command.group()) == 4 or command.ended())
-    os.killpg(command.process.pid, signal.SIGINT)
+# The command, multiprocessing's tracker of resources, the server that processes are
+# forked off while it still imports, and the processes.
+@pytest.mark.parametrize("processes", [3, 4, 5])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_to_all_while_the_processes_start_is_a_stop(start, processes, number):
+    """A terminal or a scheduler sends it to the whole group."""
+    command = start()
+    command.wait_for(lambda: len(command.group()) == processes or command.ended())
+    os.killpg(command.process.pid, number)
     _, err = command.process.communicate()
     assert b"Traceback" not in err
     assert command.process.returncode == 75
 
 
 def test_processes_of_a_command_that_is_killed_end_too(start):
-    command = start("-c", FORKED)
+    command = start()
     command.wait_for(lambda: len(command.epochs()) == 2 or command.ended())
     command.process.kill()
     command.process.wait()

@@ -6,7 +6,6 @@ everybody means; only the stem differs, since the original's shrinks a 32x32 ima
 """
 
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, ResNet
 
 from rofit.models.classifier import Classifier
 
@@ -34,6 +33,8 @@ class ResNet18(Classifier):
             n_classes: K, the number of logits.
             normalise: first layer; None for an identity.
         """
+        from torchvision.models.resnet import BasicBlock, ResNet  # takes seconds
+
         super().__init__()
         self.normalise = nn.Identity() if normalise is None else normalise
         self.trunk = ResNet(BasicBlock, [2, 2, 2, 2], num_classes=n_classes)
