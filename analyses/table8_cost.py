@@ -50,6 +50,7 @@ COLUMNS = {
     "over_pgd_at": "the same over pgd_at's in the same round",
     "batch_size": "images a step",
     "device": "that the steps ran on",
+    "engine": "of the passes: compiled or eager",
 }
 
 

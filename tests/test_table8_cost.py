@@ -31,7 +31,7 @@ def _times(ratios: dict[str, list[float]] = RATIOS) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"method": method, "round": number, "seconds": over * PLAIN[number]}
-            | {"batch_size": 25, "device": "cpu"}
+            | {"batch_size": 25, "device": "cpu", "engine": "eager"}
             for method, each in ratios.items()
             for number, over in enumerate(each)
         ]
@@ -138,13 +138,14 @@ def _specs(*methods: str):
 def test_every_round_times_every_method_in_turn(called):
     specs = _specs("pgd_at", "sglr", "swa")
     times = step_times(specs, Path("nowhere"), device=CPU, engine="eager")
-    assert list(times) == ["method", "round", "seconds", "batch_size", "device"]
+    assert list(times) == "method round seconds batch_size device engine".split()
     by = times.pivot(index="round", columns="method", values="seconds")
     assert (1000 * by["pgd_at"]).tolist() == pytest.approx([1, 4, 7])
     assert (1000 * by["sglr"]).tolist() == pytest.approx([2, 5, 8])
     assert (1000 * by["swa"]).tolist() == pytest.approx([3, 6, 9])
     assert called == called[:3] * 3
     assert set(times["batch_size"]) == {64} and set(times["device"]) == {"cpu"}
+    assert set(times["engine"]) == {"eager"}
 
 
 def test_steps_of_every_method_can_be_timed_late_in_their_runs(called, monkeypatch):

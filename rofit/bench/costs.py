@@ -32,7 +32,7 @@ def step_times(
     batch size, few images being enough.
 
     Returns:
-        Columns method, round, seconds, batch_size, device.
+        Columns method, round, seconds, batch_size, device, engine.
     """
     ways: dict[str, Ours] = {}
     for spec in specs:
@@ -46,6 +46,7 @@ def step_times(
     steps: dict[str, Callable[[], object]] = {n: w.step for n, w in ways.items()}
     times = interleaved(steps, rounds=ROUNDS, device=device)
     about = {"batch_size": specs[0].batch_size, "device": device_name(device)}
+    about["engine"] = engine
     return pd.DataFrame(
         [
             {"method": name, "round": number, "seconds": seconds} | about
