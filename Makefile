@@ -37,7 +37,7 @@ clean:
 SHOWN = fig1_gradnorm fig2_label_assignment fig3_confidence fig4_memorization \
 	fig5_embedding fig7_iiw fig10_strength fig11_landscape fig12_calibration \
 	table1_main table2_remedies table4_threats table5_attacks table7_components \
-	theorem1_information
+	table8_cost theorem1_information
 gallery: $(VENV)/.installed
 	$(BIN)/rofit run $(SHOWN) --scale cpu --data $(DATA) --jobs 2 --out $(VENV)/gallery
 	cd $(VENV)/gallery/* && for name in $(SHOWN); do \
