@@ -21,8 +21,8 @@ def render(table: pd.DataFrame) -> dict[str, str]:
     rounds = table["round"].nunique()
     under = (
         f"rofit, scale {first['scale']}; {first['data']}; batches of "
-        f"{first['batch_size']} on {first['device']}, {first['engine']}; medians of {rounds} rounds, all "
-        "methods in turn in one process."
+        f"{first['batch_size']} on {first['device']}, {first['engine']}; medians "
+        f"of {rounds} rounds, all methods in turn in one process."
     )
     return {
         "md": markdown(frame, ["method"], under),

@@ -97,8 +97,8 @@ def test_markdown_has_medians_and_quartiles_and_says_on_what(table):
         "| standard | 0.50 | 0.50 to 0.50 | 50.0 |",
     ]
     assert note == (
-        "rofit, scale demo; digits, linf 8/255; batches of 25 on cpu, eager; medians of 5 "
-        "rounds, all methods in turn in one process."
+        "rofit, scale demo; digits, linf 8/255; batches of 25 on cpu, eager; medians "
+        "of 5 rounds, all methods in turn in one process."
     )
 
 
