@@ -74,23 +74,24 @@ def are_equal(one, other):
         assert (one.path / name).read_bytes() == (other.path / name).read_bytes(), name
 
 
-@pytest.mark.parametrize("begun", ["forked", "from nothing"])
-def test_runs_side_by_side_equal_those_trained_alone(tmp_path, monkeypatch, begun):
-    """With one thread each like this one."""
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The runs, one after another in this process, with one thread."""
+    folders, done = train_jobs(MIXED, tmp_path_factory.mktemp("alone"), 1)
+    assert done
+    return folders
+
+
+@pytest.mark.parametrize(
+    ("begun", "at_a_time"), [("forked", 2), ("forked", 5), ("from nothing", 2)]
+)
+def test_runs_side_by_side_equal_those_trained_alone(
+    tmp_path, monkeypatch, alone, begun, at_a_time
+):
     if begun == "from nothing":
         monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
-    together, done = train_jobs(MIXED, tmp_path / "together", 2)
+    together, done = train_jobs(MIXED, tmp_path, at_a_time)
     assert done
-    alone, done = train_jobs(MIXED, tmp_path / "alone", 1)
-    assert done
-    for one, other in zip(alone, together, strict=True):
-        are_equal(one, other)
-
-
-def test_more_processes_than_runs_change_nothing(tmp_path):
-    together, done = train_jobs(MIXED[:2], tmp_path / "together", 5)
-    assert done
-    alone, _ = train_jobs(MIXED[:2], tmp_path / "alone", 1)
     for one, other in zip(alone, together, strict=True):
         are_equal(one, other)
 
