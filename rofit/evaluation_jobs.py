@@ -1,5 +1,6 @@
 """The evaluations that an analysis needs: best and last of every run, side by side."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +8,14 @@ from typing import Any
 
 from rich.console import Console
 
-from rofit.evaluation.cases import read_cases
+from rofit.evaluation.cases import Case, read_cases
+from rofit.evaluations import evaluations
 from rofit.evaluator import How, check, checks_file, evaluate, missing
 from rofit.parts import find_device
 from rofit.progress import Meter
 from rofit.spec import RunSpec
-from rofit.store import RunFolder, RunStore
-from rofit.subject import Subject, load_subject
+from rofit.store import RunFolder, RunStore, read_rows
+from rofit.subject import Subject, Weights, load_subject
 from rofit.training.stop import Stop
 
 BOTH = ("best", "last")
@@ -22,7 +24,7 @@ BOTH = ("best", "last")
 def evaluation_jobs(
     specs: list[RunSpec], store: RunStore, attacks: tuple[str, ...], **how: Any
 ) -> "list[EvaluationJob]":
-    """Return what makes the evaluations that an analysis needs, a job a run.
+    """Return what makes the evaluations that an analysis lacks, a job a run.
 
     A transfer comes from the run of Madry's training with the same seed, at the same
     checkpoint; for those runs themselves from the one with the next seed, if any.
@@ -35,10 +37,10 @@ def evaluation_jobs(
     """
     jobs = []
     for spec in specs:
-        other = twin(spec, specs)
+        other = twin(spec, specs) if "transfer" in attacks else None
         source = store.folder(other.run_id) if other else None
         jobs.append(EvaluationJob(store.folder(spec.run_id), source, attacks, **how))
-    return jobs
+    return [job for job in jobs if not job.is_done]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class EvaluationJob:
 
     Attributes:
         folder: of the run.
-        source: of the run whose networks ``transfer`` attacks, if there is one.
+        source: of the run whose networks ``transfer`` attacks, if it is asked for and
+            there is one.
         attacks: names.
         longest: passes an image; attacks that may take more are left out.
         data: folder of data sets.
@@ -70,6 +73,24 @@ class EvaluationJob:
         """What an error calls it."""
         return f"the evaluation of run {self.folder.path.name}"
 
+    @property
+    def is_done(self) -> bool:
+        """Whether all results are there, by what lies in the runs' folders alone.
+
+        It opens neither data nor checkpoints, which may be gone: False if in doubt.
+        """
+        ours, theirs = _judged(self.folder), _judged(self.source)
+        spec, n = self.folder.spec, _test_images(self.folder)
+        for checkpoint in BOTH:
+            weights, source = ours.get(checkpoint), theirs.get(checkpoint)
+            if weights is None or (self.source and source is None):
+                return False
+            checked = checks_file(weights, self.folder, spec.norm, spec.epsilon)
+            lacking = missing(weights, self.folder, self._cases(spec, n, source))
+            if lacking or not checked.exists():
+                return False
+        return True
+
     def work(self, stop: Stop, console: Console, *, alone: bool) -> bool:
         """Make the evaluations that are missing; say whether all are there."""
         how = How(
@@ -80,15 +101,9 @@ class EvaluationJob:
         )
         for checkpoint in BOTH:
             subject, source = self._load(self.folder, checkpoint, how), None
-            if self.source is not None and "transfer" in self.attacks:
+            if self.source is not None:
                 source = self._load(self.source, checkpoint, how)
-            cases = read_cases(
-                [a for a in self.attacks if a != "transfer" or source],
-                subject.spec,
-                n=len(subject.images.y),
-                source=source.digest if source else "",
-            )
-            cases = [case for case in cases if case.passes <= self.longest]
+            cases = self._cases(subject.spec, len(subject.images.y), source)
             threat = (subject.spec.norm, subject.spec.epsilon)
             lacking = missing(subject, self.folder, cases)
             if not evaluate(subject, self.folder, lacking, how, source=source):
@@ -97,9 +112,38 @@ class EvaluationJob:
                 check(subject, self.folder, *threat)
         return True
 
+    def _cases(self, spec: RunSpec, n: int, source: Weights | None) -> list[Case]:
+        cases = read_cases(
+            [name for name in self.attacks if name != "transfer" or source],
+            spec,
+            n=n,
+            source=source.digest if source else "",
+        )
+        return [case for case in cases if case.passes <= self.longest]
+
     def _load(self, folder: RunFolder, name: str, how: How) -> Subject:
         path = folder.checkpoints / f"{name}.pt"
         return load_subject(path, data=self.data, device=how.device)
+
+
+def _judged(folder: RunFolder | None) -> dict[str, Weights]:
+    """Return the weights that a run ended with, as far as its results know them."""
+    if folder is None or folder.state != "done":
+        return {}
+    ended = json.loads((folder.path / "done.json").read_text())
+    epochs = {"best": ended.get("best", {}).get("epoch"), "last": ended["epochs"]}
+    there = {
+        Weights(each["checkpoint"], each["epoch"], each["network"])
+        for each in evaluations(folder)
+        if each["epoch"] == epochs.get(each["checkpoint"])
+    }
+    by_name = {each.name: each for each in there}
+    return by_name if len(by_name) == len(there) else {}
+
+
+def _test_images(folder: RunFolder) -> int:
+    rows = (row for row in read_rows(folder.path) if row["split"] == "test")
+    return int(next(rows, {"n": 0})["n"])
 
 
 def twin(spec: RunSpec, specs: list[RunSpec]) -> RunSpec | None:

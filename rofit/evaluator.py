@@ -23,7 +23,7 @@ from rofit.evaluations import EvaluationFolder, Shard, evaluations, verdicts
 from rofit.parts import device_name
 from rofit.progress import Meter
 from rofit.store import RunFolder, write_text
-from rofit.subject import Subject
+from rofit.subject import Subject, Weights
 from rofit.training.engine import choose_engine
 from rofit.training.process import prepare
 from rofit.training.stop import Stop
@@ -74,15 +74,15 @@ def evaluate(
     return True
 
 
-def missing(subject: Subject, folder: RunFolder, cases: Iterable[Case]) -> list[Case]:
+def missing(weights: Weights, folder: RunFolder, cases: Iterable[Case]) -> list[Case]:
     """Return the cases that the folder has no result of."""
     there = {each["name"] for each in evaluations(folder)}
-    return [case for case in cases if evaluation_name(subject, case) not in there]
+    return [case for case in cases if evaluation_name(weights, case) not in there]
 
 
-def evaluation_name(subject: Subject, case: Case) -> str:
+def evaluation_name(weights: Weights, case: Case) -> str:
     """Return the name of the folder that the case has in a run's."""
-    return f"{subject.name}-{case.key(subject.digest)}"
+    return f"{weights.name}-{case.key(weights.digest)}"
 
 
 def check(
@@ -127,10 +127,10 @@ def check(
     return found
 
 
-def checks_file(subject: Subject, folder: RunFolder, norm: str, epsilon: float) -> Path:
+def checks_file(weights: Weights, folder: RunFolder, norm: str, epsilon: float) -> Path:
     """Return where the checks of a network are kept."""
-    key = f"{subject.digest[:8]}-{norm}-{round(epsilon * 255, 3):g}"
-    return folder.path / "evaluations" / f"{subject.name}-checks-{key}.json"
+    key = f"{weights.digest[:8]}-{norm}-{round(epsilon * 255, 3):g}"
+    return folder.path / "evaluations" / f"{weights.name}-checks-{key}.json"
 
 
 def _of_same_weights(

@@ -17,23 +17,32 @@ from rofit.training.engine import Engine
 
 
 @dataclass(frozen=True)
-class Subject:
+class Weights:
+    """Which weights of a run are meant.
+
+    Attributes:
+        name: of the checkpoint: ``best``, ``last``, ``epoch-0100``.
+        epoch: whole epochs that they were trained for.
+        digest: of their numbers.
+    """
+
+    name: str
+    epoch: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Subject(Weights):
     """A trained network under evaluation.
 
     Attributes:
         spec: its run.
-        name: of the checkpoint: ``best``, ``last``, ``epoch-0100``.
-        epoch: whole epochs that it was trained for.
-        digest: of its weights.
         network: in eval mode, fp32, nothing to be trained.
         images: the run's test images.
         n_classes: of the data set.
     """
 
     spec: RunSpec
-    name: str
-    epoch: int
-    digest: str
     network: nn.Module
     images: Images
     n_classes: int
@@ -78,10 +87,10 @@ def load_subject(path: Path, *, data: Path, device: torch.device) -> Subject:
         ) from None
     parts = split_of(spec, images)
     return Subject(
-        spec,
         path.stem,
         state["epoch"],
         _digest(state["model"]),
+        spec,
         Engine(model, "fp32").frozen,
         Images(
             to_unit(torch.from_numpy(parts.test.pixels).to(device)),

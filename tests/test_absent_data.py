@@ -217,7 +217,6 @@ def test_runs_that_are_done_need_no_data(tmp_path, analyses, asked):
     assert table["last"].tolist() == [0.25, 0.25] and "absent" not in table
 
 
-@pytest.mark.xfail(strict=True, reason="subjects are loaded before what is missing")
 def test_evaluations_that_are_done_need_no_data(tmp_path, analyses, monkeypatch):
     def gone(*_: object) -> None:
         raise UserError("the data are gone")

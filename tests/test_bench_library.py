@@ -21,7 +21,7 @@ def subject():
     x, y = digits("test")
     images = Images(x[:24], y[:24], list(range(24)))
     network = Engine(digits_net(steps=40), "fp32").frozen
-    return Subject(RunSpec(epsilon=0.2), "last", 1, "", network, images, 10)
+    return Subject("last", 1, "", RunSpec(epsilon=0.2), network, images, 10)
 
 
 def test_both_ways_attack_the_same_network_and_agree(subject, monkeypatch):
