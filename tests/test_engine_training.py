@@ -123,10 +123,6 @@ def test_engine_of_every_start_is_kept(spec, tmp_path, compiler):
     assert _engines(folder) == [("start", "compiled"), ("resume", "eager")]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the start of one-channel images has other strides than what a step returns",
-)
 def test_run_is_compiled_once(spec, tmp_path, compiler):
     """With its short last batch and its evaluation; of a width not compiled before."""
     before = counters["stats"]["unique_graphs"]

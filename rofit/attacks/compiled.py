@@ -75,7 +75,8 @@ class CompiledPGD(PGD):
     ) -> Tensor:
         from torch._dynamo import config  # slow to import, so only when used
 
-        x_adv = into_ball(self.threat, x, x + start)
+        # In the layout that a step returns: sums of one channel have another.
+        x_adv = self._fill(into_ball(self.threat, x, x + start))
         step = _compiled_step()
         with config.patch(_OPTIONS):
             for _ in range(self.climbs):
