@@ -35,7 +35,7 @@ clean:
 
 # The pictures that the README shows; DATA is an archive of CIFAR-10's class folders.
 SHOWN = fig1_gradnorm fig2_label_assignment fig3_confidence fig4_memorization \
-	fig5_embedding fig7_iiw fig10_strength fig11_landscape fig12_calibration \
+	fig5_embedding fig7_iiw fig9_ablation fig10_strength fig11_landscape fig12_calibration \
 	table1_main table2_remedies table4_threats table5_attacks table7_components \
 	table8_cost theorem1_information
 gallery: $(VENV)/.installed
