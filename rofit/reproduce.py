@@ -45,12 +45,7 @@ def publish(
         table.insert(0, "absent", "; ".join(absent.values()))
     table.insert(0, "data", about_data(request, specs))
     table.insert(0, "scale", request.scale)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"results cannot be written to {folder} ({error.strerror}); choose --out"
-        ) from None
+    make_folder(folder)
     table.to_csv(folder / "table.csv", index=False)
     claims = analysis.claims(table)
     told = [as_plain(claim) for claim in claims]
@@ -70,6 +65,20 @@ def draw(name: str, folder: Path) -> None:
             write_text(folder / f"{name}.{kind}", text)
     else:
         catalog.load_figure("_style").save(figure.draw(table), folder / name)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"results cannot be written to {folder} ({error.strerror}); choose --out"
+        ) from None
 
 
 def result_folder(request: Request, out: Path) -> Path:

@@ -6,10 +6,18 @@ from types import ModuleType
 import pandas as pd
 from made_up_logs import course, write_evaluation, write_run
 
+from rofit import catalog
 from rofit.logs import load_logs
 from rofit.resolve import described
 from rofit.spec import RunSpec
 
+NAMES = [
+    name
+    for name in catalog.analysis_names()
+    if name.startswith("table")
+    and name != "table5_attacks"
+    and not catalog.is_timed(name)
+]
 SEEDS = (0, 1)
 BEST = {"none": 0.7, "pgd20": 0.5, "cw100": 0.45, "autoattack": 0.4}
 EVERY = "each_epoch"

@@ -6,19 +6,12 @@ from statistics import mean, stdev
 import pandas as pd
 import pytest
 from made_up_logs import saved
-from made_up_tables import ATTACKS, BEST, EVERY, SEEDS, made_up, replanted
+from made_up_tables import ATTACKS, BEST, EVERY, NAMES, SEEDS, made_up, replanted
 
 from rofit import catalog
 from rofit.claims import Claim
 from rofit.spec import RunSpec
 
-NAMES = [
-    name
-    for name in catalog.analysis_names()
-    if name.startswith("table")
-    and name != "table5_attacks"
-    and not catalog.is_timed(name)
-]
 ROWS = {  # what names a row
     "table1_main": ["dataset", "method"],
     "table2_remedies": ["method"],

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 from made_up_logs import course, saved, write_evaluation, write_run
+from made_up_tables import NAMES
 from rofit.analyses import table3_architectures as table3
 
 from rofit import catalog
@@ -11,13 +12,6 @@ from rofit.logs import load_logs
 from rofit.scales import SCALES
 from rofit.spec import RunSpec
 
-NAMES = [
-    name
-    for name in catalog.analysis_names()
-    if name.startswith("table")
-    and name != "table5_attacks"
-    and not catalog.is_timed(name)
-]
 ALL = ("none", "pgd20", "cw100", "autoattack")
 SOURCE = "AutoAttack best 49.88 (somebody, authors, resnet18)"
 PUBLISHING = [name for name in NAMES if name != "table7_components"]

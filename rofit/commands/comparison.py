@@ -14,6 +14,7 @@ from rofit.commands.session import Session
 from rofit.errors import UserError
 from rofit.logs import load_logs
 from rofit.metrics import best_last_gap, curve
+from rofit.reproduce import make_folder
 from rofit.store import RunFolder
 
 Rows = list[dict[str, Any]]
@@ -98,12 +99,7 @@ def _picture(logs: pd.DataFrame, names: list[str], results: Path) -> Path:
     """Draw the curves, and keep the numbers beside the picture."""
     which = hashlib.sha256(" ".join(sorted(names)).encode()).hexdigest()[:8]
     folder = results / f"compare-{which}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"results cannot be written to {folder} ({error.strerror}); choose --out"
-        ) from None
+    make_folder(folder)
     table = curves(logs, names)
     table.to_csv(folder / "table.csv", index=False)
     drawn = catalog.load_figure("_compare").draw(table)
