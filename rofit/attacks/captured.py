@@ -1,39 +1,64 @@
-"""A function of tensors as a CUDA graph: the same kernels, launched at once."""
+"""Functions of tensors as CUDA graphs: the same kernels, launched at once."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+Output = TypeVar("Output")
+# (function of no arguments) -> its output, and what computes it anew in that memory.
+Record = Callable[[Callable[[], Tensor]], tuple[Tensor, Callable[[], None]]]
+WARM_UP = 3  # calls before a capture: compilation, and the libraries' choices
+
+
+def record(function: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
+    """Capture one call, which computes nothing yet; return output and replay.
+
+    Nothing random may happen inside, and nothing that waits for the device. Tensors
+    that the function reads are read where they are at each replay, so they must be
+    changed in place only; what Python does besides happens now, and never again.
+
+    Graphs share one pool of memory: read the output before another graph is replayed.
+    """
+    graph = torch.cuda.CUDAGraph()
+    # Only this thread's calls are checked: another one may pin memory meanwhile.
+    with torch.cuda.graph(graph, pool=_pool(), capture_error_mode="thread_local"):
+        output = function()
+    return output, graph.replay
+
+
+def aside(function: Callable[[], Output]) -> Output:
+    """Call *function* on a side stream, as calls that precede a capture must be."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        output = function()
+    torch.cuda.current_stream().wait_stream(side)
+    return output
+
+
+@cache
+def _pool() -> Any:
+    return torch.cuda.graph_pool_handle()
+
 
 class Captured:
-    """Calls of *function* replayed from one capture, for inputs of one shape.
-
-    Nothing random may happen inside: draws are inputs. Tensors that the function reads
-    besides its inputs (weights) are read where they are at each replay, so they must be
-    changed in place only.
-    """
-
-    _WARM_UP = 3  # calls before the capture: compilation, and the libraries' choices
+    """Calls of a pure function replayed from one capture, for inputs of one shape."""
 
     def __init__(
         self, function: Callable[..., Tensor], inputs: Sequence[Tensor]
     ) -> None:
-        """Warm up on a side stream, as captures ask for, then capture."""
-        self.inputs = [each.clone() for each in inputs]
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(self._WARM_UP):
-                function(*self.inputs)
-        torch.cuda.current_stream().wait_stream(side)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
-            self.output = function(*self.inputs)
+        """Warm up, then capture."""
+        self.inputs = [given.clone() for given in inputs]
+        for _ in range(WARM_UP):
+            aside(lambda: function(*self.inputs))
+        self.output, self.replay = record(lambda: function(*self.inputs))
 
     def __call__(self, inputs: Sequence[Tensor]) -> Tensor:
         """Return what the function returns for *inputs*, in memory of its own."""
         for mine, given in zip(self.inputs, inputs, strict=True):
             mine.copy_(given)
-        self.graph.replay()
+        self.replay()
         return self.output.clone()

@@ -1,11 +1,12 @@
 """PGD with its step compiled into one function; on a GPU, the attack as one graph.
 
 Forward pass, input gradient and update become a few fused kernels around the
-convolutions. It is PGD up to rounding: `rofit bench` and tests/test_engine.py hold the
-two together.
+convolutions. It is PGD up to rounding: `rofit bench parity` and
+tests/test_compiled_attack.py hold the two together.
 """
 
 import logging
+import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,15 +14,17 @@ from types import FunctionType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.random import fork_rng
 
 from rofit.attacks.captured import Captured
-from rofit.attacks.geometry import into_ball
-from rofit.attacks.pgd import PGD, Loss, Network, ascend
+from rofit.attacks.geometry import GEOMETRIES, into_ball
+from rofit.attacks.pgd import PGD, Loss, Network
+from rofit.losses import cross_entropy
+from rofit.threat import ThreatModel
 
-# Reading a gradient inside a compiled function is an option of torch 2.11 and later.
 # Each network, loss and batch size is a graph; torch's limit of 8 is for loops.
-_OPTIONS = {"trace_autograd_ops": True, "recompile_limit": 128}
+_GRAPHS = 128
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,15 @@ class CompiledPGD(PGD):
 
     Attributes:
         batch: images a pass.
+        captured: replays whole attacks as CUDA graphs. Not inside a training step,
+            which is a graph itself.
     """
 
     batch: int = 128
+    captured: bool = False
+    # Never shared: a copy with other steps is another attack (`dataclasses.replace`).
     graphs: dict[Hashable, Captured] = field(
-        default_factory=dict, compare=False, repr=False
+        default_factory=dict, init=False, compare=False, repr=False
     )
 
     def __call__(
@@ -46,7 +53,7 @@ class CompiledPGD(PGD):
         parts = []
         for begin in range(0, len(x), self.batch):
             part = slice(begin, begin + self.batch)
-            filled = [self._fill(each[part]) for each in (x, target, start)]
+            filled = [self._fill(rows[part]) for rows in (x, target, start)]
             parts.append(self._run(model, loss, *filled)[: len(x) - begin])
         return torch.cat(parts)
 
@@ -61,9 +68,9 @@ class CompiledPGD(PGD):
         return torch.empty_like(rows, memory_format=torch.channels_last).copy_(rows)
 
     def _run(self, model: Network, loss: Loss, *tensors: Tensor) -> Tensor:
-        if not tensors[0].is_cuda:
+        if not self.captured:
             return self._steps(model, loss, *tensors)
-        key = (model, loss, *(each.shape for each in tensors))
+        key = (model, loss, *(given.shape for given in tensors))
         if key not in self.graphs:
             self.graphs[key] = Captured(
                 lambda *given: self._steps(model, loss, *given), tensors
@@ -78,34 +85,55 @@ class CompiledPGD(PGD):
         # In the layout that a step returns: sums of one channel have another.
         x_adv = self._fill(into_ball(self.threat, x, x + start))
         step = _compiled_step()
-        with config.patch(_OPTIONS):
+        # The limit's name before torch 2.6 is the other one.
+        limit = "recompile_limit"
+        limit = limit if hasattr(config, limit) else "cache_size_limit"
+        with config.patch({limit: _GRAPHS}), torch.no_grad():
             for _ in range(self.climbs):
                 x_adv = step(model, x, x_adv, loss, target, self.threat, self.step_size)
         return x_adv
 
 
+def climb(
+    model: Network,
+    x: Tensor,
+    x_adv: Tensor,
+    loss: Loss,
+    target: Tensor,
+    threat: ThreatModel,
+    step_size: float,
+) -> Tensor:
+    """Return `rofit.attacks.pgd.ascend`'s step in the form that torch compiles.
+
+    An input gradient by `torch.func.grad` compiles on every torch from 2.4 on, one by
+    `torch.autograd.grad` on none without an option; eagerly it is the slower of the
+    two. Call it without gradients, or those of the weights are compiled as well.
+    """
+    gradient = torch.func.grad(lambda z: loss(model(z), target).sum())(x_adv)
+    up = GEOMETRIES[threat.norm].ascent(gradient)
+    return into_ball(threat, x, x_adv + step_size * up)
+
+
 def why_not(device: torch.device) -> str:
     """Return why attacks cannot be compiled for *device* here, or nothing."""
-    from torch._dynamo import config
-
-    if not hasattr(config, "trace_autograd_ops"):
-        return f"torch {torch.__version__} cannot compile an input gradient (2.11 can)"
     # It warns of a CUDA compiler without a GPU, which is nobody's concern here.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     # Only compiling shows whether compiling works: compiler, headers, a place to write.
     # A new code object, or torch would remember an earlier trial.
-    trial = FunctionType(_plus_one.__code__.replace(), globals())
+    trial = FunctionType(climb.__code__.replace(), globals())
     try:
-        torch.compile(trial, dynamic=False)(torch.zeros(8, device=device))
+        with warnings.catch_warnings(), torch.no_grad(), fork_rng(devices=[]):
+            warnings.simplefilter("ignore")  # of torch's modules about each other
+            network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2))
+            x = torch.full((2, 1, 4, 4), 0.5, device=device)
+            y = torch.tensor([0, 1], device=device)
+            step = torch.compile(trial, dynamic=False, fullgraph=True)
+            step(network.to(device), x, x, cross_entropy, y, ThreatModel(), 2 / 255)
     except Exception as error:  # of many classes, which change between releases
         return f"a trial compilation failed ({type(error).__name__})"
     return ""
 
 
-def _plus_one(x: Tensor) -> Tensor:
-    return x + 1
-
-
 @cache
 def _compiled_step() -> Any:
-    return torch.compile(ascend, dynamic=False, fullgraph=True)
+    return torch.compile(climb, dynamic=False, fullgraph=True)
