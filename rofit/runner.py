@@ -1,5 +1,6 @@
 """From a RunSpec to a trained network: the one place where names become objects."""
 
+import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -12,9 +13,9 @@ from rofit.data.noise import symmetric_noise
 from rofit.diagnostics import Watch, find_diagnostic
 from rofit.environment import environment
 from rofit.errors import UserError
-from rofit.evaluation.accuracy import CHUNK
 from rofit.logs import keep_columns
 from rofit.methods import Given, find_kind, make_params
+from rofit.models.twin import CONVOLUTIONS, Twin
 from rofit.parts import device_name, initial_model, load_data, split_of
 from rofit.progress import Report
 from rofit.resolve import described, teachers
@@ -25,6 +26,7 @@ from rofit.training import checkpoint
 from rofit.training.batches import DeviceImages
 from rofit.training.curves import LearningCurves
 from rofit.training.engine import find_engine, make_attack
+from rofit.training.graphs import StepGraphs
 from rofit.training.loop import Diverged, train
 from rofit.training.process import prepare, without_bf16
 from rofit.training.state import Training
@@ -67,6 +69,7 @@ def build(
     )
     labels["redrawn"] = labels.index.isin(noisy.flipped)
     train_images = DeviceImages(Images(parts.train.pixels, noisy.given), device)
+    captured = engine == "compiled" and device.type == "cuda"
     attack = make_attack(spec, spec.attack_steps, engine, bn=spec.attack_bn)
     model = initial_model(spec, data).to(device)
     taught_by = taught_by or {}
@@ -78,6 +81,7 @@ def build(
             y=train_images.y,
             n_classes=data.n_classes,
             model=model,
+            precision=spec.precision,
             teachers={
                 name: _teacher(teacher, data, device, taught_by.get(name))
                 for name, (teacher, _) in teachers(spec).items()
@@ -91,12 +95,7 @@ def build(
             "test": DeviceImages(parts.test, device),
         },
         trained_with=method.attack,
-        evaluated_with=make_attack(
-            spec,
-            spec.eval_steps,
-            engine,
-            batch=CHUNK["cuda"] if device.type == "cuda" else 0,
-        ),
+        evaluated_with=make_attack(spec, spec.eval_steps, engine, captured=captured),
         seed=spec.seed,
     )
     watch = Watch({name: find_diagnostic(name)() for name in diagnostics})
@@ -106,7 +105,10 @@ def build(
         redrawn=torch.tensor(labels["redrawn"].to_numpy(), device=device),
         initial={n: p.detach().clone() for n, p in model.named_parameters()},
     )
-    training = Training(spec, model, method, train_images, curves, watch, view, keep)
+    graphs = StepGraphs(method) if captured else None
+    training = Training(
+        spec, model, method, train_images, curves, watch, view, keep, graphs
+    )
     return training, labels
 
 
@@ -175,11 +177,24 @@ def run(
         where = {"epoch": training.epoch, "step": training.step, "done": done}
         seconds = round(time.monotonic() - begun, 1)
         watching = {n: round(s, 2) for n, s in training.watch.seconds.items()}
-        folder.event("stop", **where, seconds=seconds, watching=watching)
+        cost = {"seconds": seconds, "watching": watching} | _cost(training)
+        folder.event("stop", **where, **cost)
         if done:
             folder.finish({"epochs": training.epoch, "best": training.best})
             keep_columns(folder)
     return done
+
+
+def _cost(training: Training) -> dict[str, float]:
+    """Return what an epoch took, median over this process, and a GPU's memory."""
+    cost = {}
+    if training.seconds:
+        cost["seconds_an_epoch"] = round(statistics.median(training.seconds), 3)
+    device = training.train.y.device
+    if device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated(device)
+        cost["peak_gpu_gib"] = round(peak / 2**30, 2)
+    return cost
 
 
 def _checkpoints(spec: RunSpec, folder: RunFolder) -> dict[str, Path]:
@@ -203,14 +218,14 @@ def _checkpoints(spec: RunSpec, folder: RunFolder) -> dict[str, Path]:
 def _teacher(
     spec: RunSpec, data: Dataset, device: torch.device, path: Path | None
 ) -> torch.nn.Module:
-    """Return a network in eval mode that is not trained any more."""
+    """Return a network in eval mode and the run's precision, not trained any more."""
     network = initial_model(spec, data).to(device).eval().requires_grad_(False)
     if path is not None:
         state = checkpoint.load(path, device)
         if state is None:
             raise UserError(f"the teacher's checkpoint {path} cannot be read")
         network.load_state_dict(state["model"])
-    return network
+    return Twin(network, CONVOLUTIONS[spec.precision]).network
 
 
 def _begin(

@@ -55,6 +55,7 @@ class RunSpec(Knobs):
     attack_steps: int = knob(10, "PGD steps while training", low=0)
     attack_bn: str = knob("eval", "BatchNorm in the attack", choices=("eval", "train"))
     eval_steps: int = knob(20, "PGD steps of each epoch's evaluation", low=1)
+    eval_every: int = knob(1, "epochs between evaluations on test images", low=1)
     precision: str = knob(
         "fp32",
         "of convolutions; the rest is fp32 (tf32: GPU only)",
@@ -92,6 +93,26 @@ class RunSpec(Knobs):
     def family_id(self) -> str:
         """The run id without the seed: the same for all seeds of one setting."""
         return self._name(leave_out=("seed",))
+
+    @property
+    def evaluated_epochs(self) -> tuple[int, ...]:
+        """Epochs (from 1) after which test images are evaluated and best is chosen.
+
+        Every ``eval_every``-th, the last, and those beside a learning-rate drop: the
+        one before it, the last at the old rate and the first at the new one.
+
+        Example:
+            >>> RunSpec(epochs=20, eval_every=8).evaluated_epochs
+            (8, 9, 10, 11, 14, 15, 16, 20)
+        """
+        drops = [epoch_at(drop, self.epochs) for drop in self.drops]
+        return tuple(
+            epoch
+            for epoch in range(1, self.epochs + 1)
+            if epoch % self.eval_every == 0
+            or epoch == self.epochs
+            or any(abs(epoch - drop) <= 1 for drop in drops)
+        )
 
     def replace(self, **changes: Any) -> "RunSpec":
         """Return a copy with some fields changed (checked again)."""

@@ -120,10 +120,9 @@ class RunFolder:
 
     def _claim(self, spec: dict[str, Any]) -> None:
         path = self.path / "spec.json"
-        text = json.dumps(spec, indent=1) + "\n"
         if not path.exists():
-            write_text(path, text)
-        elif path.read_text() != text:
+            write_text(path, json.dumps(spec, indent=1) + "\n")
+        elif not _says(path, spec):
             raise UserError(
                 f"{path} is not the spec of run {self.path.name}; move that folder away"
             )
@@ -196,6 +195,19 @@ def write_text(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def _says(file: Path, spec: dict[str, Any]) -> bool:
+    """Return whether a spec.json says *spec*.
+
+    A field or parameter that it lacks is younger than the file and has its default.
+    """
+    try:
+        stored = json.loads(file.read_text())
+        params = spec["method_params"] | stored["method_params"]
+    except (ValueError, LookupError, TypeError):
+        return False
+    return RunSpec().as_dict() | stored | {"method_params": params} == spec
 
 
 def _append(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -142,11 +142,12 @@ class Watched:
         Raises:
             UserError: no step was shown since the last epoch.
         """
-        if self.curves.sums is None:
+        if not self.curves.sums.any():
             raise UserError("call step() after every backward pass, then epoch()")
         self.done += 1
         with unchanged(self.model):  # a network of theirs may draw in eval mode too
-            rows = self.curves.rows(self.network) + self.watch.rows()
+            due = self.done in self.spec.evaluated_epochs
+            rows = self.curves.rows(self.network, evaluated=due) + self.watch.rows()
         looked, samples = self.watch.look(self._view(soft))
         rows += [*looked, {"split": "train", "metric": "learning_rate", "value": lr}]
         self.folder.append([{"epoch": self.done} | row for row in rows])

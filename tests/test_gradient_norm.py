@@ -15,7 +15,7 @@ from rofit.diagnostics.diagnostic import StepView
 from rofit.diagnostics.gradient_norm import GradientNorm
 from rofit.losses import soft_cross_entropy
 from rofit.training import checkpoint
-from rofit.training.loop import train_step
+from rofit.training.loop import make_step
 from rofit.training.plan import EpochPlan
 
 CPU = torch.device("cpu")
@@ -122,7 +122,7 @@ def test_logged_norm_is_the_mean_over_the_epochs_steps(method, smoke_spec):
         soft = rule.labels.refine(step.index, step.y, logits, clean)
         loss = -(soft * logits.log_softmax(1)).sum() / len(logits)
         seen.append(_norms(twin, loss))
-        train_step(run, step, start)
+        make_step(run, step, start)
     rows = {row["metric"]: row["value"] for row in run.watch.rows()}
     assert len(seen) == 3 and rows.keys() == GradientNorm.columns.keys()
     for key, value in rows.items():

@@ -101,7 +101,7 @@ def test_attacked_ones_come_ten_times_a_run_and_clean_ones_each_epoch():
     watched = Memorisation()
     epochs = {"none": [], ATTACK.name: []}
     for epoch in range(1, 41):
-        assert watched.when.due(epoch, 40)
+        assert watched.when.due(epoch, range(1, 41))
         view = _view(clean, *problem, adversarial=attacked, epoch=epoch, epochs=40)
         rows = watched.measure(view).rows
         for attack, seen in epochs.items():

@@ -12,7 +12,7 @@ from training_helpers import CPU, doubled, last_state, same, train
 from rofit import runner
 from rofit.progress import Report
 from rofit.training.batches import Batch
-from rofit.training.loop import train_epoch, train_step
+from rofit.training.loop import make_step, train_epoch
 from rofit.training.plan import EpochPlan
 from rofit.training.stop import Stop
 
@@ -71,7 +71,7 @@ def _first_step(run):
     plan = EpochPlan(run.spec.seed, 0, len(run.train), pad=run.spec.crop_pad)
     batch = next(run.train.batches(run.spec, plan, begin=0))
     run.model.train()
-    train_step(run, batch, torch.zeros_like(batch.x))
+    make_step(run, batch, torch.zeros_like(batch.x))
 
 
 def _steps_in_double(run):
@@ -85,7 +85,7 @@ def _steps_in_double(run):
         index = torch.randperm(len(run.train), generator=stream)[:8]
         x, y = run.train.unit()[index].double(), run.train.y[index]
         start = 2 * torch.rand(x.shape, generator=stream).double() - 1
-        train_step(run, Batch(step, index, x, y), run.spec.epsilon * start)
+        make_step(run, Batch(step, index, x, y), run.spec.epsilon * start)
     gradient = torch.cat([p.grad.flatten() for p in run.model.parameters()])
     return _parameters(run), gradient
 

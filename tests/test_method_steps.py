@@ -13,7 +13,7 @@ from rofit import runner
 from rofit.methods import METHODS, find_kind
 from rofit.training import checkpoint
 from rofit.training.batches import Batch
-from rofit.training.loop import train_step
+from rofit.training.loop import make_step
 
 CPU = torch.device("cpu")
 EPOCHS, B, STEPS = 10, 6, 3
@@ -113,7 +113,7 @@ def _steps(run, slow, steps=STEPS):
     for number in range(steps):
         run.step = number
         batch, start = _batch(run, number, near)
-        total = sum(term.item() for term in train_step(run, batch, start).values())
+        total = sum(term.item() for term in make_step(run, batch, start).values())
         wanted = slow.step(number, batch.x, batch.y, batch.index, start)
         assert total == pytest.approx(wanted, rel=tolerance), f"loss of step {number}"
     return tolerance

@@ -77,7 +77,7 @@ def test_small_probabilities_survive():
 
 
 def test_they_are_kept_four_times_a_run_the_last_epoch_among_them():
-    due = [e for e in range(1, 201) if Predictions.when.due(e, 200)]
+    due = [e for e in range(1, 201) if Predictions.when.due(e, range(1, 201))]
     assert due == [50, 100, 150, 200]
 
 

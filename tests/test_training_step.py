@@ -11,7 +11,7 @@ from rofit import runner
 from rofit.methods import METHODS
 from rofit.progress import Report
 from rofit.training.batches import Batch
-from rofit.training.loop import train_epoch, train_step
+from rofit.training.loop import make_step, train_epoch
 from rofit.training.stop import Stop
 
 CPU = torch.device("cpu")
@@ -76,7 +76,7 @@ def test_step_of_sgls_equals_the_papers_algorithm(training, refining):
     run.model.train()
     batch, start = _batch(run)
     net, table, loss = _slow_sgls(run, batch, start, refining=refining)
-    terms = train_step(run, batch, start)
+    terms = make_step(run, batch, start)
     assert terms["cross_entropy"].item() == pytest.approx(loss.item(), rel=1e-12)
     assert torch.allclose(run.method.labels.average, table, atol=1e-12)
     found = run.model.state_dict()
@@ -125,7 +125,7 @@ def test_without_history_the_whole_gradient_is_plain_training_scaled(training, r
     for run in (scaled, plain):
         run.method.labels.begin_epoch(1, 2)
         run.model.train()
-        train_step(run, *_batch(run))
+        make_step(run, *_batch(run))
     pairs = zip(scaled.model.parameters(), plain.model.parameters(), strict=True)
     for one, other in pairs:
         assert torch.allclose(one.grad, (1 - r) * other.grad, atol=1e-12)
@@ -144,7 +144,7 @@ def test_method_that_changes_no_label_is_plain_adversarial_training(training, na
     for run in runs:
         run.method.labels.begin_epoch(1, 2)
         run.model.train()
-        train_step(run, *_batch(run))
+        make_step(run, *_batch(run))
     pairs = zip(*(run.model.parameters() for run in runs), strict=True)
     assert all(torch.allclose(a.grad, b.grad, atol=1e-14) for a, b in pairs)
 

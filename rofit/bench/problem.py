@@ -16,7 +16,7 @@ from rofit.runner import build
 from rofit.spec import RunSpec
 from rofit.training.batches import Batch
 from rofit.training.engine import make_attack
-from rofit.training.loop import train_step
+from rofit.training.loop import make_step
 from rofit.training.plan import EpochPlan
 
 
@@ -74,7 +74,7 @@ class Ours:
 
     def step(self) -> None:
         """Load a batch, attack it and train on it."""
-        train_step(self.run, *next(self.batches))
+        make_step(self.run, *next(self.batches))
 
     def passes(self, steps: int) -> None:
         """Make *steps* passes of the attack on one batch."""

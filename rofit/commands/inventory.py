@@ -1,6 +1,5 @@
 """What there is: registries, runs in the store, data sets, as rows for the terminal."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,12 +141,11 @@ def status(session: "Session") -> dict[str, Rows]:
 
 def run_about(folder: RunFolder) -> tuple[dict[str, Any], pd.DataFrame]:
     """Return a run's spec, state and evaluations as rows, and its logs."""
-    told = json.loads((folder.path / "spec.json").read_text())
-    default = RunSpec().as_dict()
+    stored, default = folder.spec.as_dict(), RunSpec().as_dict()
     spec = [
-        {"field": key, "value": told[key], "default": default[key]}
+        {"field": key, "value": stored[key], "default": default[key]}
         for key in default
-        if told[key] != default[key]
+        if stored[key] != default[key]
     ]
     logs = load_logs(folder.path.parent, [folder.path.name], evaluations=False)
     state = run_row(folder, folder.spec)

@@ -69,7 +69,7 @@ class Calibration(EpochDiagnostic):
                 about | {"metric": name, "value": value.item()}
                 for name, value in values.items()
             ]
-            if self.when_bins.due(view.epoch, view.spec.epochs):
+            if self.when_bins.due(view.epoch, view.spec.evaluated_epochs):
                 rows += [about | row for row in _bin_rows(bins)]
         return Measured(rows)
 

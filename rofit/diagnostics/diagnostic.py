@@ -1,5 +1,6 @@
 """What a diagnostic is: of every training step, or of an epoch's end."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -46,22 +47,27 @@ class Schedule:
     """The epochs of a run after which something is measured, the last among them.
 
     Attributes:
-        times: measurements spread evenly over the run; 0 for every epoch.
+        times: measurements spread evenly over the run's evaluated epochs; 0 for all.
     """
 
     times: int = 0
 
-    def due(self, epoch: int, epochs: int) -> bool:
-        """Return whether to measure after *epoch* (from 1) of *epochs*.
+    def due(self, epoch: int, evaluated: Sequence[int]) -> bool:
+        """Return whether to measure after *epoch* (from 1).
+
+        Args:
+            epoch: whole epochs done.
+            evaluated: the run's evaluated epochs (`RunSpec.evaluated_epochs`).
 
         Example:
-            >>> [e for e in range(1, 11) if Schedule(4).due(e, 10)]
+            >>> [e for e in range(1, 11) if Schedule(4).due(e, range(1, 11))]
             [2, 5, 8, 10]
         """
-        if not self.times or self.times >= epochs:
-            return True
+        n = len(evaluated)
+        if not self.times or self.times >= n:
+            return epoch in evaluated
         return epoch in {
-            round(k * epochs / self.times) for k in range(1, self.times + 1)
+            evaluated[round(k * n / self.times) - 1] for k in range(1, self.times + 1)
         }
 
 

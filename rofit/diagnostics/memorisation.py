@@ -71,7 +71,7 @@ class Memorisation(EpochDiagnostic):
         predicted = view.logits("train", "none", len(train.y)).argmax(dim=1)
         rows = _accuracies(predicted, train, view.redrawn, "none")
         rows += self._remember((predicted == train.y)[view.redrawn])
-        if self.when_attacked.due(view.epoch, view.spec.epochs):
+        if self.when_attacked.due(view.epoch, view.spec.evaluated_epochs):
             name = view.attack.name
             predicted = view.logits("train", name, self.n_attacked).argmax(dim=1)
             rows += _accuracies(predicted, train, view.redrawn, name)

@@ -45,29 +45,39 @@ class Watch:
             n: d for n, d in diagnostics.items() if not isinstance(d, EpochDiagnostic)
         }
         self.sums: dict[str, Tensor] = {}
-        self.steps = 0
+        self.steps: Tensor | None = None  # how many are in the sums
         self.seconds: dict[str, float] = dict.fromkeys(diagnostics, 0.0)
 
     def see(
         self, model: nn.Module, logits: Tensor, y: Tensor, soft: Tensor, loss: Tensor
     ) -> None:
-        """Add this step's measurements; the sums stay on the device, unread."""
+        """Add this step's measurements; the sums stay on the device, unread.
+
+        They change in place: a captured step adds to them without Python.
+        """
+        if self.steps is None:
+            self.steps = torch.zeros((), dtype=torch.int64, device=loss.device)
         self.steps += 1
         view = StepView(model, logits, y, soft, loss)
         for name, diagnostic in self.of_steps.items():
             with self._timed(name), torch.no_grad():
-                seen = diagnostic.measure(view)
-            for metric, value in seen.items():
-                before = self.sums.get(metric)
-                self.sums[metric] = value.double() + (0.0 if before is None else before)
+                measured = diagnostic.measure(view)
+            for metric, value in measured.items():
+                if metric not in self.sums:
+                    self.sums[metric] = torch.zeros_like(value, dtype=torch.float64)
+                self.sums[metric] += value.double()
 
     def rows(self) -> list[Row]:
         """Return one row a metric, the mean over the epoch's steps, and begin anew."""
+        if not (steps := self._n_steps()):
+            return []
         rows = [
-            {"split": "train", "metric": metric, "value": total.item() / self.steps}
+            {"split": "train", "metric": metric, "value": total.item() / steps}
             for metric, total in self.sums.items()
         ]
-        self.sums, self.steps = {}, 0
+        for total in self.sums.values():
+            total.zero_()
+        self.steps = None if self.steps is None else self.steps.zero_()
         return rows
 
     def require(self, names: Iterable[str], view: EpochView) -> None:
@@ -81,7 +91,7 @@ class Watch:
         rows: list[Row] = []
         samples: dict[str, dict[str, Tensor]] = {}
         for name, diagnostic in list(self.of_epochs.items()):
-            due = diagnostic.when.due(view.epoch, view.spec.epochs)
+            due = diagnostic.when.due(view.epoch, view.spec.evaluated_epochs)
             if not due or diagnostic.why_not(view):
                 continue
             try:
@@ -102,14 +112,19 @@ class Watch:
     def state_dict(self) -> dict[str, Any]:
         """Return the sums of the unfinished epoch, and what diagnostics remember."""
         told = {name: d.state_dict() for name, d in self.of_epochs.items()}
-        return {"sums": self.sums, "steps": self.steps, "epochs": told}
+        return {"sums": self.sums, "steps": self._n_steps(), "epochs": told}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take them back; a diagnostic that was not there before begins anew."""
-        self.sums, self.steps = dict(state["sums"]), state["steps"]
+        self.sums = dict(state["sums"])
+        device = next((total.device for total in self.sums.values()), None)
+        self.steps = torch.tensor(state["steps"], device=device)
         for name, told in state.get("epochs", {}).items():
             if name in self.of_epochs:
                 self.of_epochs[name].load_state_dict(told)
+
+    def _n_steps(self) -> int:
+        return 0 if self.steps is None else int(self.steps)
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:

@@ -45,18 +45,19 @@ class Ensembled(LabelRule):
         self.sums = torch.zeros(len(y), n_classes, device=y.device)
         self.momentum, self.largest = momentum, largest
         self.start, self.full = start, full
-        self.active, self.weight = False, 0.0
+        self.active = False
+        # A tensor, so that a captured step reads the weight of its epoch.
+        self.weight = torch.zeros((), dtype=torch.float64, device=y.device)
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:
         """Set the weight of the epoch (counted from 0)."""
         first, full = epoch_at(self.start, epochs), epoch_at(self.full, epochs)
         self.active = epoch >= first
         late = max(full - epoch, 0) / max(full - first, 1)
-        self.weight = self.largest * math.exp(-5 * late**2) if self.active else 0.0
+        grown = math.exp(-5 * late**2) if self.active else 0.0
+        self.weight.fill_(self.largest * grown)
 
-    def prepare(
-        self, network: nn.Module, x: Tensor, y: Tensor, index: Tensor, progress: float
-    ) -> None:
+    def prepare(self, network: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> None:
         """Add the prediction on the clean inputs, eval mode, before the attack."""
         if self.active:
             with torch.no_grad():

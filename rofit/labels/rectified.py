@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rofit.labels.table import Tabled
+from rofit.models.twin import Twin
 from rofit.weights.averages import MovingAverage
 
 
@@ -35,6 +36,7 @@ class Rectified(Tabled):
         decay: float,
         temperatures: tuple[float, float],
         shares: tuple[float, float],
+        precision: str = "fp32",
     ) -> None:
         """Begin with a teacher like *model*.
 
@@ -45,23 +47,35 @@ class Rectified(Tabled):
             decay: of the teacher's weights, a step.
             temperatures: tau, first and last.
             shares: lambda, first and last, in [0, 1].
+            precision: of the teacher's convolutions, a field of RunSpec.
         """
         super().__init__(y, n_classes)
         self.model, self.teacher = model, MovingAverage(model, decay)
         self.temperatures, self.shares = temperatures, shares
+        # tau and lambda of the step; tensors, so that a captured step reads them.
+        self.annealed = torch.zeros(2, dtype=torch.float64, device=y.device)
+        self.begin_step(0.0)
+        self._rounded: Twin | None = None
+        if precision == "bf16":
+            self._rounded = Twin(self.teacher.network, torch.bfloat16)
 
-    def prepare(
-        self, network: nn.Module, x: Tensor, y: Tensor, index: Tensor, progress: float
-    ) -> None:
+    def begin_step(self, progress: float) -> None:
+        """Set temperature and share of the step."""
+        for place, ends in enumerate((self.temperatures, self.shares)):
+            self.annealed[place].fill_(annealed(*ends, progress))
+
+    def prepare(self, network: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> None:
         """Ask the teacher, and put its rectified labels into the table."""
+        teacher = self._rounded.network if self._rounded else self.teacher.network
         with torch.no_grad():
-            logits = self.teacher.network(x)
-        tau, share = (annealed(*p, progress) for p in (self.temperatures, self.shares))
+            logits = teacher(x)
+        tau, share = self.annealed.unbind()
         self.table[index] = rectified(logits / tau, y, share).to(self.table)
 
     def after_step(self) -> None:
         """Let the teacher follow the network."""
         self.teacher.after_step(self.model)
+        self._follow()
 
     def state_dict(self) -> dict[str, Any]:
         """Return table and teacher."""
@@ -71,9 +85,14 @@ class Rectified(Tabled):
         """Take them back."""
         super().load_state_dict(state)
         self.teacher.network.load_state_dict(state["teacher"])
+        self._follow()
+
+    def _follow(self) -> None:
+        if self._rounded:
+            self._rounded.refresh()
 
 
-def rectified(logits: Tensor, y: Tensor, share: float) -> Tensor:
+def rectified(logits: Tensor, y: Tensor, share: Tensor | float) -> Tensor:
     """Return labels (B, K): a teacher's predictions, less where it is wrong.
 
     Args:

@@ -8,8 +8,13 @@ from torch import Tensor, nn
 class LabelRule:
     """Which distribution over classes each training image is trained on.
 
-    A step asks in this order: `prepare`, the attack, `attacked`, `refine`, the
-    optimizer's step, `after_step`. A rule overrides what it needs; `current` it must.
+    A step asks in this order: `begin_step`, `prepare`, the attack, `attacked`,
+    `refine`, the optimizer's step, `after_step`. A rule overrides what it needs;
+    `current` it must.
+
+    On a GPU all of a step but `begin_step` is captured as a graph and repeated without
+    Python: what a rule changes in there must be a tensor, changed in place. Plain
+    values change in `begin_epoch` only.
 
     Attributes:
         reads_clean: whether `refine` needs the predictions on the clean inputs.
@@ -20,9 +25,13 @@ class LabelRule:
     def begin_epoch(self, epoch: int, epochs: int) -> None:
         """Hear that an epoch begins (counted from 0)."""
 
-    def prepare(
-        self, network: nn.Module, x: Tensor, y: Tensor, index: Tensor, progress: float
-    ) -> None:
+    def begin_step(self, progress: float) -> None:
+        """Hear how far the run is: the share of its steps that are done, in [0, 1).
+
+        What depends on it is a tensor, filled here.
+        """
+
+    def prepare(self, network: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> None:
         """Look at the clean inputs before the attack.
 
         Args:
@@ -30,7 +39,6 @@ class LabelRule:
             x: clean inputs (B, C, H, W), augmented.
             y: given classes (B,).
             index: positions in the training set (B,), without repetition.
-            progress: share of the run's steps that are done, in [0, 1).
         """
 
     def attacked(self, x_adv: Tensor, index: Tensor) -> None:

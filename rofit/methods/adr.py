@@ -39,5 +39,6 @@ def build(params: Params, given: Given) -> Method:
         decay=params.adr_decay,
         temperatures=(params.adr_hot, params.adr_cool),
         shares=(params.adr_first, params.adr_last),
+        precision=given.precision,
     )
     return Method(labels, given.attack, soft_label_objective, params.attack_labels)

@@ -22,13 +22,16 @@ class Given:
         y: given class of every training image (N,), on the training device.
         n_classes: K.
         model: the network in training, on its device.
-        teachers: networks in eval mode, by the names in the method's TEACHERS.
+        precision: of convolutions, a field of RunSpec.
+        teachers: networks in eval mode and that precision, by the names in the
+            method's TEACHERS.
     """
 
     attack: PGD
     y: Tensor
     n_classes: int
     model: nn.Module
+    precision: str = "fp32"
     teachers: Mapping[str, nn.Module] = field(default_factory=dict)
 
 
@@ -92,6 +95,10 @@ class Method:
         self.labels.begin_epoch(epoch, epochs)
         if self.perturbation:
             self.perturbation.begin_epoch(epoch, epochs)
+
+    def begin_step(self, progress: float) -> None:
+        """Tell the label rule which share of the run's steps is done, in [0, 1)."""
+        self.labels.begin_step(progress)
 
     def terms(
         self, logits: Tensor, clean: Tensor | None, soft: Tensor, y: Tensor

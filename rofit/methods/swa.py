@@ -26,5 +26,5 @@ class Params(Knobs):
 
 def build(params: Params, given: Given) -> Method:
     """Return adversarial training whose evaluated weights are a mean over epochs."""
-    average = EqualAverage(given.model, params.swa_start)
+    average = EqualAverage(given.model, params.swa_start, given.precision)
     return replace(pgd_at.build(pgd_at.Params(), given), average=average)

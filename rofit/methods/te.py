@@ -55,7 +55,7 @@ def build(params: Params, given: Given) -> Method:
     def inner(index: Tensor, y: Tensor) -> tuple[Loss, Tensor]:
         soft = labels.current(index, y)
         hard = F.one_hot(y, given.n_classes).to(soft)
-        weight = soft.new_full((len(y), 1), labels.weight)
+        weight = labels.weight.to(soft).expand(len(y), 1)
         return ensemble_loss, torch.cat([hard, soft, weight], dim=1)
 
     return Method(labels, given.attack, objective, inner=inner)

@@ -8,6 +8,14 @@ import copy
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
+
+# Precision of a run (a field of RunSpec) -> that of its convolutions.
+CONVOLUTIONS = {
+    "fp32": torch.float32,
+    "tf32": torch.float32,
+    "bf16": torch.bfloat16,
+}
 
 
 def rounded(model: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -17,6 +25,19 @@ def rounded(model: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
         for name, module in model.named_modules()
         if isinstance(module, nn.Conv2d)
     }
+
+
+class InPrecision(nn.Module):
+    """A network, in the mode that it is in, with convolutions in another precision."""
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
+        """Wrap *network*, whose weights stay as they are and are rounded anew."""
+        super().__init__()
+        self.network, self.dtype = network, dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (B, K) of inputs (B, C, H, W) in [0, 1]."""
+        return functional_call(self.network, rounded(self.network, self.dtype), (x,))
 
 
 class Twin:

@@ -7,10 +7,15 @@ all there is to keep of them.
 import os
 import pickle
 import warnings
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 # What torch raises where a file is torn, or another program's.
 _TORN = (RuntimeError, EOFError, ValueError, LookupError, OSError, TypeError)
@@ -32,12 +37,74 @@ def save(state: dict[str, Any], path: Path) -> None:
     _sync_folder(path.parent)
 
 
-def save_last(state: dict[str, Any], folder: Path) -> None:
-    """Write ``last.pt``, keeping the one before as ``last-previous.pt``."""
+class Writer(AbstractContextManager["Writer"]):
+    """Writes the checkpoints of a run in a thread, one after another.
+
+    Training goes on meanwhile: what is written is a copy. A write that fails raises
+    here, at a later call or at the end.
+    """
+
+    _WAITING = 3  # copies that are held in memory at a time
+
+    def __init__(self, folder: Path) -> None:
+        """Write into *folder*."""
+        self.folder = folder
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self._writes: deque[Future[None]] = deque()
+        self._last: Future[None] | None = None
+
+    def __exit__(self, *error: object) -> None:
+        """Wait until all is written."""
+        self._thread.shutdown()
+        if error[0] is None:
+            self._wait_for(len(self._writes))
+
+    def save(self, state: dict[str, Any], name: str) -> None:
+        """Write *state* as *name*."""
+        self._begin(save, state, self.folder / name)
+
+    def save_last(self, state: Callable[[], dict[str, Any]], *, must: bool) -> None:
+        """Write ``last.pt``, keeping the one before as ``last-previous.pt``.
+
+        Left out while the one before is being written, unless it *must*: a slow disk
+        makes checkpoints rarer and not the training slower.
+        """
+        if must or self._last is None or self._last.done():
+            self._last = self._begin(_save_last, state(), self.folder)
+
+    def _begin(
+        self,
+        write: Callable[[dict[str, Any], Path], None],
+        state: dict[str, Any],
+        path: Path,
+    ) -> "Future[None]":
+        self._wait_for(sum(each.done() for each in self._writes))
+        self._wait_for(len(self._writes) - self._WAITING + 1)
+        self._writes.append(self._thread.submit(write, _copied(state), path))
+        return self._writes[-1]
+
+    def _wait_for(self, writes: int) -> None:
+        """Wait for the oldest writes, and raise what went wrong with them."""
+        for _ in range(writes):
+            self._writes.popleft().result()
+
+
+def _save_last(state: dict[str, Any], folder: Path) -> None:
     last = folder / LAST
     if last.exists():
         os.replace(last, folder / PREVIOUS)
     save(state, last)
+
+
+def _copied(state: Any) -> Any:
+    """Return a state whose tensors are copies in the CPU's memory."""
+    if isinstance(state, Tensor):
+        return state.detach().to("cpu", copy=True)
+    if isinstance(state, dict):
+        return {key: _copied(part) for key, part in state.items()}
+    if isinstance(state, (list, tuple)):
+        return type(state)(_copied(part) for part in state)
+    return state
 
 
 def load_last(folder: Path, device: torch.device) -> tuple[dict[str, Any], str] | None:

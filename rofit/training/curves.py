@@ -53,7 +53,9 @@ class LearningCurves:
             name: self._starts(images, seed, name)
             for name, images in self.attacked.items()
         }
-        self.sums: Tensor | None = None
+        # Correct predictions, loss and images since the epoch began; changed in place,
+        # so that a captured step adds to them.
+        self.sums = torch.zeros(3, dtype=torch.float64, device=train.y.device)
         self.seen: dict[tuple[str, str], Tensor] = {}  # logits of the last epoch's rows
 
     def see(self, logits: Tensor, y: Tensor) -> None:
@@ -62,17 +64,25 @@ class LearningCurves:
         loss = cross_entropy(logits, y).sum()
         step = torch.stack([correct.double(), loss.double()])
         step = torch.cat([step, step.new_full((1,), len(y))])
-        self.sums = step if self.sums is None else self.sums + step
+        self.sums += step
 
-    def rows(self, model: nn.Module) -> list[Row]:
-        """Return the epoch's rows and begin anew: one model, every split."""
+    def rows(self, model: nn.Module, *, evaluated: bool = True) -> list[Row]:
+        """Return the epoch's rows and begin anew: one model, every split.
+
+        Of an epoch that is not *evaluated*, the split that chooses best alone.
+        """
         rows = self._on_the_fly()
         self.seen = {}
+        splits = {*self.clean, *self.attacked} if evaluated else {self.chooser}
         for split, images in self.clean.items():
+            if split not in splits:
+                continue
             verdict = evaluate(model, images.unit(), images.y)
             self.seen[split, "none"] = verdict.logits
             rows += _rows(split, "none", verdict, "epoch_end")
         for split, images in self.attacked.items():
+            if split not in splits:
+                continue
             verdict = evaluate(
                 model,
                 images.unit(),
@@ -84,13 +94,14 @@ class LearningCurves:
             rows += _rows(split, self.evaluated_with.name, verdict, "epoch_end")
         return rows
 
-    def score(self, rows: list[Row]) -> float:
-        """Return the robust accuracy that chooses the best epoch.
+    @property
+    def chooser(self) -> str:
+        """The split that chooses best: validation, or test if there is no other."""
+        return "val" if "val" in self.held_out else "test"
 
-        On the validation images; on the test images only if there are no others.
-        """
-        split = "val" if "val" in self.held_out else "test"
-        about = {"split": split, "attack": self.evaluated_with.name}
+    def score(self, rows: list[Row]) -> float:
+        """Return the robust accuracy that chooses the best epoch."""
+        about = {"split": self.chooser, "attack": self.evaluated_with.name}
         about |= {"metric": "accuracy"}
         (row,) = (row for row in rows if about.items() <= row.items())
         return row["value"]
@@ -100,13 +111,15 @@ class LearningCurves:
         return {"sums": self.sums}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take them back."""
-        self.sums = state["sums"]
+        """Take them back; at an epoch's end older files have none."""
+        self.sums.zero_()
+        if state["sums"] is not None:
+            self.sums += state["sums"]
 
     def _on_the_fly(self) -> list[Row]:
-        assert self.sums is not None, "an epoch has at least one step"
         correct, loss, n = self.sums.tolist()
-        self.sums = None
+        assert n, "an epoch has at least one step"
+        self.sums.zero_()
         attack = "none" if self.trained_with is None else self.trained_with.name
         seen = Verdict(correct / n, loss / n, int(n), torch.empty(0))
         return _rows("train", attack, seen, "step")

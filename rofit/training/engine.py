@@ -108,11 +108,19 @@ def passes(spec: RunSpec) -> int:
 
 
 def make_attack(
-    spec: RunSpec, steps: int, engine: str, *, bn: str = "eval", batch: int = 0
+    spec: RunSpec,
+    steps: int,
+    engine: str,
+    *,
+    bn: str = "eval",
+    captured: bool = False,
 ) -> PGD:
-    """Return PGD against the spec's threat, made as *engine* says."""
+    """Return PGD against the spec's threat, made as *engine* says.
+
+    Compiled attacks take the training's batch size wherever they are made, so that one
+    compilation serves all. On a GPU those outside of training steps are *captured*.
+    """
+    settings = (spec.threat, steps, spec.step_size, bn)
     if engine == "eager":
-        return PGD(spec.threat, steps, spec.step_size, bn)
-    return CompiledPGD(
-        spec.threat, steps, spec.step_size, bn, batch=batch or spec.batch_size
-    )
+        return PGD(*settings)
+    return CompiledPGD(*settings, batch=spec.batch_size, captured=captured)

@@ -4,6 +4,8 @@ It reads as the paper does: inner maximisation, labels, outer loss, backward, st
 is watched and where things are kept comes from outside.
 """
 
+import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -32,22 +34,27 @@ def train(run: Training, folder: "RunFolder", stop: "Stop", report: "Report") ->
     Raises:
         Diverged: a term of the loss is not finite; the last checkpoint stays.
     """
-    while run.epoch < run.spec.epochs:
-        terms = train_epoch(run, stop, report)
-        check_finite(terms, epoch=run.epoch + 1, first_step=run.step - len(terms) + 1)
-        if run.step == run.steps:
-            finish_epoch(run, folder, report)
-        checkpoint.save_last(run.state_dict(), folder.checkpoints)
-        if stop.now or stop.out_of_time:
-            break
+    with checkpoint.Writer(folder.checkpoints) as writer:
+        while run.epoch < run.spec.epochs:
+            begun, whole = time.monotonic(), run.step == 0
+            terms = train_epoch(run, stop, report)
+            first_step = run.step - len(terms) + 1
+            check_finite(terms, epoch=run.epoch + 1, first_step=first_step)
+            if run.step == run.steps:
+                finish_epoch(run, folder, writer, report)
+                if whole:
+                    run.seconds.append(time.monotonic() - begun)
+            ends = stop.now or stop.out_of_time or run.epoch == run.spec.epochs
+            writer.save_last(run.state_dict, must=ends)
+            if ends:
+                break
     return run.epoch == run.spec.epochs
 
 
 def train_epoch(run: Training, stop: "Stop", report: "Report") -> list[Terms]:
     """Make the steps that are left of the epoch; return the loss's terms of each."""
     spec = run.spec
-    for group in run.optimizer.param_groups:
-        group["lr"] = learning_rate(spec, run.epoch)
+    run.set_rate(learning_rate(spec, run.epoch))
     run.method.begin_epoch(run.epoch, spec.epochs)
     plan = run.plan()
     run.model.train()
@@ -56,7 +63,7 @@ def train_epoch(run: Training, stop: "Stop", report: "Report") -> list[Terms]:
         start = plan.start(
             batch.step, spec.threat, batch.x.shape, kind=run.method.start
         )
-        terms.append(train_step(run, batch, onto(start, batch.x.device)))
+        terms.append(make_step(run, batch, onto(start, batch.x.device)))
         run.step += 1
         report.step(run.epoch, run.step, run.steps)
         if stop.now:
@@ -64,11 +71,21 @@ def train_epoch(run: Training, stop: "Stop", report: "Report") -> list[Terms]:
     return terms
 
 
+def make_step(run: Training, batch: Batch, start: Tensor) -> Terms:
+    """Make one step as the engine does: as it is, or by replaying a graph of it."""
+    run.method.begin_step(run.progress)
+    step = partial(train_step, run)
+    return run.graphs(step, batch, start) if run.graphs else step(batch, start)
+
+
 def train_step(run: Training, batch: Batch, start: Tensor) -> Terms:
-    """Make one step of descent on the method's loss; return its terms, unread."""
+    """Make one step of descent on the method's loss; return its terms, unread.
+
+    On a GPU this is what a graph captures: all that changes is a tensor, in place.
+    """
     model, method, engine = run.model, run.method, run.engine
     x, y, index = batch.x, batch.y, batch.index
-    method.labels.prepare(engine.frozen, x, y, index, run.progress)
+    method.labels.prepare(engine.frozen, x, y, index)
     climbed = engine.attacked(method.attack)
     x_adv = method.maximise(climbed, x, y, index, start)
     method.labels.attacked(x_adv, index)
@@ -125,8 +142,13 @@ def check_finite(seen: list[Terms], *, epoch: int, first_step: int) -> None:
         )
 
 
-def finish_epoch(run: Training, folder: "RunFolder", report: "Report") -> None:
-    """Evaluate, keep the rows, and keep the weights where they are the best so far."""
+def finish_epoch(
+    run: Training, folder: "RunFolder", writer: checkpoint.Writer, report: "Report"
+) -> None:
+    """Evaluate, keep the rows, and keep the weights where they are the best so far.
+
+    Best is chosen among the epochs after which test images are evaluated.
+    """
     lr = learning_rate(run.spec, run.epoch)
     if run.method.average:
         run.method.average.after_epoch(
@@ -134,7 +156,8 @@ def finish_epoch(run: Training, folder: "RunFolder", report: "Report") -> None:
         )
         run.engine.follow_average()
     run.epoch, run.step = run.epoch + 1, 0
-    rows = run.curves.rows(run.engine.evaluated) + run.watch.rows()
+    due = run.epoch in run.spec.evaluated_epochs
+    rows = run.curves.rows(run.engine.evaluated, evaluated=due) + run.watch.rows()
     looked, samples = run.watch.look(run.view(run))
     for name, columns in samples.items():
         plain = {key: column.cpu().numpy() for key, column in columns.items()}
@@ -143,10 +166,9 @@ def finish_epoch(run: Training, folder: "RunFolder", report: "Report") -> None:
     rows.append({"split": "train", "metric": "learning_rate", "value": lr})
     folder.append([{"epoch": run.epoch} | row for row in rows])
     score = run.curves.score(rows)
-    if score > run.best["score"]:
+    if due and score > run.best["score"]:
         run.best = {"score": score, "epoch": run.epoch}
-        checkpoint.save(run.weights(), folder.checkpoints / checkpoint.BEST)
+        writer.save(run.weights(), checkpoint.BEST)
     if run.epoch in run.keep:
-        name = f"epoch-{run.epoch:04d}.pt"
-        checkpoint.save(run.weights(), folder.checkpoints / name)
+        writer.save(run.weights(), f"epoch-{run.epoch:04d}.pt")
     report.epoch(run.epoch, lr, score)

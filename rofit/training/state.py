@@ -12,6 +12,7 @@ from rofit.spec import RunSpec
 from rofit.training.batches import DeviceImages
 from rofit.training.curves import LearningCurves
 from rofit.training.engine import Engine
+from rofit.training.graphs import StepGraphs
 from rofit.training.plan import EpochPlan
 
 if TYPE_CHECKING:
@@ -27,9 +28,11 @@ class Training:
     Attributes:
         view: what diagnostics may look at, at the end of the epoch just done.
         keep: epochs whose weights are kept for good.
+        graphs: replays steps as CUDA graphs; None makes every step as it is.
         epoch: whole epochs done.
         step: steps done in the epoch under way.
         best: score and epoch of the best robust accuracy on the selection split.
+        seconds: wall time of each whole epoch of this process, evaluation included.
     """
 
     spec: RunSpec
@@ -40,9 +43,11 @@ class Training:
     watch: "Watch"
     view: Callable[["Training"], "EpochView"]
     keep: frozenset[int] = frozenset()
+    graphs: StepGraphs | None = None
     epoch: int = 0
     step: int = 0
     best: dict[str, float] = field(default_factory=lambda: {"score": -1.0, "epoch": 0})
+    seconds: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Make engine and optimizer: SGD, weight decay on all parameters."""
@@ -50,9 +55,11 @@ class Training:
         self.engine = Engine(
             self.model, self.spec.precision, average.network if average else None
         )
+        # A captured step reads its rate from a tensor.
+        rate = torch.tensor(self.spec.lr, device=self.train.y.device)
         self.optimizer = torch.optim.SGD(
             self.model.parameters(),
-            lr=self.spec.lr,
+            lr=rate if self.graphs else self.spec.lr,
             momentum=self.spec.momentum,
             weight_decay=self.spec.weight_decay,
             fused=True,
@@ -77,6 +84,14 @@ class Training:
         average = self.method.average
         return average.network if average else self.model
 
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate of the steps to come."""
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
     def plan(self) -> EpochPlan:
         """Return what chance decides in the epoch under way."""
         n, pad = len(self.train), self.spec.crop_pad
@@ -96,7 +111,7 @@ class Training:
         } if average else {}  # fmt: skip
         return self.weights() | averaged | {
             "step": self.step,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": _with_rates(self.optimizer.state_dict(), float),
             "curves": self.curves.state_dict(),
             "watch": self.watch.state_dict(),
         }  # fmt: skip
@@ -124,7 +139,15 @@ class Training:
             self.method.average.load_state_dict(state["average"])
         self.engine.follow()
         self.engine.follow_average()
-        self.optimizer.load_state_dict(state["optimizer"])
+        (group,) = self.optimizer.param_groups
+        rate = group["lr"]  # a tensor if steps are captured, which a file never holds
+        self.optimizer.load_state_dict(_with_rates(state["optimizer"], lambda _: rate))
         self.method.labels.load_state_dict(state["labels"])
         self.curves.load_state_dict(state["curves"])
         self.watch.load_state_dict(state["watch"])
+
+
+def _with_rates(state: dict[str, Any], rate: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return an optimizer's state with its learning rates in another form."""
+    groups = [group | {"lr": rate(group["lr"])} for group in state["param_groups"]]
+    return state | {"param_groups": groups}

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
+from rofit.models.twin import InPrecision
 from rofit.spec import epoch_at
 
 
@@ -80,10 +81,19 @@ class EqualAverage(WeightAverage):
     where those codes weigh a shorter last batch less.
     """
 
-    def __init__(self, model: nn.Module, start: float) -> None:
-        """Begin at the weights of *model*; start is a fraction of the run."""
+    def __init__(self, model: nn.Module, start: float, precision: str = "fp32") -> None:
+        """Begin at the weights of *model*.
+
+        Args:
+            model: the network in training.
+            start: fraction of the run at which averaging begins.
+            precision: of the passes that estimate the statistics, a field of RunSpec.
+        """
         super().__init__(model)
         self.start, self.n = start, 0
+        self._passes = self.network
+        if precision == "bf16":
+            self._passes = InPrecision(self.network, torch.bfloat16)
 
     def after_epoch(
         self,
@@ -98,7 +108,7 @@ class EqualAverage(WeightAverage):
             return
         self.n += 1
         _blend(self.network, model, 1 / self.n)
-        update_bn(inputs(), self.network)
+        update_bn(inputs(), self._passes)
         self.network.eval()
 
     def state_dict(self) -> dict[str, Any]:
