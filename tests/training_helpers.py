@@ -53,10 +53,10 @@ def train(spec, root: Path, *, stop_after=None, **options):
     return folder, done
 
 
-def built(spec, engine="eager"):
+def built(spec, engine="eager", **options):
     """Return a training on the digits at its start."""
     data = parts.load_data(spec, Path())
-    return runner.build(spec, data=data, device=CPU, engine=engine)[0]
+    return runner.build(spec, data=data, device=CPU, engine=engine, **options)[0]
 
 
 def make_epochs(run, epochs):

@@ -55,7 +55,8 @@ class Training:
         self.engine = Engine(
             self.model, self.spec.precision, average.network if average else None
         )
-        # A captured step reads its rate from a tensor.
+        # A captured step reads its rate from a tensor; files have the number.
+        self._rate = self.spec.lr
         rate = torch.tensor(self.spec.lr, device=self.train.y.device)
         self.optimizer = torch.optim.SGD(
             self.model.parameters(),
@@ -86,11 +87,12 @@ class Training:
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate of the steps to come."""
-        for group in self.optimizer.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
+        self._rate = rate
+        (group,) = self.optimizer.param_groups
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
     def plan(self) -> EpochPlan:
         """Return what chance decides in the epoch under way."""
@@ -111,7 +113,7 @@ class Training:
         } if average else {}  # fmt: skip
         return self.weights() | averaged | {
             "step": self.step,
-            "optimizer": _with_rates(self.optimizer.state_dict(), float),
+            "optimizer": _with_rate(self.optimizer.state_dict(), self._rate),
             "curves": self.curves.state_dict(),
             "watch": self.watch.state_dict(),
         }  # fmt: skip
@@ -140,14 +142,14 @@ class Training:
         self.engine.follow()
         self.engine.follow_average()
         (group,) = self.optimizer.param_groups
-        rate = group["lr"]  # a tensor if steps are captured, which a file never holds
-        self.optimizer.load_state_dict(_with_rates(state["optimizer"], lambda _: rate))
+        optimizer = _with_rate(state["optimizer"], group["lr"])
+        self.optimizer.load_state_dict(optimizer)
         self.method.labels.load_state_dict(state["labels"])
         self.curves.load_state_dict(state["curves"])
         self.watch.load_state_dict(state["watch"])
 
 
-def _with_rates(state: dict[str, Any], rate: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return an optimizer's state with its learning rates in another form."""
-    groups = [group | {"lr": rate(group["lr"])} for group in state["param_groups"]]
+def _with_rate(state: dict[str, Any], rate: Tensor | float) -> dict[str, Any]:
+    """Return an optimizer's state with another learning rate."""
+    groups = [group | {"lr": rate} for group in state["param_groups"]]
     return state | {"param_groups": groups}
