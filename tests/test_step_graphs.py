@@ -25,7 +25,7 @@ EPOCHS, STEPS = 5, 5  # label rules set in after two epochs
 
 @pytest.fixture
 def spec(smoke_spec):
-    """Five steps of 16 an epoch, SGLS and all that begin late at work from the third."""
+    """Five steps of 16 an epoch; SGLS and what else begins late, from the third on."""
     return smoke_spec(train_size=80, batch_size=16, epochs=EPOCHS, seed=3)
 
 

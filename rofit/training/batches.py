@@ -69,5 +69,5 @@ class DeviceImages:
 def onto(tensor: Tensor, device: torch.device) -> Tensor:
     """Return a tensor of the CPU on *device*; a GPU's work does not wait for it."""
     if device.type == "cuda":
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)

@@ -55,16 +55,17 @@ class Training:
         self.engine = Engine(
             self.model, self.spec.precision, average.network if average else None
         )
-        # A captured step reads its rate from a tensor; files have the number.
         self._rate = self.spec.lr
-        rate = torch.tensor(self.spec.lr, device=self.train.y.device)
         self.optimizer = torch.optim.SGD(
             self.model.parameters(),
-            lr=rate if self.graphs else self.spec.lr,
+            lr=self.spec.lr,
             momentum=self.spec.momentum,
             weight_decay=self.spec.weight_decay,
             fused=True,
         )
+        if self.graphs:  # a captured step reads its rate from a tensor
+            rate = torch.tensor(self.spec.lr, device=self.train.y.device)
+            self.optimizer.param_groups[0]["lr"] = rate
 
     @property
     def steps(self) -> int:
