@@ -18,7 +18,7 @@ from rofit.bench.parity import parity_rows
 from rofit.bench.phases import phases
 from rofit.bench.problem import Ours, bench_spec, digits_32
 from rofit.bench.speed import speed_rows
-from rofit.bench.timing import Times, interleaved, matmul_rate, timed
+from rofit.bench.timing import Times, in_a_row, interleaved, matmul_rate, timed
 from rofit.training.engine import make_attack
 
 
@@ -98,6 +98,35 @@ def test_matmul_rate_counts_two_flops_a_product(ticking, monkeypatch):
     assert matmul_rate(torch.bfloat16, CPU) == 2 * 2048**3
 
 
+def test_matmul_rate_of_a_gpu_is_of_twenty_products_in_a_row(ticking, monkeypatch):
+    products = []
+
+    class Matrix:
+        def to(self, dtype):
+            return self
+
+        def __matmul__(self, other):
+            products.append(len(waits))
+
+    waits = []
+    monkeypatch.setattr(timing, "synchronise", waits.append)
+    monkeypatch.setattr(torch, "randn", lambda *size, device: Matrix())
+    assert matmul_rate(torch.float32, torch.device("cuda")) == 20 * 2 * 8192**3
+    in_a_row = [products.count(n) for n in sorted(set(products))]
+    assert in_a_row == 8 * [20], "one warm-up and seven measurements"
+
+
+def test_steps_in_a_row_are_waited_for_once(ticking, monkeypatch):
+    """A reading of the clock before, one when all are asked for, one at their end."""
+    events = []
+    monkeypatch.setattr(timing, "synchronise", lambda device: events.append("wait"))
+    times = in_a_row(lambda: events.append("step"), 4, rounds=2, device=CPU)
+    assert events == 2 * ["wait", "step", "step", "step", "step", "wait"]
+    whole, host = times.values()
+    assert list(times) == ["a step of 4 in a row", "a step of 4 in a row, host busy"]
+    assert (whole.seconds, host.seconds) == ([0.5, 0.5], [0.25, 0.25])
+
+
 def test_phases_add_up_to_the_whole_step(ours, ticking):
     """Seven readings of the clock a step: one in the attack, two in the passes."""
     training = ours(attack_steps=1)
@@ -161,7 +190,19 @@ def test_baselines_have_the_memory_of_their_users_and_give_it_back(monkeypatch):
         calls[name]()
     users = {"mmap": 32 << 20, "trim": 64 << 20}
     assert seen == [users, "plain", "kept", "plain", "ours"]
-    assert speed._calls(ways, torch.device("cuda")) is ways
+
+
+def test_baselines_on_a_gpu_have_tf32_convolutions_and_ours_have_not(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    allowed = []
+    names = ("plain", "plain-eval", "ours")
+    cudnn = torch.backends.cudnn
+    ways = dict.fromkeys(names, lambda: allowed.append(cudnn.allow_tf32))
+    calls = speed._calls(ways, torch.device("cuda"))
+    assert list(calls) == list(names)
+    for call in calls.values():
+        call()
+    assert allowed == [True, True, False]
 
 
 def test_layer_rows_count_every_convolution_once(ours, ticking):

@@ -10,6 +10,7 @@ from toy_problems import conv_net
 from training_helpers import CPU, same
 
 from rofit.attacks.pgd import PGD
+from rofit.bench import problem
 from rofit.bench.plain import EPSILON, STEP_SIZE, ImageFiles, Plain
 from rofit.bench.problem import Ours, bench_spec, digits_32, theirs
 from rofit.data.digits import load_digits
@@ -47,7 +48,7 @@ def plain(images):
     def build(eval_mode, steps=3):
         net = conv_net(channels=3, size=32, n_classes=10)
         how = {"batch_size": 8, "steps": steps, "device": CPU, "eval_mode": eval_mode}
-        made = Plain(net, images, **how)
+        made = Plain(net, images, workers=0, **how)
         made.held = made.held[0].double(), made.held[1]
         return made
 
@@ -180,6 +181,17 @@ def test_images_are_crops_of_the_padded_image_or_its_mirror(images, data):
     assert len(images) == 64
 
 
+def test_worker_is_no_fork_and_loads_the_images(images):
+    """As on a GPU, where a fork of a process that has used CUDA cannot go on."""
+    net = conv_net(channels=3, size=32, n_classes=10)
+    how = {"batch_size": 8, "steps": 1, "device": CPU, "eval_mode": True}
+    base = Plain(net, images, workers=1, **how)
+    assert base.loader.multiprocessing_context.get_start_method() == "spawn"
+    x, y = next(base.batches)
+    assert x.shape == (8, 3, 32, 32) and x.min() >= 0 and x.max() <= 1
+    assert set(y.tolist()) <= set(images.labels.tolist())
+
+
 def test_digits_32_are_the_digits_enlarged(data):
     small = load_digits()
     assert data.classes == small.classes
@@ -235,6 +247,21 @@ def test_our_passes_change_nothing(data, spec):
     ours.passes(2)
     same(ours.run.model.state_dict(), before)
     assert all(p.grad is None for p in ours.run.model.parameters())
+
+
+def test_attack_is_made_once_a_number_of_steps(data, spec, monkeypatch):
+    ours = Ours(spec, data, CPU, "eager")
+    made, called = [], []
+
+    def noted(spec, steps, engine):
+        made.append(steps)
+        return lambda *given: called.append(steps)
+
+    monkeypatch.setattr(problem, "make_attack", noted)
+    for steps in (2, 3, 2, 2, 3):
+        ours.passes(steps)
+    assert made == [2, 3]
+    assert called == [2, 3, 2, 2, 3]
 
 
 @pytest.mark.parametrize("eval_mode", [True, False])

@@ -18,6 +18,7 @@ from rofit.parts import device_name, load_data
 from rofit.seeding import generator
 from rofit.spec import RunSpec
 from rofit.training.engine import make_attack
+from rofit.training.process import prepare
 
 Row = dict[str, Any]
 ROUNDS = 15
@@ -34,6 +35,7 @@ def step_times(
     Returns:
         Columns method, round, seconds, batch_size, device, engine.
     """
+    prepare(specs[0].precision)
     ways: dict[str, Ours] = {}
     for spec in specs:
         if spec.method in ways:

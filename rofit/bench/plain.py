@@ -58,12 +58,14 @@ class Plain:
         steps: int,
         device: torch.device,
         eval_mode: bool,
+        workers: int,
     ) -> None:
-        """Take a network of the script's own, in train mode, on the device."""
+        """Take a network of the script's own, in train mode, on the device.
+
+        *workers* are processes that load images beside the training; 0 for none.
+        """
         self.model, self.steps, self.device = model, steps, device
         self.eval_mode = eval_mode
-        # On a CPU the workers would take the cores of the passes.
-        workers = 4 if device.type == "cuda" else 0
         self.loader = DataLoader(
             images,
             batch_size,
@@ -72,6 +74,8 @@ class Plain:
             num_workers=workers,
             pin_memory=device.type == "cuda",
             persistent_workers=workers > 0,
+            # A fork of a process that has used CUDA, or threads, may hang.
+            multiprocessing_context="spawn" if workers else None,
         )
         self.batches = self._endless()
         self.held = next(self.batches)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from rofit.bench.kernels import LAUNCHES, Profiled
 from rofit.bench.phases import phases
 from rofit.bench.problem import Ours, bench_spec, digits_32, theirs
 from rofit.bench.timing import NOISY, Times, interleaved, matmul_rate, timed
@@ -50,19 +51,28 @@ def speed_rows(
 
 
 def _calls(ways: dict[str, Call], device: torch.device) -> dict[str, Call]:
-    """Give the baselines memory as their users have it, and ours as a second way."""
-    if device.type != "cpu":
-        return ways
-    kept = {f"{b}, memory kept": ways[b] for b in ("plain", "plain-eval")}
-    users = {b: partial(_as_users, ways[b]) for b in ("plain", "plain-eval")}
+    """Give the baselines what their users have: memory, and on a GPU TF32.
+
+    On a CPU they are timed with memory as ours has it as well.
+    """
+    as_users = _with_tf32 if device.type == "cuda" else _with_usual_memory
+    users = {b: partial(as_users, ways[b]) for b in ("plain", "plain-eval")}
+    kept = {f"{b}, memory kept": ways[b] for b in users if device.type == "cpu"}
     return users | kept | {n: w for n, w in ways.items() if n not in users}
 
 
-def _as_users(call: Call) -> None:
+def _with_usual_memory(call: Call) -> None:
     """Call with the thresholds that glibc moves to by itself for large tensors."""
     set_thresholds(mmap=32 << 20, trim=64 << 20)
     call()
     keep_memory()
+
+
+def _with_tf32(call: Call) -> None:
+    """Call with TF32 in convolutions, which torch allows unless told otherwise."""
+    torch.backends.cudnn.allow_tf32 = True
+    call()
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def _rows(about: Row, times: dict[str, Times], work: int, unit: str) -> list[Row]:
@@ -95,15 +105,6 @@ def _work(ours: Ours, step: float, device: torch.device) -> Row:
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(device)
         found["peak GiB"] = round(peak / 2**30, 2)
-        found["launches"] = _launches(ours)
+        calls = Profiled(ours.step, 1, device).calls(LAUNCHES)
+        found["launches"] = round(sum(calls.values()))
     return found
-
-
-def _launches(ours: Ours) -> int:
-    """Return how often a step asks the GPU for work; a replayed graph counts once."""
-    with torch.profiler.profile() as seen:
-        ours.step()
-        torch.cuda.synchronize()
-    names = ("cudaLaunchKernel", "cuLaunchKernel", "cudaGraphLaunch")
-    events = seen.key_averages()
-    return sum(each.count for each in events if each.key.startswith(names))

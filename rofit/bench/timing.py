@@ -47,6 +47,27 @@ def interleaved(
     return {name: Times(seconds) for name, seconds in seen.items()}
 
 
+def in_a_row(
+    call: Callable[[], object], n: int, *, rounds: int, device: torch.device
+) -> dict[str, Times]:
+    """Return the times of a step of *n* in a row, and the host's alone.
+
+    The host's is the time until the last is asked for: where it is near the whole, the
+    GPU waits for the host.
+    """
+    whole, host = [], []
+    for _ in range(rounds):
+        synchronise(device)
+        begun = time.perf_counter()
+        for _ in range(n):
+            call()
+        host.append((time.perf_counter() - begun) / n)
+        synchronise(device)
+        whole.append((time.perf_counter() - begun) / n)
+    name = f"a step of {n} in a row"
+    return {name: Times(whole), f"{name}, host busy": Times(host)}
+
+
 def timed(call: Callable[[], object], device: torch.device) -> float:
     """Return the seconds of one call, a GPU's work included."""
     synchronise(device)
@@ -63,9 +84,17 @@ def synchronise(device: torch.device) -> None:
 
 
 def matmul_rate(dtype: torch.dtype, device: torch.device) -> float:
-    """Return the rate of large square products in FLOP/s, median of 7."""
-    n = 8192 if device.type == "cuda" else 2048
+    """Return the rate of large square products in FLOP/s, median of 7.
+
+    On a GPU of 20 in a row, so that neither launching nor waiting counts.
+    """
+    n, products = (8192, 20) if device.type == "cuda" else (2048, 1)
     a = torch.randn(n, n, device=device).to(dtype)
-    a @ a
-    seconds = Times([timed(lambda: a @ a, device) for _ in range(7)])
-    return 2 * n**3 / seconds.median
+
+    def multiply() -> None:
+        for _ in range(products):
+            a @ a
+
+    multiply()  # warm up
+    seconds = Times([timed(multiply, device) for _ in range(7)])
+    return products * 2 * n**3 / seconds.median
