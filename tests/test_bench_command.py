@@ -2,10 +2,13 @@
 
 import json
 import os
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from command_line import rofit
 from torch._inductor import config
 from training_helpers import CPU
@@ -16,7 +19,9 @@ from rofit.bench.problem import bench_spec
 from rofit.bench.tables import TABLES, bench
 from rofit.bench.timing import Times
 from rofit.diagnostics import DIAGNOSTICS
+from rofit.errors import UserError
 from rofit.methods import METHODS
+from rofit.spec import RunSpec
 
 SMALL = ("--model", "preact_tiny", "--batch-size", "4", "--rounds", "2")
 NO_COMPILER = r"a trial compilation failed (InductorError)"
@@ -176,6 +181,42 @@ def test_every_diagnostic_of_a_step_has_its_cost(table):
 def test_bench_leaves_the_environment_as_it_was(as_it_was):
     bench((), ("preact_tiny",), batch_size=4, engine="eager", rounds=2, device=CPU)
     assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == as_it_was
+
+
+def test_only_speed_compiles_from_an_empty_cache(as_it_was, monkeypatch):
+    caches = []
+
+    def noted(*sizes, **how):
+        caches.append(os.environ["TORCHINDUCTOR_CACHE_DIR"])
+        return {}
+
+    monkeypatch.setattr(tables, "profile_rows", noted)
+    monkeypatch.setattr(tables, "speed_rows", noted)
+    how = {"batch_size": 4, "engine": "eager", "rounds": 2, "device": CPU}
+    for names in (("profile",), ("speed",)):
+        bench(names, ("preact_tiny",), **how)
+    assert caches[0] == as_it_was != caches[1]
+
+
+def test_bench_and_step_times_take_no_tf32(monkeypatch):
+    how = {"engine": "eager", "device": CPU}
+    nothing = {"batch_size": 4, "rounds": 2} | how
+    for call in (
+        lambda: bench((), ("preact_tiny",), **nothing),
+        lambda: costs.step_times([RunSpec(method="nonsense")], Path(), **how),
+    ):
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+        with suppress(UserError):
+            call()
+        assert not torch.backends.cudnn.allow_tf32
+
+
+def test_machine_has_the_peak_of_the_gpu_as_well(monkeypatch):
+    peak = 3 * 2**30
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: peak)
+    peaks = tables._peaks(torch.device("cuda"))
+    assert peaks["peak GPU memory GiB"] == 3 and peaks["peak memory GiB"] > 0
+    assert list(tables._peaks(CPU)) == ["peak memory GiB"]
 
 
 def test_no_model_is_timed_before_all_are_known(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import os
 import resource
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from rofit.bench.costs import Costs
 from rofit.bench.layers import layer_rows
 from rofit.bench.library import library_rows
 from rofit.bench.parity import parity_rows
+from rofit.bench.profile import profile_rows
 from rofit.bench.speed import speed_rows
 from rofit.bench.timing import matmul_rate
 from rofit.environment import environment
@@ -22,13 +23,14 @@ from rofit.parts import device_name
 from rofit.spec import RunSpec
 from rofit.subject import Subject
 from rofit.training.engine import find_engine
-from rofit.training.process import keep_memory
+from rofit.training.process import prepare
 
 Row = dict[str, Any]
 TABLES = (
     "layers",
     "speed",
     "parity",
+    "profile",
     "methods",
     "diagnostics",
     "evaluation",
@@ -55,8 +57,8 @@ def bench(
 
     ``library`` is of *n* images and the network of *subject*, the others of *models*.
 
-    ``engine`` auto compiles here however short the run. Compilation begins from an
-    empty cache, so that its time is that of a first run.
+    ``engine`` auto compiles here however short the run. With ``speed``, compilation
+    begins from an empty cache, so that its first step is that of a first run.
 
     Raises:
         UserError: a table that there is none of, an engine that cannot be, no network
@@ -70,9 +72,9 @@ def bench(
     if "library" in tables and subject is None:
         raise UserError("the table library needs a trained network: --run RUN")
     made, remark = find_engine(engine, RunSpec(), device)
+    prepare("fp32")  # no TF32 anywhere: what is compared is fp32 and bf16
     found: dict[str, list[Row]] = {"machine": [_machine(device, remark)]}
-    with _empty_cache():
-        keep_memory()
+    with _empty_cache() if "speed" in tables else nullcontext():
         if subject is not None and "library" in tables:
             found["library"] = library_rows(subject, n=n, rounds=rounds)
         timed = [name for name in tables if name != "library"]
@@ -86,6 +88,8 @@ def bench(
                     told = {"layers": rows}
                 elif name == "speed":
                     told = speed_rows(model, size, rounds=rounds, **how)
+                elif name == "profile":
+                    told = profile_rows(model, size, rounds=rounds, **how)
                 elif name == "parity":
                     told = {"parity": parity_rows(model, size, **how)}
                 else:
@@ -93,7 +97,7 @@ def bench(
                     told = {name: getattr(costs, name)()}
                 for title, rows in told.items():
                     found.setdefault(title, []).extend(rows)
-    found["machine"][0]["peak memory GiB"] = _peak()
+    found["machine"][0] |= _peaks(device)
     return found
 
 
@@ -121,6 +125,11 @@ def _machine(device: torch.device, remark: str) -> Row:
     return row | ({"engine": remark} if remark else {})
 
 
-def _peak() -> float:
-    """Return the most memory this process has had resident, in GiB (Linux: kB)."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
+def _peaks(device: torch.device) -> Row:
+    """Return the most memory this process has had, in GiB, on a GPU as well."""
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux: kB
+    peaks = {"peak memory GiB": round(resident, 2)}
+    if device.type == "cuda":
+        allocated = torch.cuda.max_memory_allocated(device) / 2**30
+        peaks["peak GPU memory GiB"] = round(allocated, 2)
+    return peaks

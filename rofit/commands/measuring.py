@@ -60,8 +60,9 @@ def eval_(session: Session, targets: tuple[str, ...], **asked: Any) -> int:
 def bench(session: Session, tables: tuple[str, ...], text: str, **asked: Any) -> None:
     """Time the field's step against rofit's, side by side in one process.
 
-    TABLES: layers, speed, parity, methods, diagnostics, evaluation, growth, library
-    (AutoAttack on a trained run) [speed parity].
+    TABLES: layers, speed, parity, profile (where a step's time goes), methods,
+    diagnostics, evaluation, growth, library (AutoAttack on a trained run) [speed
+    parity].
     """
     from rofit.bench.tables import bench as measure
     from rofit.commands.examination import one
