@@ -12,7 +12,14 @@ import click
 
 from rofit import catalog, wanted
 from rofit.claims import from_plain
-from rofit.commands import comparison, inventory, measuring, reproduction, terminal
+from rofit.commands import (
+    comparison,
+    export,
+    inventory,
+    measuring,
+    reproduction,
+    terminal,
+)
 from rofit.commands.answers import answer, say, unfinished
 from rofit.commands.flags import shared
 from rofit.commands.session import Session
@@ -134,6 +141,7 @@ def data(session: Session, name: str | None, fetch: bool) -> None:
 cli.add_command(comparison.compare)
 cli.add_command(measuring.eval_)
 cli.add_command(measuring.bench)
+cli.add_command(export.export)
 
 
 def main() -> None:
