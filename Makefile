@@ -1,7 +1,7 @@
 # make demo   environment, installation, Figure 1 at demo scale (digits, no network needed)
 # make test   environment with the development tools, the whole suite
 # make lint   ruff and mypy
-# make gpu DATA=cifar10-jpeg.tar.xz OUT=folder   all that wants a GPU, resumable
+# make gpu MINUTES=9 DATA=cifar10-jpeg.tar.xz OUT=folder   all that wants a GPU
 # make gallery DATA=cifar10-jpeg.tar.xz   pictures and tables of the gallery, some hours
 
 PYTHON ?= python3
@@ -46,18 +46,7 @@ gallery: $(VENV)/.installed
 		cp $$name/$$name.md $(CURDIR)/figures/gallery/$$name/ 2>/dev/null || \
 		cp $$name/$$name.png $(CURDIR)/figures/gallery/$$name/; done
 
-# What a GPU is for, in this order: its tests, its speed, the missing full-size runs (see
-# analyses/logs/README.md). With PY=python and an environment of its own, nothing is
-# installed. Ends after MINUTES with checkpoints; the same command goes on.
-PY ?= $(BIN)/python
-OUT ?= gpu
-MINUTES ?= 7
-DEVICE ?= cuda
-SCALE ?= paper
-BENCH ?= layers speed parity evaluation methods
+# What minutes of a GPU are for, in order of worth; .ci/gpu says what can be set. Nothing is
+# installed: without the environment of `make demo`, PY=python3 takes what is there.
 gpu:
-	mkdir -p $(OUT)
-	-$(PY) -m pytest -m gpu 2>&1 | tee $(OUT)/tests.txt
-	$(PY) -m rofit bench $(BENCH) --device $(DEVICE) --json > $(OUT)/bench.json
-	$(PY) -m rofit train --method pgd_at --recipe sgls --scale $(SCALE) --data $(DATA) \
-		--set precision=bf16 --device $(DEVICE) --store $(OUT)/runs --max-minutes $(MINUTES)
+	.ci/gpu
