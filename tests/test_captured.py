@@ -3,18 +3,22 @@
 In a process without a GPU nothing of this can be seen, so all of it is skipped there.
 """
 
+from dataclasses import replace
+
 import pytest
 import torch
 from toy_problems import random_dataset
-from training_helpers import digits, digits_net
+from training_helpers import digits, digits_net, same
 
 from rofit import runner
 from rofit.attacks.captured import Captured
-from rofit.attacks.compiled import CompiledPGD, why_not
+from rofit.attacks.compiled import CompiledPGD
 from rofit.losses import cross_entropy
+from rofit.methods import METHODS
 from rofit.models.twin import Twin
 from rofit.progress import Report
 from rofit.threat import ThreatModel
+from rofit.training.graphs import StepGraphs
 from rofit.training.loop import train_epoch
 from rofit.training.stop import Stop
 
@@ -24,12 +28,12 @@ pytestmark = [
 ]
 CUDA = torch.device("cuda")
 BATCH = 64
+DATA = random_dataset(n_train=192, n_test=64)
+SIZES = {"train_size": 176, "val_size": 16, "batch_size": 32}
 
 
 @pytest.fixture(autouse=True)
 def _same_kernels():
-    if reason := why_not(CUDA):
-        pytest.skip(reason)
     with torch.backends.cudnn.flags(
         enabled=True, benchmark=False, deterministic=True, allow_tf32=False
     ):
@@ -45,12 +49,12 @@ def twin(request):
 
 @pytest.fixture
 def attack():
-    return CompiledPGD(ThreatModel(), 5, 2 / 255, batch=BATCH)
+    return CompiledPGD(ThreatModel(), 5, 2 / 255, batch=BATCH, captured=True)
 
 
 def _given(begin):
     """Return images, loss, classes and starts: one batch, in the attack's layout."""
-    x, y = (each[begin : begin + BATCH].to(CUDA) for each in digits("test"))
+    x, y = (part[begin : begin + BATCH].to(CUDA) for part in digits("test"))
     x = x.contiguous(memory_format=torch.channels_last)
     stream = torch.Generator().manual_seed(begin)
     start = torch.empty(x.shape).uniform_(-8 / 255, 8 / 255, generator=stream)
@@ -100,18 +104,45 @@ def test_inputs_of_a_replay_are_left_as_they_are():
         assert torch.equal(given[0], x + shift)
 
 
-def test_training_makes_three_compiled_steps_in_bf16(smoke_spec):
-    spec = smoke_spec(
-        method="sgls", train_size=160, val_size=32, precision="bf16", epochs=1
-    )
-    data = random_dataset(n_train=192, n_test=64)
-    run, _ = runner.build(spec, data=data, device=CUDA, engine="compiled")
+def _graphs(run, kernels):
+    """Return a training of *run*'s whose steps are captured, or made as they are."""
+    run = replace(run, graphs=StepGraphs(run.method))
+    if kernels == "launched":
+        run.graphs.why_not = "the oracle"  # with the rate in a tensor, as captured
+    return run
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_captured_steps_are_the_steps_bit_for_bit(smoke_spec, method):
+    """Eager, so that nothing is compiled; label rules at work from the second epoch."""
+    spec = smoke_spec(method=method, epochs=2, **SIZES)
+    ends = []
+    for kernels in ("captured", "launched"):
+        run, _ = runner.build(
+            spec, data=DATA, device=CUDA, diagnostics=("gradient_norm",)
+        )
+        run = _graphs(run, kernels)
+        terms = []
+        for _ in range(spec.epochs):
+            terms += train_epoch(run, Stop(), Report())
+            run.epoch, run.step = run.epoch + 1, 0
+        ends.append({"terms": terms, "state": run.state_dict()})
+        assert len(run.graphs.graphs) == (kernels == "captured")
+    same(*ends)
+
+
+def test_training_replays_compiled_steps_in_bf16(smoke_spec):
+    """Two of five whole batches, and the evaluation; the shorter one comes once."""
+    spec = smoke_spec(method="sgls", precision="bf16", **SIZES)
+    run, _ = runner.build(spec, data=DATA, device=CUDA, engine="compiled")
     before = {key: value.clone() for key, value in run.model.state_dict().items()}
     terms = train_epoch(run, Stop(), Report())
-    assert len(terms) == run.steps == 3
+    assert len(terms) == run.steps == 6
     assert all(torch.isfinite(term["cross_entropy"]) for term in terms)
     for key, value in run.model.state_dict().items():
         assert not torch.equal(value, before[key]), key
-    assert len(run.method.attack.graphs) == 1
+    assert run.graphs.why_not == "" and len(run.graphs.graphs) == 1
     rows = run.curves.rows(run.engine.frozen)
     assert all(0 <= row["value"] < 100 for row in rows)
+    assert len(run.curves.evaluated_with.graphs) == 1
+    assert not run.method.attack.graphs

@@ -66,7 +66,8 @@ class Ours:
                 f"the bench trains on {len(self.run.train)} images; batch_size must "
                 f"not be more, got {spec.batch_size}"
             )
-        self.run.method.begin_epoch(spec.epochs - 1, spec.epochs)
+        self.run.epoch = spec.epochs - 1
+        self.run.method.begin_epoch(self.run.epoch, spec.epochs)
         self.run.model.train()
         self.name = f"rofit {spec.precision} {engine}"
         self.made = engine
@@ -85,9 +86,12 @@ class Ours:
         """
         batch, start = self.held
         if steps not in self.attacks:
-            self.attacks[steps] = make_attack(self.run.spec, steps, self.made)
-        attack = self.attacks[steps]
-        attack(self.run.engine.frozen, batch.x, cross_entropy, batch.y, start)
+            captured = self.run.graphs is not None
+            attack = make_attack(self.run.spec, steps, self.made, captured=captured)
+            self.attacks[steps] = attack
+        self.attacks[steps](
+            self.run.engine.frozen, batch.x, cross_entropy, batch.y, start
+        )
 
     def _endless(self) -> Iterator[tuple[Batch, Tensor]]:
         run, epoch = self.run, 0

@@ -60,13 +60,9 @@ def _row(part: str, seconds: float, spread: float | None) -> Row:
 
 def _parts(ours: Ours) -> dict[str, Callable[[], object]]:
     """Return the parts of a step, and the step, as calls."""
-    run, (batch, start) = ours.run, ours.held
+    run, (batch, _) = ours.run, ours.held
     plan, batches = run.plan(), _endless(ours)
     memory = io.BytesIO()
-
-    def attack() -> object:
-        climbed = run.engine.attacked(run.method.attack)
-        return run.method.maximise(climbed, batch.x, batch.y, batch.index, start)
 
     def backward() -> None:
         run.optimizer.zero_grad()
@@ -82,7 +78,7 @@ def _parts(ours: Ours) -> dict[str, Callable[[], object]]:
 
     return {
         "a step alone": ours.step,
-        "attack": attack,
+        "attack": lambda: ours.passes(run.spec.attack_steps),
         "forward in train mode": lambda: run.engine.predict(batch.x),
         "forward and backward": backward,
         "optimizer step": run.optimizer.step,

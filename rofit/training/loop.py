@@ -57,6 +57,7 @@ def train_epoch(run: Training, stop: "Stop", report: "Report") -> list[Terms]:
     run.set_rate(learning_rate(spec, run.epoch))
     run.method.begin_epoch(run.epoch, spec.epochs)
     plan = run.plan()
+    why_not = run.graphs.why_not if run.graphs else ""
     run.model.train()
     terms = []
     for batch in run.train.batches(spec, plan, begin=run.step):
@@ -68,6 +69,8 @@ def train_epoch(run: Training, stop: "Stop", report: "Report") -> list[Terms]:
         report.step(run.epoch, run.step, run.steps)
         if stop.now:
             break
+    if run.graphs and run.graphs.why_not != why_not:
+        report.note(run.graphs.why_not)
     return terms
 
 
