@@ -1,4 +1,7 @@
-"""The course of runs: a row a run and epoch, which analyses begin from. No torch."""
+"""The course of runs: a row a run and epoch, which analyses begin from. No torch.
+
+Epochs after which test images were not evaluated (``eval_every``) have no row.
+"""
 
 import pandas as pd
 
@@ -23,7 +26,7 @@ FULL_EPOCHS = 200  # of the protocol that thresholds at full size are about
 
 
 def by_epoch(logs: pd.DataFrame, *metrics: str) -> pd.DataFrame:
-    """Return a row a run and epoch: COLUMNS, then the training part's *metrics*."""
+    """Return a row a run and evaluated epoch: COLUMNS, then training *metrics*."""
     about = logs.drop_duplicates("run_id").set_index("run_id")
     chosen = best_last_gap(logs)
     measured = {
@@ -46,7 +49,7 @@ def by_epoch(logs: pd.DataFrame, *metrics: str) -> pd.DataFrame:
         part["selected_on"] = chosen.loc[run_id, "selected_on"]
         part["best"] = part["epoch"] == chosen.loc[run_id, "best_epoch"]
         part["oracle"] = part["epoch"] == chosen.loc[run_id, "oracle_epoch"]
-        parts.append(part)
+        parts.append(part[part["test_robust"].notna()])
     columns = [*COLUMNS, *metrics]
     return pd.concat(parts).reindex(columns=columns).reset_index(drop=True)
 

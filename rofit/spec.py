@@ -99,7 +99,8 @@ class RunSpec(Knobs):
         """Epochs (from 1) after which test images are evaluated and best is chosen.
 
         Every ``eval_every``-th, the last, and those beside a learning-rate drop: the
-        one before it, the last at the old rate and the first at the new one.
+        one before it, the last at the old rate and the first at the new one. All of
+        them where there are no validation images, for then the test images choose.
 
         Example:
             >>> RunSpec(epochs=20, eval_every=8).evaluated_epochs
@@ -111,6 +112,7 @@ class RunSpec(Knobs):
             for epoch in range(1, self.epochs + 1)
             if epoch % self.eval_every == 0
             or epoch == self.epochs
+            or not self.val_size
             or any(abs(epoch - drop) <= 1 for drop in drops)
         )
 

@@ -30,6 +30,20 @@ def test_opening_makes_the_folder_and_writes_the_spec_it_returns(folder):
     assert folder.spec == SPEC
 
 
+def test_field_younger_than_the_folder_has_its_default(folder):
+    """A spec.json of an older version lacks it: the run is the same run."""
+    stored = SPEC.as_dict()
+    del stored["eval_every"], stored["method_params"]["start"]
+    (folder.path / "spec.json").write_text(json.dumps(stored))
+    with folder.opened(SPEC.as_dict()):
+        pass
+    assert folder.spec == SPEC.replace(method_params=())
+    for other in (SPEC.replace(eval_every=2), SPEC.replace(seed=4)):
+        with pytest.raises(UserError, match="is not the spec of run"):
+            with folder.opened(other.as_dict()):
+                pytest.fail("opened for another spec")
+
+
 def test_folder_opens_again_for_the_same_spec_only(folder):
     with folder.opened(SPEC.as_dict()) as again:
         assert again is folder

@@ -69,7 +69,7 @@ class LearningCurves:
     def rows(self, model: nn.Module, *, evaluated: bool = True) -> list[Row]:
         """Return the epoch's rows and begin anew: one model, every split.
 
-        Of an epoch that is not *evaluated*, the split that chooses best alone.
+        Of an epoch that is not *evaluated*, the validation images alone.
         """
         rows = self._on_the_fly()
         self.seen = {}
