@@ -1,6 +1,5 @@
 """From a RunSpec to a trained network: the one place where names become objects."""
 
-import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -15,8 +14,8 @@ from rofit.environment import environment
 from rofit.errors import UserError
 from rofit.logs import keep_columns
 from rofit.methods import Given, find_kind, make_params
-from rofit.models.twin import CONVOLUTIONS, Twin
 from rofit.parts import device_name, initial_model, load_data, split_of
+from rofit.precision import CONVOLUTIONS, Twin
 from rofit.progress import Report
 from rofit.resolve import described, teachers
 from rofit.seeding import numpy_rng
@@ -177,24 +176,12 @@ def run(
         where = {"epoch": training.epoch, "step": training.step, "done": done}
         seconds = round(time.monotonic() - begun, 1)
         watching = {n: round(s, 2) for n, s in training.watch.seconds.items()}
-        cost = {"seconds": seconds, "watching": watching} | _cost(training)
+        cost = {"seconds": seconds, "watching": watching} | training.cost()
         folder.event("stop", **where, **cost)
         if done:
             folder.finish({"epochs": training.epoch, "best": training.best})
             keep_columns(folder)
     return done
-
-
-def _cost(training: Training) -> dict[str, float]:
-    """Return what an epoch took, median over this process, and a GPU's memory."""
-    cost = {}
-    if training.seconds:
-        cost["seconds_an_epoch"] = round(statistics.median(training.seconds), 3)
-    device = training.train.y.device
-    if device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated(device)
-        cost["peak_gpu_gib"] = round(peak / 2**30, 2)
-    return cost
 
 
 def _checkpoints(spec: RunSpec, folder: RunFolder) -> dict[str, Path]:

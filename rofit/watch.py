@@ -30,7 +30,7 @@ from rofit.environment import environment
 from rofit.errors import UserError, unknown
 from rofit.knobs import knob_types
 from rofit.logs import keep_columns
-from rofit.models.twin import Twin
+from rofit.precision import Twin
 from rofit.spec import RunSpec
 from rofit.store import RunStore
 from rofit.training.batches import DeviceImages

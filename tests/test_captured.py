@@ -15,7 +15,7 @@ from rofit.attacks.captured import Captured
 from rofit.attacks.compiled import CompiledPGD
 from rofit.losses import cross_entropy
 from rofit.methods import METHODS
-from rofit.models.twin import Twin
+from rofit.precision import Twin
 from rofit.progress import Report
 from rofit.threat import ThreatModel
 from rofit.training.graphs import StepGraphs

@@ -11,7 +11,7 @@ from rofit.attacks.compiled import CompiledPGD, why_not
 from rofit.attacks.geometry import start
 from rofit.attacks.pgd import PGD
 from rofit.losses import cross_entropy, soft_cross_entropy
-from rofit.models.twin import Twin
+from rofit.precision import Twin
 from rofit.threat import NORMS, ThreatModel
 from rofit.training.process import prepare
 

@@ -19,7 +19,7 @@ layer | modules                    | may import       | inside functions | as ty
 0     | errors knobs threat spec   | 0                |                  |
       | recipes claims places      |                  |                  |
 0s    | seeding                    | numpy            | torch            | torch
-0t    | modes losses               | 0 torch          |                  |
+0t    | modes losses precision     | 0 torch          |                  |
 0m    | metrics epochs reported    | 0 0m pandas      |                  |
       | best_last                  | numpy            |                  |
 0i    | information tsne           | numpy scipy      |                  |

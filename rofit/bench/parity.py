@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from rofit.attacks.pgd import PGD, Network
 from rofit.bench.problem import Ours, bench_spec, digits_32
 from rofit.losses import cross_entropy
-from rofit.models.twin import Twin
+from rofit.precision import Twin
 from rofit.training.engine import make_attack
 
 Row = dict[str, Any]

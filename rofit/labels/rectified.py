@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rofit.labels.table import Tabled
-from rofit.models.twin import Twin
+from rofit.precision import Twin
 from rofit.weights.averages import MovingAverage
 
 

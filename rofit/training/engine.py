@@ -13,7 +13,7 @@ from rofit.attacks.compiled import CompiledPGD, why_not
 from rofit.attacks.pgd import PGD, Network
 from rofit.errors import UserError, unknown
 from rofit.models.classifier import Classifier
-from rofit.models.twin import Twin, rounded
+from rofit.precision import Twin, rounded
 from rofit.spec import RunSpec
 
 ENGINES = ("auto", "compiled", "eager")

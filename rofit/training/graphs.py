@@ -7,14 +7,16 @@ values that it read (whether a label rule is at work, say) are the same.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from rofit.attacks.captured import WARM_UP, Record, aside, record
-from rofit.methods.method import Method
 from rofit.training.batches import Batch
+
+if TYPE_CHECKING:
+    from rofit.methods import Method
 
 Terms = dict[str, Tensor]
 Step = Callable[[Batch, Tensor], Terms]
@@ -58,7 +60,7 @@ class StepGraphs:
 
     def __init__(
         self,
-        method: Method,
+        method: "Method",
         *,
         record: Record = record,
         aside: Callable[[Callable[[], Terms]], Terms] = aside,
@@ -94,7 +96,7 @@ class StepGraphs:
         return terms
 
 
-def plain_values(method: Method) -> tuple[tuple[str, Any], ...]:
+def plain_values(method: "Method") -> tuple[tuple[str, Any], ...]:
     """Return what a method's parts remember outside of tensors, by name.
 
     Numbers, words and switches by their value; tensors by which they are. Networks are

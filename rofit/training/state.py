@@ -1,5 +1,6 @@
 """One training: its parts, how far it is, and what a checkpoint keeps of it."""
 
+import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -94,6 +95,16 @@ class Training:
             group["lr"].fill_(rate)
         else:
             group["lr"] = rate
+
+    def cost(self) -> dict[str, float]:
+        """Return an epoch's seconds, median over this process, and a GPU's memory."""
+        cost = {}
+        if self.seconds:
+            cost["seconds_an_epoch"] = round(statistics.median(self.seconds), 3)
+        if (device := self.train.y.device).type == "cuda":
+            peak = torch.cuda.max_memory_allocated(device)
+            cost["peak_gpu_gib"] = round(peak / 2**30, 2)
+        return cost
 
     def plan(self) -> EpochPlan:
         """Return what chance decides in the epoch under way."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from rofit.models.twin import InPrecision
+from rofit.precision import InPrecision
 from rofit.spec import epoch_at
 
 

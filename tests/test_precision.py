@@ -11,8 +11,8 @@ from training_helpers import digits, digits_net
 
 from rofit.losses import cross_entropy
 from rofit.models import MODELS, RESIZABLE, build_model
-from rofit.models.twin import Twin, rounded
 from rofit.modes import evaluating
+from rofit.precision import Twin, rounded
 
 FP32, BF16 = torch.float32, torch.bfloat16
 # Every architecture of the registry; of the wide ones the smallest, which has no entry.
