@@ -130,7 +130,7 @@ def test_slopes_do_not_need_trainable_weights_and_leave_nothing_behind():
 
 @pytest.mark.parametrize("chunk", [64, 7])
 def test_information_is_the_mean_of_squared_slopes_of_a_loop(chunk, monkeypatch):
-    monkeypatch.setattr(information_in_weights, "CHUNK", chunk)
+    monkeypatch.setitem(information_in_weights.CHUNK, "cpu", chunk)
     view = _view()
     rows = InformationInWeights().measure(view).rows
     told = _told(rows)

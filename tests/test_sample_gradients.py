@@ -82,7 +82,7 @@ def test_norms_of_a_linear_softmax_model_are_the_closed_form():
 
 @pytest.mark.parametrize("chunk", [1, 4, 32])
 def test_norms_equal_a_loop_over_images(chunk, monkeypatch):
-    monkeypatch.setattr(sample_gradients, "LARGEST_CHUNK", chunk)
+    monkeypatch.setitem(sample_gradients.LARGEST_CHUNK, "cpu", chunk)
     net, (x, y) = conv_net(), batch(9)
     kinds = [torch.eye(3).double()[y], _soft(9)]
     for found, soft in zip(gradient_norms(net, x, kinds), kinds, strict=True):
@@ -115,7 +115,7 @@ def test_gradients_in_memory_at_a_time_stay_within_the_budget(
         asked.append(chunk_size)
         return vmap(of, chunk_size=chunk_size)
 
-    monkeypatch.setattr(sample_gradients, "BYTES", budget)
+    monkeypatch.setitem(sample_gradients.BYTES, "cpu", budget)
     monkeypatch.setattr(sample_gradients, "vmap", spy)
     gradient_norms(net, batch(2)[0], [_soft(2)])
     assert asked == [chunk]

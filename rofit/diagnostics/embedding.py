@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rofit.diagnostics.diagnostic import Column, EpochDiagnostic, Measured, Schedule
 from rofit.diagnostics.view import EpochView, parts
+from rofit.evaluation.accuracy import CHUNK
 from rofit.models.classifier import Classifier
 
 
@@ -54,7 +55,8 @@ class Embedding(EpochDiagnostic):
         x = view.clean("test", self.IMAGES)
         y = view.splits["test"].true[: len(x)]
         with torch.no_grad():
-            seen = [network.features(x[part]) for part in parts(len(x))]
+            chunks = parts(len(x), CHUNK[x.device.type])
+            seen = [network.features(x[part]) for part in chunks]
         features = torch.cat(seen).double()
         if not features.isfinite().all():  # the next step will stop the run
             return Measured([])
@@ -76,7 +78,8 @@ class Embedding(EpochDiagnostic):
 def distances(features: Tensor) -> Tensor:
     """Return Euclidean distances (n, n) of rows (n, D), from their differences."""
     exact = "donot_use_mm_for_euclid_dist"  # a product loses those of close rows
-    chunks = [features[part] for part in parts(len(features))]
+    size = CHUNK[features.device.type]
+    chunks = [features[part] for part in parts(len(features), size)]
     return torch.cat([torch.cdist(c, features, compute_mode=exact) for c in chunks])
 
 

@@ -24,7 +24,8 @@ from rofit.diagnostics.slopes import slopes, weight_layers
 from rofit.diagnostics.view import EpochView, parts
 from rofit.modes import evaluating
 
-CHUNK = 64  # images a pass, whose activations are all kept
+# Images a pass, whose activations are all kept, by kind of device.
+CHUNK = {"cpu": 64, "cuda": 256}
 
 
 class InformationInWeights(EpochDiagnostic):
@@ -93,7 +94,7 @@ class InformationInWeights(EpochDiagnostic):
             kinds = {"given": y, "sampled": drawn}
             chunks = [
                 slopes(view.model, x[i], [y[i], drawn[i]], [*ways.values()])
-                for i in parts(len(y), CHUNK)
+                for i in parts(len(y), CHUNK[x.device.type])
             ]
             seen = torch.cat(chunks, dim=2).double()
             for (labels, prior), by_image in zip(

@@ -22,8 +22,10 @@ from rofit.diagnostics.diagnostic import (
 from rofit.diagnostics.view import EpochView
 from rofit.modes import evaluating
 
-BYTES = 2**29  # of gradients in the weights at a time
-LARGEST_CHUNK = 32  # examples: on a CPU more are slower
+# By kind of device: bytes of gradients in the weights at a time, and examples at most:
+# on a CPU more are slower.
+BYTES = {"cpu": 2**29, "cuda": 2**32}
+LARGEST_CHUNK = {"cpu": 32, "cuda": 256}
 
 
 class SampleGradients(EpochDiagnostic):
@@ -109,7 +111,8 @@ def gradient_norms(
         return [_norms(p - label.to(p), pull_back) for label in labels]
 
     size = sum(w.numel() * w.element_size() for w in weights.values())
-    chunk = min(max(BYTES // size, 1), LARGEST_CHUNK)
+    kind = x.device.type
+    chunk = min(max(BYTES[kind] // size, 1), LARGEST_CHUNK[kind])
     with evaluating(model):
         return vmap(of_one, chunk_size=chunk)(x, kinds)
 

@@ -12,11 +12,10 @@ from torch import Tensor, nn
 
 from rofit.attacks import geometry
 from rofit.attacks.pgd import PGD
+from rofit.evaluation.accuracy import CHUNK
 from rofit.losses import cross_entropy
 from rofit.seeding import generator
 from rofit.spec import RunSpec
-
-CHUNK = 250  # images a pass
 
 
 @dataclass
@@ -93,7 +92,7 @@ class EpochView:
                         y[part],
                         start[part],
                     )
-                    for part in parts(n)
+                    for part in parts(n, CHUNK[x.device.type])
                 ]
             )
             self._adversarial[split] = found
@@ -112,11 +111,12 @@ class EpochView:
         if found is None or len(found) < n:
             x = self.clean(split, n) if attack == "none" else self.adversarial(split, n)
             with torch.no_grad():
-                found = torch.cat([self.network(x[part]) for part in parts(n)])
+                chunks = parts(n, CHUNK[x.device.type])
+                found = torch.cat([self.network(x[part]) for part in chunks])
             self.seen[split, attack] = found
         return found[:n]
 
 
-def parts(n: int, size: int = CHUNK) -> list[slice]:
+def parts(n: int, size: int) -> list[slice]:
     """Return slices that cover n rows, *size* at a time."""
     return [slice(begin, begin + size) for begin in range(0, n, size)]
