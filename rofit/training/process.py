@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+import warnings
 
 import torch
 
@@ -10,17 +11,26 @@ import torch
 def prepare(precision: str, *, deterministic: bool = False) -> None:
     """Set up this process for runs of a precision (a field of RunSpec).
 
+    On a GPU convolutions are timed at every new shape, and the fastest is taken, unless
+    this process has been made deterministic.
+
     Args:
         precision: a GPU may use TF32 in products and convolutions only for ``tf32``.
         deterministic: take kernels that give the same bits twice, on a GPU at some
             cost; on the CPU those in use are so anyway.
     """
     keep_memory()
+    # Said for fp32 as well: torch allows TF32 in convolutions unless it is told not to.
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    if precision != "tf32":
+        warnings.filterwarnings("ignore", "TensorFloat32 tensor cores .* not enabled")
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
+        # Filling empty memory costs time: here it is written before it is read.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()
 
 
 def keep_memory() -> None:
@@ -40,6 +50,13 @@ def set_thresholds(*, mmap: int, trim: int) -> None:
         trim_threshold, mmap_threshold = -1, -3
         mallopt(mmap_threshold, mmap)
         mallopt(trim_threshold, trim)
+
+
+def without_tf32(device: torch.device) -> bool:
+    """Return whether the device has no TF32: a CPU, or a GPU before Ampere."""
+    if device.type != "cuda":
+        return True
+    return torch.cuda.get_device_capability(device) < (8, 0)
 
 
 def without_bf16(device: torch.device) -> bool:
