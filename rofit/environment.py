@@ -18,8 +18,16 @@ _PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that numbers depend on."""
+    """Return the versions of Python and of the packages that numbers depend on.
+
+    Where this process has used a GPU, CUDA's and cuDNN's as well (92400 is 9.24).
+    """
+    import torch  # here, so that reading what was noted needs none
+
     found = {"python": platform.python_version()}
+    if torch.cuda.is_initialized():
+        found["cuda"] = str(torch.version.cuda)
+        found["cudnn"] = str(torch.backends.cudnn.version())
     for name in _PACKAGES:
         try:
             found[name] = version(name)

@@ -19,6 +19,19 @@ def test_versions_are_those_of_the_packages_that_numbers_depend_on():
     assert (found["numpy"], found["rofit"]) == (numpy.__version__, __version__)
 
 
+def test_libraries_of_a_gpu_are_named_where_one_was_used_and_nowhere_else(monkeypatch):
+    import torch
+
+    on_cpu = environment.versions()
+    assert not {"cuda", "cudnn"} & set(on_cpu)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    libraries = {
+        "cuda": str(torch.version.cuda),
+        "cudnn": str(torch.backends.cudnn.version()),
+    }
+    assert environment.versions() == on_cpu | libraries
+
+
 def test_package_that_is_not_installed_is_said_to_be_so(monkeypatch):
     monkeypatch.setattr(environment, "_PACKAGES", ("no-such-package-of-rofit",))
     assert environment.versions()["no-such-package-of-rofit"] == "not installed"

@@ -39,7 +39,7 @@ layer | modules                    | may import       | inside functions | as ty
 3     | training                   | 0 0s 0t data 1e  |                  | 2m 2d
       |                            | attacks models   |                  | 3p store
       |                            | torch            |                  |
-3p    | environment                | 0                |                  |
+3p    | environment                | 0                | torch            |
 3p    | progress                   | 0 rich           |                  |
 3s    | scales store logs          | 0 3s filelock    |                  |
       | evaluations                | pandas pyarrow   |                  |
