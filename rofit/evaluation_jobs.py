@@ -8,9 +8,10 @@ from typing import Any
 
 from rich.console import Console
 
+from rofit.checks import check, checks_file
 from rofit.evaluation.cases import Case, read_cases
 from rofit.evaluations import evaluations
-from rofit.evaluator import How, check, checks_file, evaluate, missing
+from rofit.evaluator import How, evaluate, missing
 from rofit.parts import find_device
 from rofit.progress import Meter
 from rofit.spec import RunSpec

@@ -7,7 +7,8 @@
     runs/<run_id>/evaluations/<checkpoint>-checks-<hash>.json
 
 The hash is of all that verdicts depend on: the network's weights, the attack with its
-parameters, the number of images, the seed. Batch size, device and shards are not in it.
+parameters, the number of images, the seed, the precision if it is not fp32. Batch size,
+device and shards are not in it.
 """
 
 import json

@@ -1,20 +1,18 @@
 """Evaluations of a network, made and kept: what is there is not made again."""
 
-import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from rofit.attacks.compiled import CompiledPGD
 from rofit.attacks.pgd import PGD
 from rofit.environment import environment
-from rofit.evaluation import masking, mill
+from rofit.errors import UserError
+from rofit.evaluation import mill
 from rofit.evaluation.accuracy import CHUNK
 from rofit.evaluation.cases import Case
 from rofit.evaluation.mill import Stage
@@ -22,7 +20,7 @@ from rofit.evaluation.stages import make_stages
 from rofit.evaluations import EvaluationFolder, Shard, evaluations, verdicts
 from rofit.parts import device_name
 from rofit.progress import Meter
-from rofit.store import RunFolder, write_text
+from rofit.store import RunFolder
 from rofit.subject import Subject, Weights
 from rofit.training.engine import choose_engine
 from rofit.training.process import prepare
@@ -39,6 +37,11 @@ class How:
     shard: Shard = (1, 1)
     chunk: int = 0
     engine: str = "auto"
+
+    @property
+    def images(self) -> int:
+        """Images at a time."""
+        return self.chunk or CHUNK[self.device.type]
 
 
 def evaluate(
@@ -59,18 +62,27 @@ def evaluate(
         source: the network that ``transfer`` attacks.
 
     Raises:
-        UserError: another process is at it, or an attack cannot be made here.
+        UserError: another process is at it, an attack cannot be made here, or the GPU
+            has too little memory.
     """
-    prepare("fp32")
     for case in missing(subject, folder, cases):
+        prepare(case.precision)
         kept = EvaluationFolder(folder, evaluation_name(subject, case))
         if same := _of_same_weights(subject, folder, case):
             kept.path.mkdir(parents=True, exist_ok=True)
             table = verdicts(folder, same.pop("name"))
             about = {"checkpoint": subject.name, "epoch": subject.epoch}
             kept.finish(table, same | about)
-        elif not _evaluate_one(subject, kept, case, how, source):
-            return False
+            continue
+        try:
+            if not _evaluate_one(subject, kept, case, how, source):
+                return False
+        except torch.cuda.OutOfMemoryError:
+            raise UserError(
+                f"{how.device} has too little memory for {how.images} images at a "
+                "time: free it, or take fewer (rofit eval --batch-size "
+                f"{how.images // 2}); the verdicts so far are kept"
+            ) from None
     return True
 
 
@@ -83,54 +95,6 @@ def missing(weights: Weights, folder: RunFolder, cases: Iterable[Case]) -> list[
 def evaluation_name(weights: Weights, case: Case) -> str:
     """Return the name of the folder that the case has in a run's."""
     return f"{weights.name}-{case.key(weights.digest)}"
-
-
-def check(
-    subject: Subject, folder: RunFolder, norm: str, epsilon: float
-) -> dict[str, str]:
-    """Return the warnings of all checks for gradient masking, and keep them.
-
-    Probes the network, and compares the finished evaluations of this network in that
-    norm: those at *epsilon*, clean ones included, each on its first images that all
-    have.
-    """
-    case = Case("clean", 0, 1, norm, epsilon, 0.0, masking.PROBED)
-    found = masking.probe(subject.network, subject.images, case.threat)
-    seen: dict[str, Tensor] = {}
-    fewest_first = sorted(evaluations(folder), key=lambda each: each["n"])
-    for result in fewest_first:  # of two with one attack, the one of more images
-        threat = (result["norm"], result["epsilon"])
-        here = not result["epsilon"] or threat == (norm, epsilon)
-        if result["network"] == subject.digest and here:
-            by = verdicts(folder, result["name"])["fooled_by"]
-            seen[result["attack"]] = torch.tensor((by == "").tolist())
-            if result["kind"] == "autoattack":
-                white = torch.tensor(by.isin(["", "square"]).tolist())
-                seen["autoattack without square"] = white
-                seen["square in autoattack"] = seen["autoattack"]
-    shortest = min(map(len, seen.values()), default=0)
-    found |= masking.compare({name: kept[:shortest] for name, kept in seen.items()})
-    told = {
-        "checkpoint": subject.name,
-        "epoch": subject.epoch,
-        "network": subject.digest,
-        "norm": norm,
-        "epsilon": epsilon,
-        "compared": sorted(seen),
-        "images compared": shortest,
-        "warnings": {name: text for name, text in found.items() if text},
-        "passed": [name for name, text in found.items() if not text],
-    }
-    path = checks_file(subject, folder, norm, epsilon)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(told, indent=1) + "\n")
-    return found
-
-
-def checks_file(weights: Weights, folder: RunFolder, norm: str, epsilon: float) -> Path:
-    """Return where the checks of a network are kept."""
-    key = f"{weights.digest[:8]}-{norm}-{round(epsilon * 255, 3):g}"
-    return folder.path / "evaluations" / f"{weights.name}-checks-{key}.json"
 
 
 def _of_same_weights(
@@ -154,12 +118,11 @@ def _evaluate_one(
 ) -> bool:
     images = subject.images.first(case.n)
     mine = images.share(*how.shard)
-    chunk = how.chunk or CHUNK[how.device.type]
     stages = make_stages(
         case,
         subject.network,
         n_classes=subject.n_classes,
-        make_pgd=_pgd_maker(case, how, min(chunk, len(mine.y))),
+        make_pgd=_pgd_maker(case, how, min(how.images, len(mine.y))),
         source=source.network if source else None,
     )
     with kept.opened(how.shard):
@@ -183,7 +146,7 @@ def _evaluate_one(
                 case.threat,
                 mine,
                 table,
-                chunk=chunk,
+                chunk=how.images,
                 after=after,
             )
         kept.save(table, how.shard)

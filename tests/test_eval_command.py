@@ -8,6 +8,7 @@ import torch
 from command_line import rofit
 from evaluated_runs import SPEC, trained
 
+from rofit.commands import examination
 from rofit.evaluations import evaluations, verdicts
 from rofit.store import RunStore
 
@@ -209,6 +210,20 @@ def test_shards_are_a_share_each_and_a_result_together(home):
     (row,) = answered(home, *words, "--shard", "2/2")[TITLE]
     assert row["accuracy %"] is not None
     assert answered(home, *words)[TITLE] == [row]
+
+
+def test_tf32_is_another_evaluation_with_a_name_of_its_own(home, monkeypatch):
+    """As on a GPU: the CPU, which has no TF32, is refused (test_eval_says_no)."""
+    monkeypatch.setattr(examination, "without_tf32", lambda device: False)
+    before = [b.allow_tf32 for b in (torch.backends.cudnn, torch.backends.cuda.matmul)]
+    words = (*LAST, "--attack", "clean,pgd3")
+    usual = answered(home, *words)
+    other = answered(home, *words, "--precision", "tf32")
+    torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+    names = [row["attack"] for row in other[TITLE]]
+    assert names == ["none-tf32", "pgd3-tf32"] and len(evaluations(folder(home))) == 4
+    assert other[MASKING] == usual[MASKING] and "robust_near" in str(usual[MASKING])
+    assert answered(home, *words) == usual
 
 
 def test_warnings_are_told_in_words(home):

@@ -58,6 +58,8 @@ WRONG = {
     "RUN --device gpu": "unknown device 'gpu'; did you mean cpu?",
     "RUN --engine fast": "unknown engine 'fast'",
     "RUN --max-minutes nan": "--max-minutes expects a number of minutes, got nan",
+    "RUN --precision tf32": "--precision tf32 needs a GPU that has it (Ampere or later",
+    "RUN --precision bf16": "",
     "RUN --n -1": "",
     "RUN --seed x": "",
     "RUN --batch-size -4": "",

@@ -173,6 +173,16 @@ def test_key_changes_with_the_network_and_with_nothing_else():
     assert again.key(DIGEST) == CASE.key(DIGEST)
 
 
+def test_another_precision_is_another_case_and_says_so_in_its_name():
+    names = ("clean", "pgd20x5", "apgd-t")
+    fp32, tf32 = _read(*names), _read(*names, precision="tf32")
+    assert [c.attack for c in tf32] == ["none-tf32", "pgd20x5-tf32", "apgd-t-tf32"]
+    assert _read(*names, precision="fp32") == fp32
+    for one, other in zip(fp32, tf32, strict=True):
+        assert other.as_dict() == one.as_dict() | {"precision": "tf32"}
+        assert one.key(DIGEST)[-8:] != other.key(DIGEST)[-8:]
+
+
 def test_keys_are_frozen():
     """Kept evaluations are found by them: a change here makes all of them anew."""
     assert CASE.key(DIGEST) == "pgd20-1ab7c072"

@@ -12,12 +12,13 @@ from training_helpers import CPU
 from rofit.attacks.compiled import why_not
 from rofit.attacks.geometry import into_ball, start
 from rofit.attacks.pgd import PGD
+from rofit.checks import check, checks_file
 from rofit.errors import UserError
 from rofit.evaluation.cases import Case, read_cases
 from rofit.evaluation.masking import PROBES
 from rofit.evaluation.mill import COLUMNS
-from rofit.evaluations import evaluations, verdicts
-from rofit.evaluator import check, evaluate
+from rofit.evaluations import evaluations, rows, verdicts
+from rofit.evaluator import evaluate
 from rofit.losses import cross_entropy
 from rofit.seeding import generator
 from rofit.store import RunFolder
@@ -45,6 +46,20 @@ def passed(subject):
     )
     yield seen
     handle.remove()
+
+
+@pytest.fixture
+def flags():
+    """Return a function that tells whether TF32 is allowed; put that back."""
+    backends = (torch.backends.cudnn, torch.backends.cuda.matmul)
+
+    def told():
+        return tuple(backend.allow_tf32 for backend in backends)
+
+    before = told()
+    yield told
+    for backend, allowed in zip(backends, before, strict=True):
+        backend.allow_tf32 = allowed
 
 
 def tables(folder):
@@ -199,16 +214,63 @@ def test_compiled_engine_agrees_with_eager(run, tmp_path):
 
 
 def test_evaluation_is_in_fp32_whatever_the_process_did_before(
-    subject, tmp_path, monkeypatch
+    subject, tmp_path, flags
 ):
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    seen = []
-    handle = subject.network.register_forward_hook(
-        lambda *_: seen.append(torch.backends.cudnn.allow_tf32)
-    )
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    told = []
+    handle = subject.network.register_forward_hook(lambda *_: told.append(flags()))
     evaluated(subject, tmp_path, "clean")
     handle.remove()
-    assert seen and not any(seen)
+    assert told and set(told) == {(False, False)}
+
+
+def test_tf32_is_allowed_for_its_own_cases_and_kept_beside_those_of_fp32(
+    subject, tmp_path, flags
+):
+    """On the CPU the flags are all there is to see; numbers are the same."""
+    told = []
+    handle = subject.network.register_forward_hook(lambda *_: told.append(flags()))
+    folder, _ = evaluated(subject, tmp_path, "clean", "pgd3")
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    assert told and set(told) == {(False, False)}
+    told.clear()
+    cases = read_cases(["clean", "pgd3"], SPEC, n=16, precision="tf32")
+    assert evaluate(subject, folder, cases, how())
+    handle.remove()
+    assert told and set(told) == {(True, True)}
+    assert {path: path.read_bytes() for path in files} == files
+    made = {r["attack"]: r for r in evaluations(folder)}
+    assert made.keys() == {"none", "pgd3", "none-tf32", "pgd3-tf32"}
+    assert made["pgd3-tf32"]["precision"] == "tf32" and "precision" not in made["pgd3"]
+    assert made["pgd3-tf32"]["name"].startswith("last-pgd3-tf32-")
+    named = {row["attack"]: row["value"] for row in rows(folder)}
+    assert named == {attack: result["accuracy"] for attack, result in made.items()}
+
+
+def test_checks_compare_evaluations_of_one_precision(subject, tmp_path, flags):
+    folder, _ = evaluated(subject, tmp_path, "clean")
+    cases = read_cases(["clean", "pgd3"], SPEC, n=16, precision="tf32")
+    evaluate(subject, folder, cases, how())
+    for precision, compared in (("fp32", ["none"]), ("tf32", ["none", "pgd3"])):
+        found = check(subject, folder, SPEC.norm, SPEC.epsilon, precision)
+        assert ("robust_near_clean" in found) == (precision == "tf32")
+        assert flags() == (precision == "tf32",) * 2
+        path = checks_file(subject, folder, SPEC.norm, SPEC.epsilon, precision)
+        assert json.loads(path.read_text())["compared"] == compared
+    names = {path.stem for path in (tmp_path / "evaluations").glob("last-checks-*")}
+    usual, other = sorted(names, key=len)
+    assert other == f"{usual}-tf32"
+
+
+def test_gpu_that_is_too_small_is_one_sentence(subject, tmp_path):
+    def fill(*_):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+
+    handle = subject.network.register_forward_hook(fill)
+    sentence = r"too little memory for 32 images at a time: .*--batch-size 16\); the v"
+    with pytest.raises(UserError, match=sentence):
+        evaluated(subject, tmp_path, "clean", chunk=32)
+    handle.remove()
 
 
 def test_checks_compare_what_this_network_has_inside_this_radius(subject, tmp_path):

@@ -133,6 +133,25 @@ def test_processes_share_the_threads(tmp_path, threads, at_a_time, runs, each):
     assert seen == runs * [str(each)]
 
 
+class Forked(TrainingJob):
+    """A job that only notes whether its process is one in which CUDA cannot begin."""
+
+    def work(self, stop, console, *, alone):
+        self.folder.path.mkdir(parents=True)
+        spoiled = str(torch.cuda._is_in_bad_fork())
+        (self.folder.path / "spoiled").write_text(spoiled)
+        return True
+
+
+def test_cuda_can_begin_in_the_process_of_a_job(tmp_path):
+    """Not where the process that it was forked off had asked CUDA for anything."""
+    specs = [SHORT, SHORT.replace(seed=1)]
+    asked = [Forked(**vars(job(spec, tmp_path))) for spec in specs]
+    assert work_all(asked, 2, None, QUIET)
+    for forked in asked:
+        assert (forked.folder.path / "spoiled").read_text() == "False"
+
+
 class Killed(TrainingJob):
     """A job whose process is killed, as by the system when memory runs out."""
 

@@ -46,7 +46,7 @@ layer | modules                    | may import       | inside functions | as ty
 3r    | resolve                    | 0 2m             |                  |
 4     | runner jobs watch views    | 0 0s 0t 1 1e     |                  |
       | parts subject evaluator    | 2m 2d 3 3p 3r    |                  |
-      |                            | logs store torch |                  |
+      | checks                     | logs store torch |                  |
       |                            | evaluations      |                  |
       |                            | pandas rich 4    |                  |
       |                            | numpy            |                  |

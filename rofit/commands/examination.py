@@ -19,6 +19,7 @@ from rofit.resolve import described
 from rofit.spec import RunSpec
 from rofit.store import RunFolder, RunStore
 from rofit.subject import Subject, load_subject, require
+from rofit.training.process import without_tf32
 from rofit.training.stop import Stop
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Asked:
         seed: of every draw.
         batch_size: images at a time; the device's usual number where 0.
         source: run or checkpoint that ``transfer`` attacks.
+        precision: ``fp32`` or ``tf32``.
     """
 
     attacks: tuple[str, ...] = ()
@@ -50,6 +52,7 @@ class Asked:
     seed: int = 0
     batch_size: int = 0
     source: str = ""
+    precision: str = "fp32"
 
 
 def examine(
@@ -60,9 +63,14 @@ def examine(
     Also says whether all that was asked is done.
 
     Raises:
-        UserError: no such run, checkpoint or attack, or numbers out of range.
+        UserError: no such run, checkpoint or attack, numbers out of range, or TF32 on
+            a device that has none.
     """
     device = find_device(session.flags.device)
+    if asked.precision == "tf32" and without_tf32(device):
+        raise UserError(
+            f"--precision tf32 needs a GPU that has it (Ampere or later), got {device}"
+        )
     shard = _shard(asked.shard)
     epsilons = [
         parse_value("epsilon", text, float)
@@ -97,6 +105,7 @@ def examine(
                 epsilons=epsilons,
                 seed=asked.seed,
                 source=source.digest if source else "",
+                precision=asked.precision,
             )
             folder = _folder(session.store, path, subject.spec)
             if not session.flags.dry_run:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from rofit.checks import check
 from rofit.evaluation.cases import Case
 from rofit.evaluations import evaluations, verdicts
-from rofit.evaluator import check, evaluation_name
+from rofit.evaluator import evaluation_name
 from rofit.reported import references
 from rofit.store import RunFolder
 from rofit.subject import Subject
@@ -45,7 +46,7 @@ def warning_rows(subject: Subject, folder: RunFolder, cases: list[Case]) -> Rows
     threats = {(c.norm, c.epsilon) for c in cases if c.kind != "clean"} or {usual}
     rows: Rows = []
     for norm, epsilon in sorted(threats & {usual} or threats):
-        told = check(subject, folder, norm, epsilon)
+        told = check(subject, folder, norm, epsilon, cases[0].precision)
         raised = {name: text for name, text in told.items() if text}
         rows += [{"check": name, "warning": text} for name, text in raised.items()]
         if not raised:

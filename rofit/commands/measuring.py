@@ -24,6 +24,12 @@ from rofit.commands.session import Session
 @click.option(
     "--batch-size", type=click.IntRange(0), default=0, help="Images at a time."
 )
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "tf32"]),
+    default="fp32",
+    help="tf32 is for GPUs, and named in results [fp32].",
+)
 @taking(
     "store",
     "data",

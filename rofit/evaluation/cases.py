@@ -77,6 +77,7 @@ class Case:
         n: the first so many of the run's test images.
         seed: of every draw.
         source: the network on which adversarial examples are made, if another.
+        precision: of products and convolutions, ``fp32`` or ``tf32``.
     """
 
     kind: str
@@ -88,14 +89,17 @@ class Case:
     n: int
     seed: int = 0
     source: str = ""
+    precision: str = "fp32"
 
     @property
     def attack(self) -> str:
-        """The attack as rows and tables call it: ``pgd20x5``, ``none`` for clean."""
-        if self.kind == "clean":
-            return "none"
+        """The attack as rows and tables call it: ``pgd20x5``, ``none`` for clean.
+
+        Another precision than fp32 is a part of the name: ``pgd20-tf32``.
+        """
         times = f"x{self.restarts}" if self.restarts > 1 else ""
-        return f"{self.kind}{self.number or ''}{times}"
+        name = f"{self.kind}{self.number or ''}{times}"
+        return ("none" if self.kind == "clean" else name) + suffix(self.precision)
 
     @property
     def passes(self) -> float:
@@ -108,8 +112,11 @@ class Case:
         return ThreatModel(self.norm, self.epsilon)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
+        """Return plain values; fp32, which there was first, goes without saying."""
+        values = asdict(self)
+        if self.precision == "fp32":
+            del values["precision"]
+        return values
 
     def key(self, digest: str) -> str:
         """Return the name of this evaluation of the network with that digest."""
@@ -126,6 +133,7 @@ def read_cases(
     epsilons: Iterable[float] = (),
     seed: int = 0,
     source: str = "",
+    precision: str = "fp32",
 ) -> list[Case]:
     """Return the cases that *names* stand for, for a run.
 
@@ -140,6 +148,7 @@ def read_cases(
         epsilons: radii for the names that say none; the run's where empty.
         seed: of every draw.
         source: digest of the network that transfer attacks; empty if there is none.
+        precision: ``fp32`` or ``tf32``.
 
     Raises:
         UserError: an unknown attack, one that is senseless for the norm, a radius out
@@ -153,7 +162,8 @@ def read_cases(
         if kind == "clean":
             if radius is not None:
                 raise UserError(f"clean has no radius, got clean@{radius}")
-            found.append(Case(kind, 0, 1, spec.norm, 0.0, 0.0, n))
+            clean = Case(kind, 0, 1, spec.norm, 0.0, 0.0, n, precision=precision)
+            found.append(clean)
             continue
         if kind == "transfer" and not source:
             raise UserError("transfer needs the run to attack instead: --from RUN")
@@ -171,10 +181,14 @@ def read_cases(
                 )
             step = _step_size(spec, threat) if ATTACKS[kind].ours else 0.0
             whose = source if kind == "transfer" else ""
-            found.append(
-                Case(kind, number, restarts, norm, epsilon, step, n, seed, whose)
-            )
+            about = (kind, number, restarts, norm, epsilon, step, n)
+            found.append(Case(*about, seed, whose, precision))
     return list(dict.fromkeys(found))
+
+
+def suffix(precision: str) -> str:
+    """Return what the names of an evaluation in that precision end with."""
+    return "" if precision == "fp32" else f"-{precision}"
 
 
 def _radii(typed: str | None, usual: list[float]) -> list[float]:
