@@ -170,7 +170,8 @@ def run(
         except torch.cuda.OutOfMemoryError:
             raise UserError(
                 f"{device} has too little memory for batch_size {spec.batch_size}: "
-                "free it, or train with a smaller batch, a run of its own (--set "
+                "free it, train fewer at a time (--jobs), or with a smaller batch, "
+                "a run of its own (--set "
                 f"batch_size={spec.batch_size // 2}); the last checkpoint is kept"
             ) from None
         where = {"epoch": training.epoch, "step": training.step, "done": done}

@@ -11,7 +11,7 @@ from command_line import rofit
 from rich.console import Console
 from training_helpers import last_state, same, train
 
-from rofit import jobs
+from rofit import jobs, runner
 from rofit.diagnostics import DIAGNOSTICS
 from rofit.errors import UserError
 from rofit.jobs import Died, TrainingJob, work_all
@@ -169,6 +169,18 @@ def diverging(third):
 
 def of_one_image(third):
     return replace(third, spec=third.spec.replace(train_size=129))
+
+
+def test_gpu_that_is_too_small_for_runs_side_by_side_is_one_sentence(
+    tmp_path, monkeypatch
+):
+    def fill(*_):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(runner, "train", fill)
+    sentence = r"for batch_size 64: .*fewer at a time \(--jobs\), .*batch_size=32\)"
+    with pytest.raises(UserError, match=sentence):
+        train_jobs([SHORT], tmp_path, 1)
 
 
 FAILS = {
