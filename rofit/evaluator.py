@@ -124,6 +124,7 @@ def _evaluate_one(
         n_classes=subject.n_classes,
         make_pgd=_pgd_maker(case, how, min(how.images, len(mine.y))),
         source=source.network if source else None,
+        filled_to=how.images if how.device.type == "cuda" else 0,
     )
     with kept.opened(how.shard):
         table = kept.load(how.shard)

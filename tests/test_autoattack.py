@@ -10,6 +10,7 @@ from pyautoattack.square import SquareAttack
 from torch import nn
 
 from rofit.evaluation.stages import make_stages
+from rofit.evaluation.watched import FewSizes
 from rofit.seeding import stream_seed
 from rofit.threat import NORMS
 
@@ -171,6 +172,48 @@ def test_fab_in_whole_is_the_librarys_own_evaluation(monkeypatch):
     kept = (net(x_adv).argmax(1) == seen.y).numpy()
     assert (left(verdicts(asked, net, seen, chunk=9, n_classes=6)) == kept).all()
     assert 0.1 <= kept.mean() <= 0.9
+
+
+class Sizes(nn.Module):
+    """A network that notes the sizes of its batches."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net, self.seen = net, []
+
+    def forward(self, x):
+        self.seen.append(len(x))
+        return self.net(x)
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 4, 9, 12, 13, 20])
+def test_filled_batch_has_the_same_logits_and_input_gradients(n):
+    net, x = Sizes(trained()), images(n, dtype=torch.float64).x
+    grads, logits = [], []
+    for network in (net, FewSizes(net, 12)):
+        at = x.clone().requires_grad_(True)
+        logits.append(network(at))
+        grads += torch.autograd.grad(logits[-1].square().sum(), at)
+    assert torch.allclose(*logits, rtol=1e-12) and logits[1].shape == (n, 10)
+    assert torch.allclose(*grads, rtol=1e-12) and grads[1].shape == x.shape
+    sizes = {0: 0, 1: 1, 3: 4, 4: 4, 9: 12, 12: 12, 13: 13, 20: 20}
+    assert net.seen == [n, sizes[n]], "the next power of two, at most 12"
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("kind", [*GRADIENTS, "square"])
+def test_batches_of_few_sizes_find_the_same_candidates(kind, norm):
+    """As on a GPU; 1e-5 is float32's rounding."""
+    asked = case(kind, norm, number=60 * (kind == "square"), epsilon=WIDE[norm], seed=5)
+    seen = _right(Doubled(trained(), FEW), images(13, n_classes=FEW))
+    found, sizes = [], []
+    for filled_to in (0, 13):
+        net = Sizes(Doubled(trained(), FEW))
+        stages = make_stages(asked, net, n_classes=FEW, filled_to=filled_to)
+        found.append(stages[1].find(seen.x, seen.y, seen.index))
+        sizes.append(set(net.seen))
+    assert torch.allclose(*found, atol=1e-5) and not torch.equal(found[0], seen.x)
+    assert sizes[1] <= {1, 2, 4, 8, 13} and not sizes[0] <= sizes[1]
 
 
 class Alone(SquareAttack):

@@ -19,12 +19,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rofit.attacks.geometry import inside
 from rofit.errors import UserError
 from rofit.evaluation.cases import Case
 from rofit.evaluation.mill import Stage
+from rofit.evaluation.watched import FewSizes, Watched
 from rofit.seeding import generator, stream_seed
-from rofit.threat import ThreatModel
 
 ORDER = ("apgd-ce", "apgd-t", "fab-t", "square")
 NORMS = {"linf": "Linf", "l2": "L2"}
@@ -32,8 +31,16 @@ _STEPS = 100  # of APGD and FAB; FAB looks twice at each
 _FEWEST = 4  # classes that the targeted DLR loss is defined for
 
 
-def library_stages(case: Case, network: nn.Module, *, n_classes: int) -> list[Stage]:
+def library_stages(
+    case: Case, network: nn.Module, *, n_classes: int, filled_to: int = 0
+) -> list[Stage]:
     """Return the stages of one of the four attacks, or of all.
+
+    Args:
+        case: what is asked.
+        network: in eval mode, without parameters that require gradients.
+        n_classes: of the network.
+        filled_to: the most that batches are filled up to, see `FewSizes`; 0 for never.
 
     Raises:
         UserError: fewer than four classes for the targeted DLR loss.
@@ -46,7 +53,7 @@ def library_stages(case: Case, network: nn.Module, *, n_classes: int) -> list[St
         raise UserError(
             f"{case.kind} needs at least {_FEWEST} classes, got {n_classes}; use pgd100"
         )
-    adapter = _Adapter(case, network)
+    adapter = _Adapter(case, FewSizes(network, filled_to) if filled_to else network)
     targets = range(2, min(9, n_classes - 1) + 2)
     known = {
         "apgd-ce": [Stage("apgd-ce", "apgd-ce", _STEPS, adapter.apgd_ce)],
@@ -73,7 +80,7 @@ class _Adapter:
         from pyautoattack import AutoAttack
 
         self.case, self.network = case, network
-        self.watched = _Watched(network, case.threat)
+        self.watched = Watched(network, case.threat)
         self.kit = AutoAttack(
             self.watched, norm=NORMS[case.norm], eps=case.epsilon, version="standard"
         )
@@ -140,75 +147,6 @@ class _Adapter:
         with _seeded(0), self.watched.batch(x, y, in_gradients=True):
             attack.attack_single_run(x, y, x_init=begin)
         return self.watched.found
-
-
-class _AllFound(Exception):
-    """Every image of the batch has its adversarial example: the attack may end."""
-
-
-class _Watched(nn.Module):
-    """A network that keeps the first adversarial example of every image of a batch.
-
-    Images that have one are not computed again: their last logits are repeated, with
-    no gradient. That changes nothing for the others, which the attacks treat apart.
-    """
-
-    def __init__(self, network: nn.Module, threat: ThreatModel) -> None:
-        super().__init__()
-        self.network, self.threat = network, threat
-
-    @contextmanager
-    def batch(self, x: Tensor, y: Tensor, *, in_gradients: bool) -> Iterator[None]:
-        """Watch the attack of a batch.
-
-        Args:
-            x: images.
-            y: their classes.
-            in_gradients: whether the attack judges by the passes that it takes
-                gradients of, or by those that it does not.
-        """
-        self.x, self.y, self.in_gradients = x, y, in_gradients
-        self.found = x.clone()
-        self.rows = torch.arange(len(x), device=x.device)  # of the images that are left
-        with torch.no_grad():
-            self.logits = self.network(x)
-        try:
-            yield
-        except _AllFound:
-            pass
-
-    def forward(self, x_adv: Tensor) -> Tensor:
-        """Return logits (B, K)."""
-        if len(x_adv) != len(self.x):
-            return self.network(x_adv)
-        rows, judges = self.rows, torch.is_grad_enabled() == self.in_gradients
-        if not len(rows):
-            raise _AllFound
-        if len(rows) == len(x_adv):
-            logits = self.network(x_adv)
-            if judges:
-                self._judge(x_adv.detach(), logits.detach())
-        else:
-            seen = self.network(x_adv[rows])
-            logits = self.logits.index_copy(0, rows, seen)
-            if judges:
-                self._judge(x_adv.detach()[rows], seen.detach())
-        self.logits = logits.detach()
-        return logits
-
-    def predicted(self, x_adv: Tensor) -> Tensor:
-        """Return the predicted classes (B,)."""
-        with torch.no_grad():
-            return self(x_adv).argmax(dim=1)
-
-    def _judge(self, x_adv: Tensor, logits: Tensor) -> None:
-        """Keep the images among those left that are predicted wrongly, in the ball."""
-        wrong = logits.argmax(dim=1) != self.y[self.rows]
-        if not wrong.any():
-            return
-        wrong &= inside(self.threat, self.x[self.rows], x_adv)
-        self.found[self.rows[wrong]] = x_adv[wrong]
-        self.rows = self.rows[~wrong]
 
 
 class _Draws:

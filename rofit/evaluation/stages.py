@@ -30,6 +30,7 @@ def make_stages(
     n_classes: int,
     make_pgd: MakePGD = PGD,
     source: nn.Module | None = None,
+    filled_to: int = 0,
 ) -> list[Stage]:
     """Return the stages of *case*, the clean image first.
 
@@ -39,6 +40,7 @@ def make_stages(
         n_classes: of the network.
         make_pgd: threat, steps, step size -> attack; a compiled one, say.
         source: the network that ``transfer`` attacks.
+        filled_to: the most that AutoAttack's batches are filled up to; 0 for never.
 
     Raises:
         UserError: AutoAttack's targeted attacks with fewer than four classes.
@@ -58,7 +60,9 @@ def make_stages(
             raise ValueError("transfer needs the network to attack instead")
         stages += climb(source, cross_entropy, 20)
     elif case.kind != "clean":
-        stages += library_stages(case, network, n_classes=n_classes)
+        stages += library_stages(
+            case, network, n_classes=n_classes, filled_to=filled_to
+        )
     return stages
 
 
