@@ -125,7 +125,7 @@ def test_fewer_than_four_classes_are_refused(kind, n_classes):
 def test_square_is_defined_for_two_classes():
     net = Doubled(trained(), 2)
     seen = images(N, n_classes=2)
-    asked = case("square", number=50, epsilon=0.5)
+    asked = case("square", number=50, epsilon=0.3)
     kept = left(verdicts(asked, net, seen, n_classes=2))
     assert 0 < kept.sum() < (net(seen.x).argmax(1) == seen.y).sum()
 
