@@ -25,7 +25,7 @@ from rofit.evaluation.cases import ATTACKS, read_cases
 from rofit.evaluation.mill import Images
 from rofit.evaluations import evaluations, verdicts
 from rofit.losses import cross_entropy
-from rofit.models.twin import Twin
+from rofit.precision import Twin
 from rofit.seeding import generator
 from rofit.spec import RunSpec
 from rofit.store import RunFolder
