@@ -1,9 +1,8 @@
-"""A training on a device that is not the CPU: every operation is looked at.
+"""A training step as a GPU would capture it, without one: every operation looked at.
 
-The device is torch's ``meta``: tensors have shape, type and device, and no numbers, so
-whatever reads a number, mixes devices or draws from the other device's stream shows
-without a GPU. (Fake tensors that say ``cuda`` would be nearer; without a GPU, torch's
-CUDA builds refuse to run their backward passes.)
+On tensors that claim to be on the GPU (tests/claimed_device.py). What a capture does
+not have: draws, copies between devices, and whatever waits for the device, such as
+reading a number or choosing rows by a mask.
 """
 
 from contextlib import ExitStack, contextmanager
@@ -12,15 +11,14 @@ from pathlib import Path
 from unittest import mock
 
 import torch
+from claimed_device import CUDA, ClaimedDevice
 from tape import tensors
-from torch.optim import optimizer, sgd
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rofit import parts, runner
 from rofit.training.graphs import StepGraphs
 from rofit.training.loop import make_step, train_step
 
-DEVICE = torch.device("meta")
 aten = torch.ops.aten
 # What waits until the device has come to it: its output's size, say, is to be known.
 WAITING = {
@@ -60,7 +58,7 @@ class Launches(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         output = func(*args, **kwargs or {})
         touched = {t.device.type for t in tensors(args, kwargs or {}, output)}
-        asks = DEVICE.type in touched and not (func.is_view or func in SILENT)
+        asks = CUDA.type in touched and not (func.is_view or func in SILENT)
         self.n += asks
         return output
 
@@ -85,27 +83,27 @@ class Captured(Launches):
 
 @contextmanager
 def device():
-    """Run the block with a fused optimizer on the device, which has none of its own."""
-    library = torch.library.Library("aten", "IMPL", "Meta")
-    for overload in ("_fused_sgd_", "_fused_sgd_.tensor_lr"):
-        library.impl(overload, lambda *args, **kwargs: None)
-    name = "_get_fused_kernels_supported_devices"
-    supported = [*getattr(optimizer, name)(), DEVICE.type]
-    try:
-        with ExitStack() as patches:
-            for module in (optimizer, sgd):
-                if hasattr(module, name):  # in sgd until torch 2.4
-                    patch = mock.patch.object(module, name, lambda: supported)
-                    patches.enter_context(patch)
-            yield
-    finally:
-        library._destroy()
+    """Run the block where there seems to be a GPU: what asks its driver is answered."""
+    answers = {
+        "get_device_name": "rehearsed",
+        "max_memory_allocated": 2**30,
+        "get_rng_state": None,
+        "set_rng_state": None,
+    }
+    with ExitStack() as patches:
+        for name, answer in answers.items():
+            driver = mock.patch.object(torch.cuda, name, lambda *_, it=answer: it)
+            patches.enter_context(driver)
+        pinned = mock.patch.object(torch.Tensor, "pin_memory", lambda tensor: tensor)
+        patches.enter_context(pinned)
+        patches.enter_context(ClaimedDevice())
+        yield
 
 
 def training(spec, **options):
     """Return a training on the device, in its last epoch."""
     data = parts.load_data(spec, Path())
-    run, _ = runner.build(spec, data=data, device=DEVICE, **options)
+    run, _ = runner.build(spec, data=data, device=CUDA, **options)
     run = replace(run, graphs=StepGraphs(run.method))  # the rate is a tensor
     run.epoch = spec.epochs - 1
     run.method.begin_epoch(run.epoch, spec.epochs)
@@ -160,4 +158,4 @@ def _batches(run):
     for batch in run.train.batches(run.spec, plan, begin=0):
         kind = run.method.start
         start = plan.start(batch.step, run.spec.threat, batch.x.shape, kind=kind)
-        yield batch, start.to(DEVICE)
+        yield batch, start.to(CUDA)

@@ -4,12 +4,18 @@ No operation of a step mixes devices, draws, or waits for the device to read a n
 so none synchronises, and the whole step can be captured as a CUDA graph.
 """
 
+import json
+
 import pytest
 import rehearsal
 import torch
+from claimed_device import WrongDevice
+from training_helpers import last_state, same, train
 
 from rofit.attacks.captured import WARM_UP
+from rofit.diagnostics import DIAGNOSTICS
 from rofit.methods import METHODS
+from rofit.store import read_rows
 
 
 @pytest.fixture
@@ -71,10 +77,10 @@ def _draws(self, index, y):
 @pytest.mark.parametrize(
     ("planted", "error", "told"),
     [
-        (_leaves_for_the_cpu, NotImplementedError, "Cannot copy out of meta tensor"),
-        (_has_a_table_elsewhere, RuntimeError, "not on the expected device"),
-        (_chooses_by_the_cpu, rehearsal.NotOnAGPU, "tensors on cpu and meta"),
-        (_reads_a_number, RuntimeError, "item.. cannot be called on meta"),
+        (_leaves_for_the_cpu, rehearsal.NotOnAGPU, "_to_copy.* on cpu and cuda"),
+        (_has_a_table_elsewhere, WrongDevice, "tensors on cuda and on the CPU"),
+        (_chooses_by_the_cpu, rehearsal.NotOnAGPU, "index.* on cpu and cuda"),
+        (_reads_a_number, rehearsal.NotOnAGPU, "_local_scalar_dense.* waits"),
         (_chooses_rows, rehearsal.NotOnAGPU, "index_put_.* waits for the device"),
         (_draws, rehearsal.NotOnAGPU, "rand.* draws"),
     ],
@@ -95,3 +101,28 @@ def test_captured_step_asks_the_device_a_few_times(training):
     eager, captured = counts[WARM_UP - 1], counts[WARM_UP + 1]
     assert eager > 300
     assert captured <= 40
+
+
+@pytest.mark.parametrize("method", ["sgls", "adr_ema_awp", "kd_swa"])
+def test_whole_run_on_the_device_keeps_the_rows_of_the_cpu(spec, method, tmp_path):
+    """Every diagnostic watching; stopped in the second epoch and gone on with."""
+    spec = spec.replace(method=method, train_size=64)
+    every = {"diagnostics": tuple(DIAGNOSTICS), "engine": "eager"}
+    wanted, _ = train(spec, tmp_path / "cpu", **every)
+    with rehearsal.device():
+        for stop_after in (3, None):
+            folder, done = train(
+                spec,
+                tmp_path / "gpu",
+                stop_after=stop_after,
+                device=rehearsal.CUDA,
+                **every,
+            )
+    assert done
+    same(last_state(folder), last_state(wanted))
+    # Diagnostics take more images at a time there, and sum in another order.
+    for row, other in zip(read_rows(folder.path), read_rows(wanted.path), strict=True):
+        assert row == other | {"value": pytest.approx(other["value"], rel=1e-5)}
+    *_, stop = read_rows(folder.path, "events.jsonl")
+    assert stop["peak_gpu_gib"] == 1
+    assert json.loads((folder.path / "env.json").read_text())["device"] == "rehearsed"

@@ -31,13 +31,13 @@ class StopAfter(Report):
             self.stop.heard = True
 
 
-def train(spec, root: Path, *, stop_after=None, **options):
+def train(spec, root: Path, *, stop_after=None, device=CPU, **options):
     """Train *spec* under *root*; return its folder and whether it is done.
 
     The runs that it learns from are trained before.
     """
     for teacher in all_teachers([spec]):
-        train(teacher, root)
+        train(teacher, root, device=device)
     folder = RunStore(root / "runs").folder(spec.run_id)
     stop = Stop()
     report = Report() if stop_after is None else StopAfter(stop, stop_after)
@@ -45,7 +45,7 @@ def train(spec, root: Path, *, stop_after=None, **options):
         spec,
         folder,
         data=root / "data",
-        device=CPU,
+        device=device,
         stop=stop,
         report=lambda spec, epoch: report,
         **options,
