@@ -13,7 +13,8 @@ from unittest import mock
 import torch
 from claimed_device import CUDA, ClaimedDevice
 from tape import tensors
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._pytree import tree_map_only
 
 from rofit import parts, runner
 from rofit.training.graphs import StepGraphs
@@ -96,8 +97,15 @@ def device():
             patches.enter_context(driver)
         pinned = mock.patch.object(torch.Tensor, "pin_memory", lambda tensor: tensor)
         patches.enter_context(pinned)
+        patches.enter_context(mock.patch.object(torch, "load", _load))
         patches.enter_context(ClaimedDevice())
         yield
+
+
+def _load(file, *, map_location, load=torch.load, **options):
+    with _disable_current_modes():
+        state = load(file, map_location="cpu", **options)
+    return tree_map_only(torch.Tensor, lambda t: t.to(map_location), state)
 
 
 def training(spec, **options):

@@ -123,6 +123,7 @@ def test_whole_run_on_the_device_keeps_the_rows_of_the_cpu(spec, method, tmp_pat
     # Diagnostics take more images at a time there, and sum in another order.
     for row, other in zip(read_rows(folder.path), read_rows(wanted.path), strict=True):
         assert row == other | {"value": pytest.approx(other["value"], rel=1e-5)}
-    *_, stop = read_rows(folder.path, "events.jsonl")
+    *_, resume, stop = read_rows(folder.path, "events.jsonl")
+    assert (resume["event"], resume["file"]) == ("resume", "last.pt")
     assert stop["peak_gpu_gib"] == 1
     assert json.loads((folder.path / "env.json").read_text())["device"] == "rehearsed"
