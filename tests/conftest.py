@@ -1,6 +1,8 @@
 """What many tests share: small specs, a trained store, where the real images are."""
 
 import os
+import shutil
+import sysconfig
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -11,6 +13,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 import torch
 
+from rofit.attacks.compiled import why_not
 from rofit.recipes import RECIPES
 from rofit.scales import SCALES
 from rofit.spec import RunSpec
@@ -22,6 +25,26 @@ ARCHIVE = Path(__file__).parents[2] / "shared" / "data" / "cifar10-jpeg.tar.xz"
 def _one_thread():
     """Tiny nets gain nothing from more, and a busy core makes two threads crawl."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def compiler():
+    """Attacks can be compiled here; skipped without a C++ compiler, and only then."""
+    _require_compiler("cpu")
+
+
+@pytest.fixture(scope="session")
+def cuda_compiler():
+    """Attacks can be compiled for the GPU; Triton needs a C compiler of its own."""
+    _require_compiler("cuda")
+
+
+def _require_compiler(device: str) -> None:
+    if reason := why_not(torch.device(device)):
+        headers = Path(sysconfig.get_path("include"), "Python.h").exists()
+        if headers and any(map(shutil.which, ("g++", "clang++", "c++"))):
+            pytest.fail(f"there is a C++ compiler, but no compiled engine: {reason}")
+        pytest.skip(reason)
 
 
 @pytest.fixture

@@ -5,14 +5,15 @@ from functools import cache
 import pytest
 import torch
 from evaluated_digits import Doubled, case, images, left, pick, trained, verdicts
-from pyautoattack import AutoAttack, checks
-from pyautoattack.square import SquareAttack
 from torch import nn
 
 from rofit.evaluation.stages import make_stages
 from rofit.evaluation.watched import FewSizes
 from rofit.seeding import stream_seed
 from rofit.threat import NORMS
+
+pyautoattack = pytest.importorskip("pyautoattack")
+square = pytest.importorskip("pyautoattack.square")
 
 LIBRARY = {"linf": "Linf", "l2": "L2"}
 # With four classes an attack has three targets: a loop over images takes seconds.
@@ -57,7 +58,7 @@ def _right(net, seen):
 
 
 def _kit(net, asked):
-    return AutoAttack(
+    return pyautoattack.AutoAttack(
         net, norm=LIBRARY[asked.norm], eps=asked.epsilon, version="standard"
     )
 
@@ -162,10 +163,10 @@ def test_fooled_images_are_skipped_and_that_changes_no_verdict(kind, norm):
 def test_fab_in_whole_is_the_librarys_own_evaluation(monkeypatch):
     """Of the four only FAB draws nothing: the library's own loop must agree."""
     # it takes the tracing of debuggers and of coverage away
-    monkeypatch.setattr(checks, "check_dynamic", lambda *_, **__: None)
+    monkeypatch.setattr(pyautoattack.checks, "check_dynamic", lambda *_, **__: None)
     net, seen, asked = Doubled(trained(), 6), images(14, n_classes=6), case("fab-t")
     custom = {"version": "custom", "attacks": ["fab-t"], "seed": 0}
-    kit = AutoAttack(net, norm="Linf", eps=asked.epsilon, **custom)
+    kit = pyautoattack.AutoAttack(net, norm="Linf", eps=asked.epsilon, **custom)
     kit.fab.n_target_classes = 5
     with torch.random.fork_rng(devices=[]):
         x_adv, _ = kit.run_standard_evaluation(seen.x, seen.y)
@@ -216,7 +217,7 @@ def test_batches_of_few_sizes_find_the_same_candidates(kind, norm):
     assert sizes[1] <= {1, 2, 4, 8, 13} and not sizes[0] <= sizes[1]
 
 
-class Alone(SquareAttack):
+class Alone(square.SquareAttack):
     """Square on one image: its first signs from its own stream, later from torch's."""
 
     def begin(self, stream, starts):

@@ -33,7 +33,7 @@ SIZES = {"train_size": 176, "val_size": 16, "batch_size": 32}
 
 
 @pytest.fixture(autouse=True)
-def _same_kernels():
+def _same_kernels(cuda_compiler):
     with torch.backends.cudnn.flags(
         enabled=True, benchmark=False, deterministic=True, allow_tf32=False
     ):

@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch._dynamo import config
 from torch._dynamo.utils import counters
-from training_helpers import CPU, digits, digits_net
+from training_helpers import digits, digits_net
 
-from rofit.attacks.compiled import CompiledPGD, why_not
+from rofit.attacks.compiled import CompiledPGD
 from rofit.attacks.geometry import start
 from rofit.attacks.pgd import PGD
 from rofit.losses import cross_entropy, soft_cross_entropy
@@ -24,9 +24,7 @@ STEP_SIZES = {"linf": 2 / 255, "l2": 0.125}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _compiler():
-    if reason := why_not(CPU):
-        pytest.skip(reason)
+def _precision(compiler):
     prepare("fp32")  # as in runs: what is compiled asks for the precision of products
 
 

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 from training_helpers import (
-    CPU,
     as_vector,
     built,
     last_state,
@@ -13,7 +12,7 @@ from training_helpers import (
     train,
 )
 
-from rofit.attacks.compiled import CompiledPGD, why_not
+from rofit.attacks.compiled import CompiledPGD
 from rofit.methods import METHODS
 from rofit.store import read_rows
 
@@ -22,12 +21,6 @@ from rofit.store import read_rows
 def spec(smoke_spec):
     """Three epochs of two steps, the last batch shorter; graphs of batch 64."""
     return smoke_spec(epochs=3, train_size=100, normalise=True, seed=3)
-
-
-@pytest.fixture
-def compiler():
-    if reason := why_not(CPU):
-        pytest.skip(reason)
 
 
 def _rows(folder):

@@ -14,11 +14,6 @@ from rofit.evaluation.stages import make_stages, starts
 from rofit.seeding import stream_seed
 from rofit.threat import NORMS
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # foolbox asks for old SciPy
-    import eagerpy
-    import foolbox
-
 N = 32
 ASKED = {
     "fgsm": case("fgsm"),
@@ -99,8 +94,17 @@ def test_verdicts_are_those_of_a_loop_over_single_images(net, seen, name):
     assert 0.2 <= left(table).mean() <= 0.8 and "clean" in slow
 
 
-def _foolbox(asked, begin=None):
+@pytest.fixture(scope="module")
+def foolbox():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it asks for old SciPy
+        return pytest.importorskip("foolbox")
+
+
+def _attack(foolbox, asked, begin=None):
     """Return foolbox's attack; beginning at *begin*, or where it draws itself."""
+    from eagerpy import astensor  # foolbox's own tensors
+
     kinds = {
         ("fgsm", "linf"): foolbox.attacks.LinfFastGradientAttack,
         ("pgd", "linf"): foolbox.attacks.LinfProjectedGradientDescentAttack,
@@ -111,12 +115,12 @@ def _foolbox(asked, begin=None):
     class Attack(kind):
         def get_random_start(self, x0, epsilon):
             own = super().get_random_start(x0, epsilon)
-            return own if begin is None else x0 + eagerpy.astensor(begin)
+            return own if begin is None else x0 + astensor(begin)
 
         def get_loss_fn(self, model, labels):
             def margin(x):
                 each = zip(model(x).raw, labels.raw, strict=True)
-                return eagerpy.astensor(sum(_loss("cw", z, y) for z, y in each))
+                return astensor(sum(_loss("cw", z, y) for z, y in each))
 
             return margin if asked.kind == "cw" else super().get_loss_fn(model, labels)
 
@@ -125,31 +129,31 @@ def _foolbox(asked, begin=None):
     return Attack(abs_stepsize=asked.step_size, steps=asked.number)
 
 
-def _foolbox_left(net, seen, asked, begins):
+def _foolbox_left(foolbox, net, seen, asked, begins):
     """Return which images no start of foolbox's attack fools, and its last ends."""
     model = foolbox.PyTorchModel(net, bounds=(0, 1), device="cpu")
     kept, ends = torch.ones(len(seen.y), dtype=torch.bool), seen.x
     for begin in begins:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(7)
-            attack = _foolbox(asked, begin)
+            attack = _attack(foolbox, asked, begin)
             _, ends, fooled = attack(model, seen.x, seen.y, epsilons=asked.epsilon)
         kept &= ~fooled
     return kept.numpy(), ends
 
 
 @pytest.mark.parametrize("name", ASKED)
-def test_verdicts_are_foolboxs_from_the_same_starts(net, seen, name):
+def test_verdicts_are_foolboxs_from_the_same_starts(foolbox, net, seen, name):
     asked = ASKED[name]
     begins = _stage_starts(asked, seen)
-    kept, ends = _foolbox_left(net, seen, asked, begins)
+    kept, ends = _foolbox_left(foolbox, net, seen, asked, begins)
     assert (left(verdicts(asked, net, seen)) == kept).all()
     last = make_stages(asked, net, n_classes=10)[-1]
     assert torch.allclose(last.find(seen.x, seen.y, seen.index), ends, atol=1e-9)
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_accuracy_is_foolboxs_with_its_own_starts_up_to_sampling(net, norm):
+def test_accuracy_is_foolboxs_with_its_own_starts_up_to_sampling(foolbox, net, norm):
     """Only images whose verdict depends on the start can differ.
 
     Over seeds, d of 200 change: two accuracies differ by a sum of at most d terms of
@@ -158,7 +162,7 @@ def test_accuracy_is_foolboxs_with_its_own_starts_up_to_sampling(net, norm):
     seen, asked = images(200, dtype=torch.float64), partial(case, "pgd", norm, number=8)
     kept = [left(verdicts(asked(seed=seed), net, seen)) for seed in range(4)]
     d = np.ptp(np.stack(kept).astype(int), axis=0).sum()
-    theirs, _ = _foolbox_left(net, seen, asked(), [None])
+    theirs, _ = _foolbox_left(foolbox, net, seen, asked(), [None])
     difference = abs(kept[0].mean() - theirs.mean())
     assert difference <= (1 + 4 * np.sqrt(d / 2)) / 200
     assert d < 40  # a tolerance of 9 % at most

@@ -7,9 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from evaluated_runs import SPEC, doubled, evaluated, how, load, trained
-from training_helpers import CPU
 
-from rofit.attacks.compiled import why_not
 from rofit.attacks.geometry import into_ball, start
 from rofit.attacks.pgd import PGD
 from rofit.checks import check, checks_file
@@ -198,11 +196,9 @@ def test_batch_size_changes_no_verdict(subject, tmp_path):
     assert {len(set(table["fooled_by"])) for table in found[0].values()} == {2, 3}
 
 
-def test_compiled_engine_agrees_with_eager(run, tmp_path):
+def test_compiled_engine_agrees_with_eager(run, tmp_path, compiler):
     """Fused kernels round otherwise, which turns signs of gradients near zero: one
     verdict of 64 may differ. The threat is that of others' tests, compiled anyway."""
-    if reason := why_not(CPU):
-        pytest.skip(f"nothing is compiled here: {reason}")
     case = Case("pgd", 20, 1, "linf", 8 / 255, 2 / 255, 64)
     left = []
     for engine in ("eager", "compiled"):

@@ -3,10 +3,8 @@
 import os
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 import pytest
-from nbclient import NotebookClient
 from training_helpers import train
 
 from rofit import best_last_gap, compare, load_logs
@@ -14,6 +12,7 @@ from rofit.recipes import RECIPES
 from rofit.scales import SCALES
 from rofit.spec import RunSpec
 
+nbformat = pytest.importorskip("nbformat")
 PATH = Path(__file__).parents[1] / "analyses" / "explore_logs.ipynb"
 METHODS = ("pgd_at", "sgls")
 
@@ -47,6 +46,8 @@ def store(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def executed(store, tmp_path_factory):
     """The notebook after it has read that store, as a kernel of its own leaves it."""
+    pytest.importorskip("ipykernel")
+    nbclient = pytest.importorskip("nbclient")
     home, notebook = tmp_path_factory.mktemp("home"), _notebook()
     before = _contents(store)
     with pytest.MonkeyPatch.context() as patch:
@@ -54,7 +55,7 @@ def executed(store, tmp_path_factory):
         for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
             patch.setenv(name, str(home / name))
         patch.delenv("MPLBACKEND", raising=False)
-        NotebookClient(
+        nbclient.NotebookClient(
             notebook,
             timeout=300,
             kernel_name="python3",

@@ -43,7 +43,7 @@ def library_stages(
         filled_to: the most that batches are filled up to, see `FewSizes`; 0 for never.
 
     Raises:
-        UserError: fewer than four classes for the targeted DLR loss.
+        UserError: fewer than four classes for the targeted DLR loss; no pyautoattack.
         ValueError: the network has parameters that require gradients: FAB would write
             into them.
     """
@@ -77,7 +77,12 @@ class _Adapter:
     """The library's attacks on one network."""
 
     def __init__(self, case: Case, network: nn.Module) -> None:
-        from pyautoattack import AutoAttack
+        try:
+            from pyautoattack import AutoAttack
+        except ModuleNotFoundError:
+            raise UserError(
+                f"{case.kind} needs the package pyautoattack: pip install pyautoattack"
+            ) from None
 
         self.case, self.network = case, network
         self.watched = Watched(network, case.threat)

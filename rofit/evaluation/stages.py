@@ -43,7 +43,8 @@ def make_stages(
         filled_to: the most that AutoAttack's batches are filled up to; 0 for never.
 
     Raises:
-        UserError: AutoAttack's targeted attacks with fewer than four classes.
+        UserError: AutoAttack's targeted attacks with fewer than four classes, or any of
+            its four without pyautoattack.
         ValueError: no source for a transfer.
     """
     stages = [Stage("clean", "clean", 0.5, lambda x, y, index: x)]

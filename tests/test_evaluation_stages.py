@@ -1,0 +1,48 @@
+"""The stages of an evaluation: their cost, and what they refuse."""
+
+import sys
+
+import pytest
+from evaluated_digits import case
+from torch import nn
+
+from rofit.errors import UserError
+from rofit.evaluation.autoattack import ORDER
+from rofit.evaluation.cases import ATTACKS
+from rofit.evaluation.stages import make_stages
+
+
+@pytest.mark.parametrize("kind", sorted(set(ATTACKS) - {"clean"}))
+def test_passes_of_a_case_are_those_of_its_stages(kind):
+    if kind in (*ORDER, "autoattack"):
+        pytest.importorskip("pyautoattack")
+    number = {"pgd": 20, "cw": 100, "square": 5000}.get(kind, 0)
+    asked = case(kind, number=number, restarts=5 if ATTACKS[kind].restarts else 1)
+    stages = make_stages(asked, nn.Identity(), n_classes=10, source=nn.Identity())
+    cost = sum(stage.cost for stage in stages[1:])
+    assert asked.passes == pytest.approx(cost, rel=0.01)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("kind", ["autoattack", "apgd-t"])
+def test_fewer_than_four_classes_are_refused(kind, n_classes):
+    wanted = f"{kind} needs at least 4 classes, got {n_classes}; use pgd100"
+    with pytest.raises(UserError, match=wanted):
+        make_stages(case(kind), nn.Identity(), n_classes=n_classes)
+
+
+def test_missing_library_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyautoattack", None)  # its import fails
+    wanted = r"apgd-ce needs the package pyautoattack: pip install pyautoattack"
+    with pytest.raises(UserError, match=wanted):
+        make_stages(case("apgd-ce"), nn.Identity(), n_classes=10)
+
+
+def test_network_whose_weights_could_be_written_to_is_refused():
+    with pytest.raises(ValueError, match="no parameters that require gradients"):
+        make_stages(case("fab-t"), nn.Linear(2, 10), n_classes=10)
+
+
+def test_transfer_from_nowhere_is_refused():
+    with pytest.raises(ValueError, match="transfer needs the network to attack"):
+        make_stages(case("transfer"), nn.Identity(), n_classes=4)
