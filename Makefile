@@ -1,5 +1,8 @@
 # make demo   environment, installation, Figure 1 at demo scale (digits, no network needed)
 # make test   environment with the development tools, the whole suite
+# make test-oldest         the suite on the oldest versions that pyproject.toml declares
+# make test-gpu-versions   the suite on those that GPU machines have
+#                          either with TESTS="files", and PYTHON310= or PYTHON312=
 # make lint   ruff and mypy
 # make gpu MINUTES=9 DATA=cifar10-jpeg.tar.xz OUT=folder   all that wants a GPU
 # make gallery DATA=cifar10-jpeg.tar.xz   pictures and tables of the gallery, some hours
@@ -8,13 +11,41 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint clean gallery gpu
+.PHONY: demo test test-oldest test-gpu-versions lint clean gallery gpu
 
 demo: $(VENV)/.installed
 	$(BIN)/rofit run fig1_gradnorm --scale demo
 
+SUITE = -m pytest -n 2 --dist loadfile --durations 15
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15
+	$(BIN)/python $(SUITE)
+
+# Environments of their own; uv takes from its cache what it has fetched before.
+TESTS ?=
+ENGINE_TESTS = $(wildcard tests/test_engine*.py tests/test_compiled_attack.py \
+	tests/test_captured.py tests/test_rehearsal*.py tests/test_step_graphs.py)
+PYTHON310 ?= python3.10
+PYTHON312 ?= python3.12
+OLDEST = .venv-oldest
+GPU_VERSIONS = .venv-gpu-versions
+$(OLDEST)/.installed: INTERPRETER = $(PYTHON310)
+$(OLDEST)/.installed: CHOICE = --resolution lowest-direct --constraints tests/oldest.txt
+$(GPU_VERSIONS)/.installed: INTERPRETER = $(PYTHON312)
+$(GPU_VERSIONS)/.installed: CHOICE = --overrides tests/gpu-versions.txt
+
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python $(SUITE) $(TESTS)
+
+test-gpu-versions: $(GPU_VERSIONS)/.installed
+	$(GPU_VERSIONS)/bin/python $(SUITE) $(TESTS)
+
+$(OLDEST)/.installed $(GPU_VERSIONS)/.installed: pyproject.toml tests/oldest.txt tests/gpu-versions.txt \
+		| $(VENV)/.installed-dev
+	@$(INTERPRETER) --version > /dev/null 2>&1 || \
+		{ echo "$(@D) needs $(INTERPRETER), which is not here"; exit 1; }
+	$(BIN)/uv venv --quiet --clear --python $(INTERPRETER) $(@D)
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python $(CHOICE) --editable ".[dev]"
+	touch $@
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -31,7 +62,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) $(OLDEST) $(GPU_VERSIONS) build *.egg-info
 
 # The pictures that the README shows; DATA is an archive of CIFAR-10's class folders.
 SHOWN = fig1_gradnorm fig2_label_assignment fig3_confidence fig4_memorization \
