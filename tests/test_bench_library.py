@@ -25,6 +25,8 @@ def subject():
 
 
 def test_both_ways_attack_the_same_network_and_agree(subject, monkeypatch):
+    pytest.importorskip("pyautoattack")
+
     def once(ways, *, rounds, device):
         for call in ways.values():
             call()

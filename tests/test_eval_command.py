@@ -102,6 +102,7 @@ def test_dry_run_makes_nothing_and_shows_what_is_there(home):
 
 
 def test_worst_of_several_attacks_is_what_survives_all(home):
+    pytest.importorskip("pyautoattack")
     asked = ("--attack", "clean,pgd2,square100,pgd2@0.1", "--n", 40)
     rows = answered(home, *LAST, *asked)[TITLE]
     (worst,) = [row for row in rows if row["attack"] == "worst of these"]
@@ -117,7 +118,8 @@ def test_worst_of_several_attacks_is_what_survives_all(home):
     assert len(survived) == 2 and left < min(alone), "neither attack is the worst alone"
 
 
-def test_cascade_is_shown_attack_by_attack(home, monkeypatch):
+def test_cascade_is_shown_attack_by_attack(home):
+    pytest.importorskip("pyautoattack")
     rows = answered(home, *LAST, "--attack", "autoattack@0.5", "--n", 8)[TITLE]
     after = [f"  after {name}" for name in ("apgd-ce", "apgd-t", "fab-t", "square")]
     assert [row["attack"] for row in rows] == ["autoattack", *after]

@@ -2,6 +2,7 @@
 
 import pickle
 import shutil
+import sys
 
 import pytest
 import torch
@@ -66,6 +67,12 @@ WRONG = {
     "RUN --attak pgd20": "",
     "": "",
 }
+
+
+def test_autoattack_without_its_library_is_one_sentence(home, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyautoattack", None)  # its import fails
+    wanted = "square needs the package pyautoattack: pip install pyautoattack"
+    refused(home, RUN, "--attack", "square9", sentence=wanted)
 
 
 @pytest.mark.parametrize("command", WRONG)

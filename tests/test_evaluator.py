@@ -163,6 +163,7 @@ def test_stopped_evaluation_goes_on_where_it_was_and_ends_as_an_unbroken_one(
 
 
 def test_two_shards_merged_equal_one(subject, tmp_path):
+    pytest.importorskip("pyautoattack")
     asked = ("clean", "pgd3x2", "square50")
     whole, _ = evaluated(subject, tmp_path / "whole", *asked, n=15)
     for shard in ((2, 2), (1, 2)):
@@ -183,6 +184,7 @@ def test_another_number_of_shards_in_the_middle_is_refused(subject, tmp_path):
 
 
 def test_batch_size_changes_no_verdict(subject, tmp_path):
+    pytest.importorskip("pyautoattack")
     asked = ("clean", "fgsm", "pgd3x2", "cw5", "apgd-ce", "square50")
     found = []
     for chunk in (1, 3, 64):

@@ -92,6 +92,7 @@ def start(run):
 def test_autoattack_killed_twice_ends_with_the_verdicts_of_an_unbroken_one(
     run, start, tmp_path
 ):
+    pytest.importorskip("pyautoattack")
     whole, done = evaluated(load(run), tmp_path, "autoattack", n=N, chunk=BATCH)
     assert done
     (result,) = evaluations(whole)
