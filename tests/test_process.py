@@ -1,6 +1,7 @@
 """What a process that trains or evaluates has set, read off torch's flags."""
 
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -73,3 +74,27 @@ def test_tf32_is_there_from_ampere_on(monkeypatch, device, capability, without):
         process.torch.cuda, "get_device_capability", lambda device: capability
     )
     assert without_tf32(torch.device(device)) == without
+
+
+@pytest.mark.parametrize(
+    ("machine", "onednn", "native", "without"),
+    [
+        ("x86_64", True, True, False),
+        ("x86_64", True, False, True),  # AVX-512 without its bf16: emulated
+        ("x86_64", False, False, True),
+        ("AMD64", True, False, True),
+        ("aarch64", True, False, False),
+        ("aarch64", False, False, True),
+    ],
+)
+def test_cpu_that_emulates_bf16_is_one_without_it(
+    monkeypatch, machine, onednn, native, without
+):
+    monkeypatch.setattr(process.platform, "machine", lambda: machine)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    supported = SimpleNamespace(_is_mkldnn_bf16_supported=lambda: onednn)
+    monkeypatch.setattr(torch.ops, "mkldnn", supported)
+    name = "_is_avx512_bf16_supported"
+    monkeypatch.setattr(torch.cpu, name, lambda: native, raising=False)
+    assert process.without_bf16(torch.device("cpu")) == without
+    assert not process.without_bf16(torch.device("cuda"))
