@@ -31,7 +31,7 @@ def record(function: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
 
 def aside(function: Callable[[], Output]) -> Output:
     """Call *function* on a side stream, as calls that precede a capture must be."""
-    side = torch.cuda.Stream()
+    side = _side()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         output = function()
@@ -42,6 +42,11 @@ def aside(function: Callable[[], Output]) -> Output:
 @cache
 def _pool() -> Any:
     return torch.cuda.graph_pool_handle()
+
+
+@cache
+def _side() -> torch.cuda.Stream:
+    return torch.cuda.Stream()  # one, for each keeps the memory that it was given
 
 
 class Captured:
