@@ -52,6 +52,7 @@ GOLDEN = [
     ),
 ]
 OTHER = {
+    "eval_every": 5,
     "labels_from": "sglr",
     "weights_from": ("awp",),  # another value for every field
     "method": "sgls",
