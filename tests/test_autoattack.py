@@ -4,11 +4,10 @@ from functools import cache
 
 import pytest
 import torch
-from evaluated_digits import Doubled, case, images, left, pick, trained, verdicts
+from evaluated_digits import Doubled, Sizes, case, images, left, pick, trained, verdicts
 from torch import nn
 
 from rofit.evaluation.stages import make_stages
-from rofit.evaluation.watched import FewSizes
 from rofit.seeding import stream_seed
 from rofit.threat import NORMS
 
@@ -173,32 +172,6 @@ def test_fab_in_whole_is_the_librarys_own_evaluation(monkeypatch):
     kept = (net(x_adv).argmax(1) == seen.y).numpy()
     assert (left(verdicts(asked, net, seen, chunk=9, n_classes=6)) == kept).all()
     assert 0.1 <= kept.mean() <= 0.9
-
-
-class Sizes(nn.Module):
-    """A network that notes the sizes of its batches."""
-
-    def __init__(self, net):
-        super().__init__()
-        self.net, self.seen = net, []
-
-    def forward(self, x):
-        self.seen.append(len(x))
-        return self.net(x)
-
-
-@pytest.mark.parametrize("n", [0, 1, 3, 4, 9, 12, 13, 20])
-def test_filled_batch_has_the_same_logits_and_input_gradients(n):
-    net, x = Sizes(trained()), images(n, dtype=torch.float64).x
-    grads, logits = [], []
-    for network in (net, FewSizes(net, 12)):
-        at = x.clone().requires_grad_(True)
-        logits.append(network(at))
-        grads += torch.autograd.grad(logits[-1].square().sum(), at)
-    assert torch.allclose(*logits, rtol=1e-12) and logits[1].shape == (n, 10)
-    assert torch.allclose(*grads, rtol=1e-12) and grads[1].shape == x.shape
-    sizes = {0: 0, 1: 1, 3: 4, 4: 4, 9: 12, 12: 12, 13: 13, 20: 20}
-    assert net.seen == [n, sizes[n]], "the next power of two, at most 12"
 
 
 @pytest.mark.parametrize("norm", NORMS)

@@ -1,15 +1,17 @@
-"""The stages of an evaluation: their cost, and what they refuse."""
+"""The stages of an evaluation: their cost, what they refuse, batches of few sizes."""
 
 import sys
 
 import pytest
-from evaluated_digits import case
+import torch
+from evaluated_digits import Sizes, case, images, trained
 from torch import nn
 
 from rofit.errors import UserError
 from rofit.evaluation.autoattack import ORDER
 from rofit.evaluation.cases import ATTACKS
 from rofit.evaluation.stages import make_stages
+from rofit.evaluation.watched import FewSizes
 
 
 @pytest.mark.parametrize("kind", sorted(set(ATTACKS) - {"clean"}))
@@ -46,3 +48,17 @@ def test_network_whose_weights_could_be_written_to_is_refused():
 def test_transfer_from_nowhere_is_refused():
     with pytest.raises(ValueError, match="transfer needs the network to attack"):
         make_stages(case("transfer"), nn.Identity(), n_classes=4)
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 4, 9, 12, 13, 20])
+def test_filled_batch_has_the_same_logits_and_input_gradients(n):
+    net, x = Sizes(trained()), images(n, dtype=torch.float64).x
+    grads, logits = [], []
+    for network in (net, FewSizes(net, 12)):
+        at = x.clone().requires_grad_(True)
+        logits.append(network(at))
+        grads += torch.autograd.grad(logits[-1].square().sum(), at)
+    assert torch.allclose(*logits, rtol=1e-12) and logits[1].shape == (n, 10)
+    assert torch.allclose(*grads, rtol=1e-12) and grads[1].shape == x.shape
+    sizes = {0: 0, 1: 1, 3: 4, 4: 4, 9: 12, 12: 12, 13: 13, 20: 20}
+    assert net.seen == [n, sizes[n]], "the next power of two, at most 12"
