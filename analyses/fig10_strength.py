@@ -100,9 +100,8 @@ def _least(
 ) -> list[float]:
     """Return the smallest of a seed's networks, in points, a value a seed."""
     seen: dict[int, list[float]] = {}
-    for (seed, _), net in rows[rows["varied"] == varied].groupby(
-        ["seed", "checkpoint"]
-    ):
+    nets = rows[rows["varied"] == varied].groupby(["seed", "checkpoint"], observed=True)
+    for (seed, _), net in nets:
         line = net.set_index("strength")["accuracy"].sort_index()
         seen.setdefault(int(seed), []).append(100 * float(measure(line)))
     return [min(values) for values in seen.values()]

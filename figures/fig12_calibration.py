@@ -23,7 +23,7 @@ def draw(table: pd.DataFrame) -> Figure:
         figure = Figure(figsize=(PAGE, 2.7))
         left, right = figure.subplots(1, 2)
         left.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle=":")
-        for name, rows in bins.groupby("method"):
+        for name, rows in bins.groupby("method", observed=True):
             look = METHODS[str(name)]
             pooled = _pooled(rows)
             left.plot(pooled["confidence"], pooled["accuracy"], color=look.color)
@@ -34,7 +34,7 @@ def draw(table: pd.DataFrame) -> Figure:
                 color=look.color,
                 marker=look.marker,
             )
-        for name, rows in epochs.groupby("method"):
+        for name, rows in epochs.groupby("method", observed=True):
             band(right, rows, "gradient_norm", METHODS[str(name)])
         mark_drops(right, epochs)
         left.set(xlim=(0, 1), ylim=(0, 1), xlabel="mean confidence in the bin")

@@ -21,7 +21,7 @@ def draw(table: pd.DataFrame) -> Figure:
         for line, training in zip(rows, ("standard", "adversarial"), strict=True):
             here = table[table["training"] == training]
             for axes, (column, title) in zip(line, _PANELS.items(), strict=True):
-                for method, runs in here.groupby("method"):
+                for method, runs in here.groupby("method", observed=True):
                     shown = runs.assign(accuracy=100 * runs[column])
                     band(axes, shown, "accuracy", METHODS[str(method)])
                 axes.set_title(title, fontsize=8)

@@ -71,7 +71,9 @@ def by_checkpoint(logs: pd.DataFrame, *fields: str) -> pd.DataFrame:
                     "n": n[run_id],
                 }
             )
-    whole = pd.concat([_evaluated(logs, chosen, n), pd.DataFrame(rows)])
+    parts = [_evaluated(logs, chosen, n), pd.DataFrame(rows)]
+    # pandas before 3 warns of the dtypes of empty ones
+    whole = pd.concat([part for part in parts if len(part)])
     whole["method"] = whole["run_id"].map(_names(about))
     for name in (*fields, "seed", "epochs"):
         whole[name] = whole["run_id"].map(about[name].astype(object))

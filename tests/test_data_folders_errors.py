@@ -188,9 +188,8 @@ def test_file_that_is_no_image_by_content(tmp_path, data):
 
 def test_image_of_16_bits(tmp_path):
     files = GOOD | {"test/cat/1.png": _image(mode="I;16")}
-    _refused(
-        _zip(tmp_path / "pets.zip", files), "8 bits .* in test/cat/1.png .* 'I;16'"
-    )
+    sentence = "8 bits .* in test/cat/1.png .* 'I(;16)?'"  # Pillow 10 reads it as 'I'
+    _refused(_zip(tmp_path / "pets.zip", files), sentence)
 
 
 def test_image_of_another_size(tmp_path):

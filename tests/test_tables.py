@@ -134,10 +134,11 @@ def test_settings_stand_in_the_order_of_the_runs(name, analysis, bare):
 
 
 def test_claims_measure_what_was_planted_and_hold(name, analysis, table):
-    claims = analysis.claims(table)
-    assert [c.measured for c in claims] == pytest.approx(MEASURED[name])
-    assert {(c.verdict, c.n, c.unit) for c in claims} == {("holds", 2, "points")}
-    assert repr(analysis.claims(saved(table))) == repr(claims)
+    found = [analysis.claims(rows) for rows in (table, saved(table))]
+    for claims in found:  # pandas before 3 reads a saved number's last bit otherwise
+        assert [c.measured for c in claims] == pytest.approx(MEASURED[name])
+        assert {(c.verdict, c.n, c.unit) for c in claims} == {("holds", 2, "points")}
+    assert [c.sentence for c in found[0]] == [c.sentence for c in found[1]]
 
 
 def test_opposite_effects_fail_and_equal_ones_are_not_decidable(analysis, table):
