@@ -49,7 +49,10 @@ def by_epoch(logs: pd.DataFrame, *metrics: str) -> pd.DataFrame:
         part["selected_on"] = chosen.loc[run_id, "selected_on"]
         part["best"] = part["epoch"] == chosen.loc[run_id, "best_epoch"]
         part["oracle"] = part["epoch"] == chosen.loc[run_id, "oracle_epoch"]
-        parts.append(part[part["test_robust"].notna()])
+        if about.loc[run_id].get("eval_every", 1) > 1:
+            measured_then = part["test_robust"].notna()
+            part = part[measured_then | (part["epoch"] == part["epoch"].max())]
+        parts.append(part)
     columns = [*COLUMNS, *metrics]
     return pd.concat(parts).reindex(columns=columns).reset_index(drop=True)
 

@@ -165,13 +165,20 @@ def test_work_is_the_hand_count(ours, monkeypatch):
         assert found["% of matmul"] == round(100 * flops * 8 / 0.5 / 1e12)
 
 
-def test_speed_is_work_over_time_for_every_way(ticking, monkeypatch):
-    """Each call takes a second of the clock: rates are images, or images x passes."""
+@pytest.mark.parametrize(("emulated", "precision"), [(False, "bf16"), (True, "fp32")])
+def test_speed_is_work_over_time_for_every_way(
+    ticking, monkeypatch, emulated, precision
+):
+    """Each call takes a second of the clock: rates are images, or images x passes.
+
+    Where bf16 would be emulated the fast way is in fp32, here the eager one itself.
+    """
+    monkeypatch.setattr(speed, "without_bf16", lambda device: emulated)
     monkeypatch.setattr(speed, "bench_spec", partial(bench_spec, attack_steps=1))
     told = speed_rows("preact_tiny", 4, engine="eager", rounds=2, device=CPU)
     passes, steps, (goes,) = told.values()
     ways = ["plain", "plain-eval", "plain, memory kept", "plain-eval, memory kept"]
-    ways += ["rofit fp32 eager", "rofit bf16 eager"]
+    ways += dict.fromkeys(["rofit fp32 eager", f"rofit {precision} eager"])
     about = {"model": "preact_tiny", "batch": 4}
     rest = {"x plain": 1, "x plain-eval": 1, "spread %": 0, "noisy": False}
     assert passes == [about | {"way": w, "passes/s": 12.0} | rest for w in ways]

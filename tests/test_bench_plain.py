@@ -227,7 +227,7 @@ def test_our_steps_are_those_of_the_training_loop(data, spec):
     ours, loop = (Ours(spec, data, CPU, "eager") for _ in range(2))
     for _ in range(3):
         ours.step()
-    loop.run.step = 1
+    loop.run.epoch, loop.run.step = 0, 1
     train_epoch(loop.run, Stop(), Report())
     same(ours.run.model.state_dict(), loop.run.model.state_dict())
 
@@ -253,7 +253,8 @@ def test_attack_is_made_once_a_number_of_steps(data, spec, monkeypatch):
     ours = Ours(spec, data, CPU, "eager")
     made, called = [], []
 
-    def noted(spec, steps, engine):
+    def noted(spec, steps, engine, *, captured):
+        assert not captured
         made.append(steps)
         return lambda *given: called.append(steps)
 

@@ -102,7 +102,8 @@ def test_attack_is_made_as_the_engine_says():
     assert eager == PGD(spec.threat, 3, 0.1, "train")
     made = make_attack(spec, 3, "compiled")
     assert made == CompiledPGD(spec.threat, 3, 0.1, "eval", batch=16)
-    assert make_attack(spec, 3, "compiled", batch=99).batch == 99
+    assert not made.captured
+    assert make_attack(spec, 3, "compiled", captured=True).captured
 
 
 def test_run_that_asks_for_what_cannot_be_compiled_is_not_begun(smoke_spec, tmp_path):

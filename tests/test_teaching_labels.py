@@ -96,7 +96,8 @@ def test_teacher_looks_at_clean_images_with_running_statistics(progress):
     teacher = conv_net().eval()
     with torch.no_grad():
         net[4].weight.mul_(-1)
-    rule.prepare(net, X[index], Y[index], index, progress)
+    rule.begin_step(progress)
+    rule.prepare(net, X[index], Y[index], index)
     half = (1 + math.cos(math.pi * progress)) / 2
     tau, top = 0.5 + 1.5 * half, 0.9 - 0.6 * half
     with torch.no_grad():
@@ -140,7 +141,7 @@ def test_ensembles_are_averages_begun_at_zero_and_opinions_sum_to_one():
     for seed in range(5):
         index = torch.randperm(6, generator=torch.Generator().manual_seed(seed))[:4]
         x = batch(4, seed=seed)[0]
-        rule.prepare(net, x, Y[index], index, 0.9)
+        rule.prepare(net, x, Y[index], index)
         with torch.no_grad():
             logits = net(x)
         for place, row in zip(index.tolist(), logits, strict=True):
@@ -162,7 +163,7 @@ def test_image_that_was_not_seen_has_its_given_label():
     rule = _ensembles()
     rule.begin_epoch(9, 10)
     assert torch.equal(rule.current(ALL, Y), HARD)
-    rule.prepare(conv_net().eval(), X[:1], Y[:1], ALL[:1], 0.9)
+    rule.prepare(conv_net().eval(), X[:1], Y[:1], ALL[:1])
     assert torch.equal(rule.current(ALL[1:], Y[1:]), HARD[1:])
     assert not torch.equal(rule.current(ALL[:1], Y[:1]), HARD[:1])
 
@@ -190,7 +191,7 @@ def test_weight_is_whole_from_the_start_where_there_is_no_time_to_grow(full):
 def test_before_their_time_ensembles_look_at_nothing():
     rule = _ensembles()
     rule.begin_epoch(0, 10)
-    rule.prepare(lambda x: pytest.fail("no prediction is asked for"), X, Y, ALL, 0.0)
+    rule.prepare(lambda x: pytest.fail("no prediction is asked for"), X, Y, ALL)
     assert (rule.sums == 0).all() and torch.equal(rule.current(ALL, Y), HARD)
 
 

@@ -22,17 +22,17 @@ class Given:
         y: given class of every training image (N,), on the training device.
         n_classes: K.
         model: the network in training, on its device.
-        precision: of convolutions, a field of RunSpec.
-        teachers: networks in eval mode and that precision, by the names in the
+        teachers: networks in eval mode and the run's precision, by the names in the
             method's TEACHERS.
+        precision: of convolutions, a field of RunSpec.
     """
 
     attack: PGD
     y: Tensor
     n_classes: int
     model: nn.Module
-    precision: str = "fp32"
     teachers: Mapping[str, nn.Module] = field(default_factory=dict)
+    precision: str = "fp32"
 
 
 @dataclass(frozen=True)
