@@ -120,5 +120,7 @@ def test_run_is_compiled_once(spec, tmp_path, compiler):
     """With its short last batch and its evaluation; of a width not compiled before."""
     before = counters["stats"]["unique_graphs"]
     train(spec.replace(width=3, blocks=(1,), epochs=1), tmp_path, engine="compiled")
-    # Whether there is a compiler, a graph of its own says first.
-    assert counters["stats"]["unique_graphs"] - before == 2
+    # Whether there is a compiler, a graph of its own says first. In torch 2.4 a step
+    # returns a single channel with another stride than it was given.
+    wanted = 2 + torch.__version__.startswith("2.4.")
+    assert counters["stats"]["unique_graphs"] - before == wanted

@@ -85,10 +85,11 @@ class CompiledPGD(PGD):
         # In the layout that a step returns: sums of one channel have another.
         x_adv = self._fill(into_ball(self.threat, x, x + start))
         step = _compiled_step()
-        # The limit's name before torch 2.6 is the other one.
-        limit = "recompile_limit"
-        limit = limit if hasattr(config, limit) else "cache_size_limit"
-        with config.patch({limit: _GRAPHS}), torch.no_grad():
+        options = {"recompile_limit": _GRAPHS}
+        if not hasattr(config, "recompile_limit"):  # before torch 2.6
+            # The limit's name, and that a second network takes the graph of the first.
+            options = {"cache_size_limit": _GRAPHS, "inline_inbuilt_nn_modules": True}
+        with config.patch(options), torch.no_grad():
             for _ in range(self.climbs):
                 x_adv = step(model, x, x_adv, loss, target, self.threat, self.step_size)
         return x_adv
