@@ -1,11 +1,13 @@
 """Which engine a run gets, and the sentence where it is not the one asked for."""
 
+import os
+import subprocess
+import sys
+
 import pytest
-from torch._inductor import config as inductor
-from torch._inductor.utils import fresh_inductor_cache as fresh_cache
 from training_helpers import CPU, train
 
-from rofit.attacks.compiled import CompiledPGD, why_not
+from rofit.attacks.compiled import CompiledPGD
 from rofit.attacks.pgd import PGD
 from rofit.errors import UserError
 from rofit.progress import Report
@@ -71,13 +73,25 @@ def test_without_a_compiler_auto_is_eager_and_says_why(no_compiler):
 
 @pytest.mark.parametrize("there", [False, True])
 def test_compiler_that_is_missing_or_cannot_compile_is_none(tmp_path, there):
-    """One without Python's headers, as on many machines: auto must not choose it."""
+    """One without Python's headers, as on many machines: auto must not choose it.
+
+    In a process of its own: torch remembers what a compiler could do.
+    """
     broken = tmp_path / "g++"
     if there:
         broken.write_text('#!/bin/sh\n[ "$1" = --version ]\n')
         broken.chmod(0o755)
-    with inductor.patch({"cpp.cxx": (str(broken),)}), fresh_cache():
-        assert "compil" in why_not(CPU)
+    lines = "import torch; from rofit.attacks.compiled import why_not\n"
+    lines += 'print(why_not(torch.device("cpu")))'
+    env = {"CXX": str(broken), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
+    told = subprocess.run(
+        [sys.executable, "-c", lines],
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.startswith("a trial compilation failed (")
 
 
 def test_unknown_engine_lists_the_names():
