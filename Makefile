@@ -22,8 +22,8 @@ test: $(VENV)/.installed-dev
 
 # Environments of their own; uv takes from its cache what it has fetched before.
 TESTS ?=
-ENGINE_TESTS = $(wildcard tests/test_engine*.py tests/test_compiled_attack.py \
-	tests/test_captured.py tests/test_rehearsal*.py tests/test_step_graphs.py)
+ENGINE_TESTS = $(wildcard tests/training/test_engine*.py tests/attacks/test_c*.py \
+	tests/*/test_rehearsal*.py tests/training/test_step_graphs.py)
 PYTHON310 ?= python3.10
 PYTHON312 ?= python3.12
 OLDEST = .venv-oldest

@@ -12,10 +12,10 @@ from functools import partial
 
 import pandas as pd
 
-from rofit.claims import Claim, at_least
-from rofit.epochs import at_last, is_full_size, pairs
-from rofit.recipes import RECIPES
-from rofit.spec import RunSpec
+from rofit.measures.claims import Claim, at_least
+from rofit.measures.epochs import at_last, is_full_size, pairs
+from rofit.settings.recipes import RECIPES
+from rofit.settings.spec import RunSpec
 
 PAPER = "Figure 11"
 STATUS = "planned by rofit"

@@ -19,11 +19,17 @@ from functools import partial
 import pandas as pd
 from scipy.stats import spearmanr
 
-from rofit import epochs
-from rofit.claims import Claim, at_least
-from rofit.epochs import by_epoch, fall, generalisation_gap, is_full_size, runs_of
-from rofit.recipes import RECIPES
-from rofit.spec import RunSpec
+from rofit.measures import epochs
+from rofit.measures.claims import Claim, at_least
+from rofit.measures.epochs import (
+    by_epoch,
+    fall,
+    generalisation_gap,
+    is_full_size,
+    runs_of,
+)
+from rofit.settings.recipes import RECIPES
+from rofit.settings.spec import RunSpec
 
 PAPER = "Figure 1"
 STATUS = "caption known"

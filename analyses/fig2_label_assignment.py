@@ -14,9 +14,9 @@ from functools import partial
 
 import pandas as pd
 
-from rofit import epochs
-from rofit.claims import Claim, at_least
-from rofit.epochs import (
+from rofit.measures import epochs
+from rofit.measures.claims import Claim, at_least
+from rofit.measures.epochs import (
     by_epoch,
     fall,
     generalisation_gap,
@@ -24,8 +24,8 @@ from rofit.epochs import (
     pairs,
     runs_of,
 )
-from rofit.recipes import RECIPES
-from rofit.spec import RunSpec
+from rofit.settings.recipes import RECIPES
+from rofit.settings.spec import RunSpec
 
 PAPER = "Figure 2"
 STATUS = "caption known"

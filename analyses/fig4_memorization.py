@@ -14,10 +14,10 @@ from functools import partial
 
 import pandas as pd
 
-from rofit.claims import Claim, at_least
-from rofit.epochs import is_full_size, pairs, runs_of
-from rofit.recipes import RECIPES
-from rofit.spec import RunSpec
+from rofit.measures.claims import Claim, at_least
+from rofit.measures.epochs import is_full_size, pairs, runs_of
+from rofit.settings.recipes import RECIPES
+from rofit.settings.spec import RunSpec
 
 PAPER = "Figure 4"
 STATUS = "caption known"

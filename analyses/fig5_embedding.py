@@ -13,10 +13,10 @@ from functools import partial
 
 import pandas as pd
 
-from rofit.claims import Claim, at_least
-from rofit.epochs import is_full_size, pairs
-from rofit.recipes import RECIPES
-from rofit.spec import RunSpec
+from rofit.measures.claims import Claim, at_least
+from rofit.measures.epochs import is_full_size, pairs
+from rofit.settings.recipes import RECIPES
+from rofit.settings.spec import RunSpec
 
 PAPER = "Figure 5"
 STATUS = "caption known"
@@ -95,7 +95,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 def _maps(samples: pd.DataFrame) -> pd.DataFrame:
     """Return a row an image and epoch of each run, with its place on the map."""
-    from rofit.tsne import aligned_maps  # scikit-learn takes a second to import
+    from rofit.measures.tsne import aligned_maps
 
     names = [name for name in samples if str(name).startswith("component_")]
     parts = []

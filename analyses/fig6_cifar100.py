@@ -9,12 +9,12 @@ from functools import partial
 
 import pandas as pd
 
-from rofit import epochs
-from rofit.claims import Claim, at_least
-from rofit.epochs import by_epoch, fall, is_full_size, pairs, runs_of
-from rofit.metrics import curve
-from rofit.recipes import RECIPES
-from rofit.spec import RunSpec
+from rofit.measures import epochs
+from rofit.measures.claims import Claim, at_least
+from rofit.measures.epochs import by_epoch, fall, is_full_size, pairs, runs_of
+from rofit.measures.metrics import curve
+from rofit.settings.recipes import RECIPES
+from rofit.settings.spec import RunSpec
 
 PAPER = "Figure 6"
 STATUS = "planned by rofit"

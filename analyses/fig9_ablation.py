@@ -10,11 +10,11 @@ from functools import partial
 
 import pandas as pd
 
-from rofit.claims import Claim, at_least
-from rofit.epochs import is_full_size
-from rofit.metrics import best_last_gap
-from rofit.recipes import RECIPES
-from rofit.spec import RunSpec
+from rofit.measures.claims import Claim, at_least
+from rofit.measures.epochs import is_full_size
+from rofit.measures.metrics import best_last_gap
+from rofit.settings.recipes import RECIPES
+from rofit.settings.spec import RunSpec
 
 PAPER = "Figure 9"
 STATUS = "planned by rofit"

@@ -8,10 +8,10 @@ CIFAR-10. TRADES under SGLR is TRADES' loss and attack on SGLR's labels, which i
 
 import pandas as pd
 
-from rofit import best_last
-from rofit.claims import Claim
-from rofit.recipes import RECIPES
-from rofit.spec import RunSpec
+from rofit.measures import best_last
+from rofit.measures.claims import Claim
+from rofit.settings.recipes import RECIPES
+from rofit.settings.spec import RunSpec
 
 PAPER = "Table 1"
 STATUS = "planned by rofit"

@@ -6,10 +6,10 @@ each network has a small one of its kind. All thresholds are ours.
 
 import pandas as pd
 
-from rofit import best_last
-from rofit.claims import Claim
-from rofit.recipes import RECIPES
-from rofit.spec import RunSpec
+from rofit.measures import best_last
+from rofit.measures.claims import Claim
+from rofit.settings.recipes import RECIPES
+from rofit.settings.spec import RunSpec
 
 PAPER = "Table 3"
 STATUS = "planned by rofit"

@@ -7,10 +7,10 @@ l2 (PGD-10), from 53.5 to 45.6 % in l-infinity. All thresholds are ours.
 
 import pandas as pd
 
-from rofit import best_last
-from rofit.claims import Claim
-from rofit.recipes import RECIPES
-from rofit.spec import RunSpec
+from rofit.measures import best_last
+from rofit.measures.claims import Claim
+from rofit.settings.recipes import RECIPES
+from rofit.settings.spec import RunSpec
 
 PAPER = "Table 4"
 STATUS = "planned by rofit"

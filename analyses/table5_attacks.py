@@ -13,11 +13,11 @@ from functools import partial
 
 import pandas as pd
 
-from rofit import best_last
-from rofit.claims import Claim, at_least
-from rofit.epochs import is_full_size
-from rofit.recipes import RECIPES
-from rofit.spec import RunSpec
+from rofit.measures import best_last
+from rofit.measures.claims import Claim, at_least
+from rofit.measures.epochs import is_full_size
+from rofit.settings.recipes import RECIPES
+from rofit.settings.spec import RunSpec
 
 PAPER = "Table 5"
 STATUS = "planned by rofit"

@@ -8,9 +8,9 @@ makes after each epoch, and the runs of KD's teachers. All thresholds are ours.
 
 import pandas as pd
 
-from rofit.claims import Claim, at_least
-from rofit.recipes import RECIPES
-from rofit.spec import RunSpec
+from rofit.measures.claims import Claim, at_least
+from rofit.settings.recipes import RECIPES
+from rofit.settings.spec import RunSpec
 
 PAPER = "Table 8"
 STATUS = "planned by rofit"

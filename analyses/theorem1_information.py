@@ -15,11 +15,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from rofit.claims import Claim, at_least
-from rofit.epochs import is_full_size
-from rofit.information import Floats, ensemble_information, mixed
-from rofit.recipes import RECIPES
-from rofit.spec import RunSpec
+from rofit.measures.claims import Claim, at_least
+from rofit.measures.epochs import is_full_size
+from rofit.measures.information import Floats, ensemble_information, mixed
+from rofit.settings.recipes import RECIPES
+from rofit.settings.spec import RunSpec
 
 PAPER = "Theorem 1"
 STATUS = "planned by rofit"

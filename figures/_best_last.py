@@ -10,7 +10,7 @@ def render(table: pd.DataFrame, rows: list[str]) -> dict[str, str]:
     """Return the table as Markdown (``md``) and LaTeX (``tex``).
 
     Args:
-        table: as `rofit.best_last` makes it, at least one run.
+        table: as `rofit.measures.best_last` makes it, at least one run.
         rows: columns whose values name a row, the method or its variant the last; bold
             is the best among rows that agree in the others.
     """

@@ -8,19 +8,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rofit.logs import load_logs, load_samples
-    from rofit.metrics import best_last_gap, compare
-    from rofit.spec import RunSpec
+    from rofit.measures.metrics import best_last_gap, compare
+    from rofit.settings.spec import RunSpec
+    from rofit.store.rows import load_logs
+    from rofit.store.samples import load_samples
 
 __all__ = ["RunSpec", "best_last_gap", "compare", "load_logs", "load_samples"]
 __version__ = "0.1.0"
 
 _HOMES = {
-    "RunSpec": "rofit.spec",
-    "load_logs": "rofit.logs",
-    "load_samples": "rofit.logs",
-    "best_last_gap": "rofit.metrics",
-    "compare": "rofit.metrics",
+    "RunSpec": "rofit.settings.spec",
+    "load_logs": "rofit.store.rows",
+    "load_samples": "rofit.store.samples",
+    "best_last_gap": "rofit.measures.metrics",
+    "compare": "rofit.measures.metrics",
 }
 
 

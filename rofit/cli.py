@@ -10,8 +10,6 @@ from typing import Any
 
 import click
 
-from rofit import catalog, wanted
-from rofit.claims import from_plain
 from rofit.commands import (
     comparison,
     export,
@@ -24,6 +22,8 @@ from rofit.commands.answers import answer, say, unfinished
 from rofit.commands.flags import shared
 from rofit.commands.session import Session
 from rofit.errors import NothingToDraw, UserError
+from rofit.measures.claims import from_plain
+from rofit.reproduction import catalog, wanted
 
 
 @click.group(

@@ -26,13 +26,13 @@ from rofit.attacks.pgd import PGD
 from rofit.diagnostics import DIAGNOSTICS, Watch, find_diagnostic
 from rofit.diagnostics.view import EpochView, Split
 from rofit.diagnostics.watch import unchanged
-from rofit.environment import environment
 from rofit.errors import UserError, unknown
-from rofit.knobs import knob_types
-from rofit.logs import keep_columns
 from rofit.precision import Twin
-from rofit.spec import RunSpec
-from rofit.store import RunStore
+from rofit.settings.knobs import knob_types
+from rofit.settings.spec import RunSpec
+from rofit.store.environment import environment
+from rofit.store.rows import keep_columns
+from rofit.store.runs import RunStore
 from rofit.training.batches import DeviceImages
 from rofit.training.curves import LearningCurves
 

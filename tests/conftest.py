@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from rofit.attacks.compiled import why_not
-from rofit.recipes import RECIPES
-from rofit.scales import SCALES
-from rofit.spec import RunSpec
+from rofit.settings.recipes import RECIPES
+from rofit.settings.scales import SCALES
+from rofit.settings.spec import RunSpec
 
 ARCHIVE = Path(__file__).parents[2] / "shared" / "data" / "cifar10-jpeg.tar.xz"
 

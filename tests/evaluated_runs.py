@@ -7,13 +7,13 @@ from torch import nn
 from training_helpers import CPU, train
 
 from rofit.evaluation.cases import read_cases
-from rofit.evaluator import How, evaluate
 from rofit.progress import Meter
-from rofit.recipes import RECIPES
-from rofit.scales import SCALES
-from rofit.spec import RunSpec
-from rofit.store import RunFolder
-from rofit.subject import load_subject
+from rofit.running.evaluator import How, evaluate
+from rofit.running.subject import load_subject
+from rofit.settings.recipes import RECIPES
+from rofit.settings.scales import SCALES
+from rofit.settings.spec import RunSpec
+from rofit.store.runs import RunFolder
 from rofit.training.stop import Stop
 
 # A second of training: 80 % of test digits are classified, PGD-20 leaves a third.

@@ -3,7 +3,7 @@
 import torch
 
 from rofit.evaluation.mill import Images, blank
-from rofit.evaluations import EvaluationFolder
+from rofit.store.evaluations import EvaluationFolder
 
 ONE = (1, 1)  # the only shard
 RESULT = {

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from rofit.evaluations import EvaluationFolder
-from rofit.spec import RunSpec
-from rofit.store import RunStore
+from rofit.settings.spec import RunSpec
+from rofit.store.evaluations import EvaluationFolder
+from rofit.store.runs import RunStore
 
 
 def write_run(root: Path, spec: RunSpec, rows: list[dict[str, Any]]) -> None:

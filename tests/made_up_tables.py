@@ -6,10 +6,10 @@ from types import ModuleType
 import pandas as pd
 from made_up_logs import course, write_evaluation, write_run
 
-from rofit import catalog
-from rofit.logs import load_logs
-from rofit.resolve import described
-from rofit.spec import RunSpec
+from rofit.methods.resolve import described
+from rofit.reproduction import catalog
+from rofit.settings.spec import RunSpec
+from rofit.store.rows import load_logs
 
 NAMES = [
     name

@@ -16,7 +16,7 @@ from tape import tensors
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_map_only
 
-from rofit import parts, runner
+from rofit.running import parts, runner
 from rofit.training.graphs import StepGraphs
 from rofit.training.loop import make_step, train_step
 

@@ -9,8 +9,8 @@ from training_helpers import last_state, same, train
 from rofit import diagnostics
 from rofit.attacks.pgd import PGD
 from rofit.diagnostics.view import EpochView, Split
-from rofit.spec import RunSpec
-from rofit.threat import ThreatModel
+from rofit.settings.spec import RunSpec
+from rofit.settings.threat import ThreatModel
 
 ATTACK = PGD(ThreatModel("linf", 0.1), 3, 0.05)
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from rofit.spec import RunSpec
-from rofit.store import RunFolder, RunStore
+from rofit.settings.spec import RunSpec
+from rofit.store.runs import RunFolder, RunStore
 
 SGLS = RunSpec(
     method="sgls",

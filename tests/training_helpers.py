@@ -4,13 +4,13 @@ from pathlib import Path
 
 import torch
 
-from rofit import parts, runner
 from rofit.data.digits import load_digits
 from rofit.losses import cross_entropy
+from rofit.methods.resolve import all_teachers
 from rofit.models import build_model
 from rofit.progress import Report
-from rofit.resolve import all_teachers
-from rofit.store import RunStore
+from rofit.running import parts, runner
+from rofit.store.runs import RunStore
 from rofit.training import checkpoint
 from rofit.training.engine import Engine
 from rofit.training.loop import train_epoch

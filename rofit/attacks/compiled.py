@@ -21,7 +21,7 @@ from rofit.attacks.captured import Captured
 from rofit.attacks.geometry import GEOMETRIES, into_ball
 from rofit.attacks.pgd import PGD, Loss, Network
 from rofit.losses import cross_entropy
-from rofit.threat import ThreatModel
+from rofit.settings.threat import ThreatModel
 
 # Each network, loss and batch size is a graph; torch's limit of 8 is for loops.
 _GRAPHS = 128

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from rofit.threat import ThreatModel
+from rofit.settings.threat import ThreatModel
 
 _TINY = 1e-12
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rofit.attacks.geometry import GEOMETRIES, into_ball
 from rofit.errors import unknown
 from rofit.modes import evaluating
-from rofit.threat import ThreatModel
+from rofit.settings.threat import ThreatModel
 
 BN_MODES = ("eval", "train")
 Network = Callable[[Tensor], Tensor]

@@ -14,9 +14,9 @@ from rofit.diagnostics import DIAGNOSTICS
 from rofit.diagnostics.diagnostic import StepView
 from rofit.evaluation.accuracy import evaluate
 from rofit.methods import METHODS
-from rofit.parts import device_name, load_data
+from rofit.running.parts import device_name, load_data
 from rofit.seeding import generator
-from rofit.spec import RunSpec
+from rofit.settings.spec import RunSpec
 from rofit.training.engine import make_attack
 from rofit.training.process import prepare
 

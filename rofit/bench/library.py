@@ -13,7 +13,7 @@ from rofit.evaluation.accuracy import CHUNK
 from rofit.evaluation.autoattack import NORMS
 from rofit.evaluation.cases import Case
 from rofit.evaluation.stages import make_stages
-from rofit.subject import Subject
+from rofit.running.subject import Subject
 
 Row = dict[str, Any]
 

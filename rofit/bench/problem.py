@@ -13,8 +13,8 @@ from rofit.data import datasets
 from rofit.data.images import Dataset, Images
 from rofit.errors import UserError
 from rofit.losses import cross_entropy
-from rofit.runner import build
-from rofit.spec import RunSpec
+from rofit.running.runner import build
+from rofit.settings.spec import RunSpec
 from rofit.training.batches import Batch, onto
 from rofit.training.engine import make_attack
 from rofit.training.loop import make_step

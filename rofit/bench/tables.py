@@ -16,12 +16,12 @@ from rofit.bench.parity import parity_rows
 from rofit.bench.profile import profile_rows
 from rofit.bench.speed import speed_rows
 from rofit.bench.timing import matmul_rate
-from rofit.environment import environment
 from rofit.errors import UserError, look_up, unknown
 from rofit.models import MODELS as REGISTRY
-from rofit.parts import device_name
-from rofit.spec import RunSpec
-from rofit.subject import Subject
+from rofit.running.parts import device_name
+from rofit.running.subject import Subject
+from rofit.settings.spec import RunSpec
+from rofit.store.environment import environment
 from rofit.training.engine import find_engine
 from rofit.training.process import prepare
 

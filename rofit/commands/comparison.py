@@ -7,15 +7,15 @@ from typing import Any
 import click
 import pandas as pd
 
-from rofit import catalog
 from rofit.commands.answers import answer, say
 from rofit.commands.flags import taking
 from rofit.commands.session import Session
 from rofit.errors import UserError
-from rofit.logs import load_logs
-from rofit.metrics import best_last_gap, curve
-from rofit.reproduce import make_folder
-from rofit.store import RunFolder
+from rofit.measures.metrics import best_last_gap, curve
+from rofit.reproduction import catalog
+from rofit.reproduction.publish import make_folder
+from rofit.store.rows import load_logs
+from rofit.store.runs import RunFolder
 
 Rows = list[dict[str, Any]]
 

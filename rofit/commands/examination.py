@@ -10,15 +10,15 @@ import torch
 from rofit.commands.findings import Rows, found_rows, warning_rows
 from rofit.errors import UserError
 from rofit.evaluation.cases import read_cases
-from rofit.evaluation_jobs import BOTH, meters
-from rofit.evaluations import Shard
-from rofit.evaluator import How, evaluate, missing
-from rofit.knobs import parse_value
-from rofit.parts import find_device
-from rofit.resolve import described
-from rofit.spec import RunSpec
-from rofit.store import RunFolder, RunStore
-from rofit.subject import Subject, load_subject, require
+from rofit.methods.resolve import described
+from rofit.running.evaluation_jobs import BOTH, meters
+from rofit.running.evaluator import How, evaluate, missing
+from rofit.running.parts import find_device
+from rofit.running.subject import Subject, load_subject, require
+from rofit.settings.knobs import parse_value
+from rofit.settings.spec import RunSpec
+from rofit.store.evaluations import Shard
+from rofit.store.runs import RunFolder, RunStore
 from rofit.training.process import without_tf32
 from rofit.training.stop import Stop
 

@@ -12,7 +12,7 @@ from rofit.commands.answers import answer
 from rofit.commands.flags import taking
 from rofit.commands.session import Session
 from rofit.errors import UserError
-from rofit.store import RunFolder, read_rows
+from rofit.store.runs import RunFolder, read_rows
 
 _LEFT_OUT = ("checkpoints", "lock", "*.lock", "*.tmp")
 # What the last stop may say of the run's cost.

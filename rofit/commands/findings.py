@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from rofit.checks import check
 from rofit.evaluation.cases import Case
-from rofit.evaluations import evaluations, verdicts
-from rofit.evaluator import evaluation_name
-from rofit.reported import references
-from rofit.store import RunFolder
-from rofit.subject import Subject
+from rofit.measures.reported import references
+from rofit.running.checks import check
+from rofit.running.evaluator import evaluation_name
+from rofit.running.subject import Subject
+from rofit.store.evaluations import evaluations, verdicts
+from rofit.store.runs import RunFolder
 
 Rows = list[dict[str, Any]]
 

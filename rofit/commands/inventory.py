@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rofit import catalog
-from rofit.evaluations import evaluations
-from rofit.knobs import knob_types
-from rofit.logs import load_logs
-from rofit.metrics import best_last_gap
-from rofit.recipes import RECIPES
-from rofit.scales import SCALES
-from rofit.spec import RunSpec
-from rofit.store import RunFolder, RunStore
+from rofit.measures.metrics import best_last_gap
+from rofit.reproduction import catalog
+from rofit.settings.knobs import knob_types
+from rofit.settings.recipes import RECIPES
+from rofit.settings.scales import SCALES
+from rofit.settings.spec import RunSpec
+from rofit.store.evaluations import evaluations
+from rofit.store.rows import load_logs
+from rofit.store.runs import RunFolder, RunStore
 
 if TYPE_CHECKING:
     from rofit.commands.session import Session
@@ -111,7 +111,7 @@ def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:
 
 def missing(plans: dict[str, list[RunSpec]], store: RunStore) -> Rows:
     """Return the state of every run that the analyses need, teachers first."""
-    from rofit.resolve import all_teachers  # imports torch
+    from rofit.methods.resolve import all_teachers
 
     return [
         {"analysis": name} | run_row(store.folder(spec.run_id), spec)
@@ -123,7 +123,7 @@ def missing(plans: dict[str, list[RunSpec]], store: RunStore) -> Rows:
 
 def status(session: "Session") -> dict[str, Rows]:
     """Return the runs of the store, and how far each analysis is at the scale."""
-    from rofit.wanted import plan
+    from rofit.reproduction.wanted import plan
 
     analyses = []
     trained = [n for n in catalog.analysis_names() if not catalog.is_timed(n)]

@@ -72,7 +72,7 @@ def bench(session: Session, tables: tuple[str, ...], text: str, **asked: Any) ->
     """
     from rofit.bench.tables import bench as measure
     from rofit.commands.examination import one
-    from rofit.parts import find_device
+    from rofit.running.parts import find_device
 
     device = find_device(session.flags.device)
     subject = one(session, text, device) if text else None

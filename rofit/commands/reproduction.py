@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from rofit import catalog
 from rofit.commands.session import Session
 from rofit.errors import NothingToDraw, UserError
-from rofit.reproduce import draw, publish, result_folder, tabulate
-from rofit.spec import RunSpec
-from rofit.wanted import Request, available
+from rofit.reproduction import catalog
+from rofit.reproduction.publish import draw, publish, result_folder, tabulate
+from rofit.reproduction.wanted import Request, available
+from rofit.settings.spec import RunSpec
 
 Result = dict[str, Any]
 
@@ -94,7 +94,7 @@ def _result(request: Request, results: Path) -> Result:
 def _times(session: Session, specs: list[RunSpec]) -> pd.DataFrame:
     """Return the times of the runs' training steps, taken in turn."""
     from rofit.bench.costs import step_times  # these import torch
-    from rofit.parts import find_device
+    from rofit.running.parts import find_device
     from rofit.training.engine import find_engine
 
     device = find_device(session.flags.device)

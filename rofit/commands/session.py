@@ -10,13 +10,13 @@ from typing import Any
 from rich.console import Console
 
 from rofit.errors import UserError
-from rofit.knobs import parse_pair, parse_value
-from rofit.places import Places
-from rofit.recipes import find_recipe
-from rofit.scales import find_scale
-from rofit.spec import RunSpec
-from rofit.store import RunStore, read_spec
-from rofit.wanted import Request
+from rofit.reproduction.wanted import Request
+from rofit.settings.knobs import parse_pair, parse_value
+from rofit.settings.recipes import find_recipe
+from rofit.settings.scales import find_scale
+from rofit.settings.spec import RunSpec
+from rofit.store.places import Places
+from rofit.store.runs import RunStore, read_spec
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Session:
 
         A spec.json is taken as it is unless a scale is named.
         """
-        from rofit.resolve import override, resolve
+        from rofit.methods.resolve import override, resolve
 
         spec = read_spec(file)[0] if file else RunSpec()
         if recipe:
@@ -155,8 +155,8 @@ class Session:
         missing = [s for s in specs if self.store.folder(s.run_id).state != "done"]
         if not missing:
             return True
-        from rofit.jobs import TrainingJob, work_all  # these import torch
-        from rofit.resolve import all_teachers
+        from rofit.methods.resolve import all_teachers
+        from rofit.running.jobs import TrainingJob, work_all
 
         first = all_teachers(missing)
         if first and not self.train(first, diagnostics, ()):
@@ -179,8 +179,8 @@ class Session:
 
     def evaluate(self, specs: list[RunSpec], attacks: tuple[str, ...]) -> bool:
         """Evaluate best and last of every run, as far as the scale has the time."""
-        from rofit.evaluation_jobs import evaluation_jobs  # imports torch
-        from rofit.jobs import work_all
+        from rofit.running.evaluation_jobs import evaluation_jobs
+        from rofit.running.jobs import work_all
 
         jobs = evaluation_jobs(
             specs,

@@ -8,8 +8,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from rofit.claims import Claim, measured_text
-from rofit.metrics import best_last_gap, curve
+from rofit.measures.claims import Claim, measured_text
+from rofit.measures.metrics import best_last_gap, curve
 
 _COLOURS = {"holds": "green", "fails": "red", "not decidable at this scale": "yellow"}
 _HEIGHT, _WIDTH = 12, 64

@@ -15,7 +15,7 @@ from rofit.attacks.pgd import PGD
 from rofit.evaluation.accuracy import CHUNK
 from rofit.losses import cross_entropy
 from rofit.seeding import generator
-from rofit.spec import RunSpec
+from rofit.settings.spec import RunSpec
 
 
 @dataclass

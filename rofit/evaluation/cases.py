@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rofit.errors import UserError, unknown
-from rofit.knobs import parse_value
-from rofit.spec import RunSpec
-from rofit.threat import NORMS, ThreatModel
+from rofit.settings.knobs import parse_value
+from rofit.settings.spec import RunSpec
+from rofit.settings.threat import NORMS, ThreatModel
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from rofit.attacks.pgd import PGD
 from rofit.evaluation.mill import Images, fooled
 from rofit.evaluation.stages import starts
 from rofit.losses import cross_entropy, margin
-from rofit.threat import ThreatModel
+from rofit.settings.threat import ThreatModel
 
 PROBED = 128  # images
 _LARGE = {"linf": 128 / 255, "l2": 8.0}  # radii inside which no class survives

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rofit.attacks.geometry import inside, into_ball
-from rofit.threat import ThreatModel
+from rofit.settings.threat import ThreatModel
 
 COLUMNS = {
     "index": "position in the data set's test part",

@@ -18,7 +18,7 @@ from rofit.evaluation.cases import Case
 from rofit.evaluation.mill import Stage
 from rofit.losses import cross_entropy, margin
 from rofit.seeding import generator
-from rofit.threat import ThreatModel
+from rofit.settings.threat import ThreatModel
 
 MakePGD = Callable[[ThreatModel, int, float], PGD]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rofit.attacks.geometry import inside
-from rofit.threat import ThreatModel
+from rofit.settings.threat import ThreatModel
 
 
 class FewSizes(nn.Module):

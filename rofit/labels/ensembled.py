@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rofit.labels.rule import LabelRule
-from rofit.spec import epoch_at
+from rofit.settings.spec import epoch_at
 
 
 class Ensembled(LabelRule):

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rofit.labels.rule import LabelRule
-from rofit.spec import epoch_at
+from rofit.settings.spec import epoch_at
 
 
 class SelfGuided(LabelRule):

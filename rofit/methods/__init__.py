@@ -10,14 +10,14 @@ from types import ModuleType
 from typing import Any
 
 from rofit.errors import look_up, unknown
-from rofit.knobs import knob_types
 from rofit.methods.compose import Kind, composed
 from rofit.methods.method import Given, Method
-from rofit.spec import RunSpec
+from rofit.settings.knobs import knob_types
+from rofit.settings.spec import RunSpec
 
 __all__ = ["METHODS", "Given", "Kind", "Method", "find_kind", "find_method"]
 
-_PARTS = ("compose", "method")  # what methods are made with
+_PARTS = ("compose", "method", "resolve")  # what methods are made with
 
 METHODS: dict[str, ModuleType] = {
     found.name: import_module(f"{__name__}.{found.name}")

@@ -7,9 +7,9 @@ to 1.0. Differs: momentum is not Nesterov's, and the last, shorter batch is kept
 
 from dataclasses import dataclass
 
-from rofit.knobs import Knobs, knob
 from rofit.labels.rectified import Rectified
 from rofit.methods.method import ATTACK_LABELS, Given, Method, soft_label_objective
+from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels"})
 

@@ -7,9 +7,9 @@ the optimizer's step; and there BatchNorm's statistics see the weights unperturb
 
 from dataclasses import dataclass, replace
 
-from rofit.knobs import knob
 from rofit.methods import adr, awp
 from rofit.methods.method import Given, Method
+from rofit.settings.knobs import knob
 
 BRINGS = frozenset({"labels", "perturbation"})
 

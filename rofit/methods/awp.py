@@ -6,9 +6,9 @@ ResNet-18, CIFAR-10).
 
 from dataclasses import dataclass, replace
 
-from rofit.knobs import Knobs, knob
 from rofit.methods import pgd_at
 from rofit.methods.method import Given, Method
+from rofit.settings.knobs import Knobs, knob
 from rofit.weights.perturbation import Perturbation
 
 BRINGS = frozenset({"perturbation"})

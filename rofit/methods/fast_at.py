@@ -6,9 +6,9 @@ radius) from a uniform start.
 
 from dataclasses import dataclass, replace
 
-from rofit.knobs import Knobs, knob
 from rofit.labels.fixed import Smoothed
 from rofit.methods.method import Given, Method, soft_label_objective
+from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"attack"})
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from rofit.knobs import Knobs, knob
 from rofit.labels.distilled import Distilled
 from rofit.losses import cross_entropy, soft_cross_entropy
 from rofit.methods.method import Given, Method, Seen
+from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels", "objective"})
 # Runs that must be there: the method of each, and which of its checkpoints teaches.

@@ -6,9 +6,9 @@ paper compares with is not known to us: rho = 0.1 is ours.
 
 from dataclasses import dataclass
 
-from rofit.knobs import Knobs, knob
 from rofit.labels.fixed import Smoothed
 from rofit.methods.method import ATTACK_LABELS, Given, Method, soft_label_objective
+from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels"})
 

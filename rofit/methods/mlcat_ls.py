@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rofit.knobs import Knobs, knob
 from rofit.labels.fixed import Smoothed
 from rofit.losses import soft_cross_entropy
 from rofit.methods.method import Given, Method, Seen
+from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"objective"})
 _TINY = 1e-6  # a loss of zero has no factor

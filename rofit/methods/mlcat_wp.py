@@ -6,9 +6,9 @@ Source: Yu et al. 2022 and its code: ten ascents on examples of loss below 1.5 (
 
 from dataclasses import dataclass, replace
 
-from rofit.knobs import Knobs, knob
 from rofit.methods import pgd_at
 from rofit.methods.method import Given, Method
+from rofit.settings.knobs import Knobs, knob
 from rofit.weights.perturbation import Perturbation
 
 BRINGS = frozenset({"perturbation"})

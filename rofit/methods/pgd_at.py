@@ -6,9 +6,9 @@ defaults.
 
 from dataclasses import dataclass
 
-from rofit.knobs import Knobs
 from rofit.labels.fixed import Smoothed
 from rofit.methods.method import Given, Method, soft_label_objective
+from rofit.settings.knobs import Knobs
 
 BRINGS: frozenset[str] = frozenset()
 

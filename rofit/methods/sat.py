@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from rofit.knobs import knob
 from rofit.labels.self_guided import SelfGuided
 from rofit.losses import divergence, soft_cross_entropy
 from rofit.methods import trades
 from rofit.methods.method import Given, Method, Seen
+from rofit.settings.knobs import knob
 
 BRINGS = frozenset({"labels", "objective"})
 

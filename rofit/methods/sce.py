@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from rofit.knobs import Knobs, knob
 from rofit.labels.fixed import Smoothed
 from rofit.losses import reverse_cross_entropy, soft_cross_entropy
 from rofit.methods.method import Given, Method, Seen
+from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"objective"})
 

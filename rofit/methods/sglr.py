@@ -8,9 +8,9 @@ loss is the cross entropy (ours), with its symmetric form as --method sce --labe
 
 from dataclasses import dataclass
 
-from rofit.knobs import knob
 from rofit.methods import sgls
 from rofit.methods.method import Given, Method, soft_label_objective
+from rofit.settings.knobs import knob
 
 BRINGS = frozenset({"labels"})
 

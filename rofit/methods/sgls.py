@@ -7,9 +7,9 @@ prediction, both in train mode. The table is updated first, then trained on, in 
 
 from dataclasses import dataclass
 
-from rofit.knobs import Knobs, knob
 from rofit.labels.self_guided import SelfGuided
 from rofit.methods.method import ATTACK_LABELS, Given, Method, soft_label_objective
+from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels"})
 

@@ -7,9 +7,9 @@ run's (the source drops it at 50 and 150 of 200).
 
 from dataclasses import dataclass, replace
 
-from rofit.knobs import Knobs, knob
 from rofit.methods import pgd_at
 from rofit.methods.method import Given, Method
+from rofit.settings.knobs import Knobs, knob
 from rofit.weights.averages import EqualAverage
 
 BRINGS = frozenset({"average"})

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rofit.attacks.pgd import Loss
-from rofit.knobs import Knobs, knob
 from rofit.labels.ensembled import Ensembled
 from rofit.losses import cross_entropy, ensemble_loss, squared_distance
 from rofit.methods.method import Given, Method, Seen
+from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels", "objective"})
 

@@ -6,9 +6,9 @@ Source: Wu et al. 2020 and its code: gamma 0.005 from epoch 10 of 200 on (counte
 
 from dataclasses import dataclass, replace
 
-from rofit.knobs import knob
 from rofit.methods import awp, trades
 from rofit.methods.method import Given, Method
+from rofit.settings.knobs import knob
 
 BRINGS = frozenset({"objective", "perturbation"})
 

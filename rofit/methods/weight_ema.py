@@ -6,9 +6,9 @@ baselines elsewhere use 0.999.
 
 from dataclasses import dataclass, replace
 
-from rofit.knobs import Knobs, knob
 from rofit.methods import pgd_at
 from rofit.methods.method import Given, Method
+from rofit.settings.knobs import Knobs, knob
 from rofit.weights.averages import MovingAverage
 
 BRINGS = frozenset({"average"})

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rofit.data.augment import crop_flip, to_unit
 from rofit.data.images import Images
-from rofit.spec import RunSpec
+from rofit.settings.spec import RunSpec
 from rofit.training.plan import EpochPlan
 
 

@@ -14,7 +14,7 @@ from rofit.attacks.pgd import PGD, Network
 from rofit.errors import UserError, unknown
 from rofit.models.classifier import Classifier
 from rofit.precision import Twin, rounded
-from rofit.spec import RunSpec
+from rofit.settings.spec import RunSpec
 
 ENGINES = ("auto", "compiled", "eager")
 # Compiling takes some ten seconds a process and saves a tenth to a sixth of the passes'

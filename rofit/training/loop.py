@@ -18,7 +18,7 @@ from rofit.training.state import Training
 
 if TYPE_CHECKING:
     from rofit.progress import Report
-    from rofit.store import RunFolder
+    from rofit.store.runs import RunFolder
     from rofit.training.stop import Stop
 
 Terms = dict[str, Tensor]

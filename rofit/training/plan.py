@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rofit.attacks import geometry
 from rofit.seeding import generator
-from rofit.threat import ThreatModel
+from rofit.settings.threat import ThreatModel
 
 
 class EpochPlan:

@@ -1,6 +1,6 @@
 """The learning rate as a function of the epoch, and of nothing else."""
 
-from rofit.spec import RunSpec, epoch_at
+from rofit.settings.spec import RunSpec, epoch_at
 
 
 def learning_rate(spec: RunSpec, epoch: int) -> float:

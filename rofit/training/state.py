@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rofit.models.classifier import Classifier
-from rofit.spec import RunSpec
+from rofit.settings.spec import RunSpec
 from rofit.training.batches import DeviceImages
 from rofit.training.curves import LearningCurves
 from rofit.training.engine import Engine

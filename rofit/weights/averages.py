@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from rofit.precision import InPrecision
-from rofit.spec import epoch_at
+from rofit.settings.spec import epoch_at
 
 
 class WeightAverage:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rofit.modes import keeping_statistics
-from rofit.spec import epoch_at
+from rofit.settings.spec import epoch_at
 
 _TINY = 1e-20  # as in the sources: a gradient of zero moves nothing
 

@@ -1,0 +1,1 @@
+"""What analyses begin from: numbers of logs, by run and epoch, and claims. No torch."""

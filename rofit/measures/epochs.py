@@ -1,0 +1,99 @@
+"""The course of runs: a row a run and epoch, which analyses begin from. No torch.
+
+Epochs after which test images were not evaluated (``eval_every``) have no row.
+"""
+
+import pandas as pd
+
+from rofit.measures.metrics import best_last_gap, curve
+
+COLUMNS = {
+    "method": "training method",
+    "seed": "of the run",
+    "epoch": "whole epochs done",
+    "train_robust": "accuracy on the training adversaries, on the fly, fraction",
+    "val_robust": "accuracy under PGD on validation images, fraction",
+    "test_robust": "accuracy under PGD on test images, fraction",
+    "attack": "of val_robust and test_robust",
+    "n_test": "test images",
+    "lr": "learning rate of the epoch",
+    "drop_follows": "whether the learning rate drops after this epoch",
+    "selected_on": "split that chooses the best epoch",
+    "best": "whether this is the run's best epoch",
+    "oracle": "whether the test images themselves would choose this epoch",
+}
+FULL_EPOCHS = 200  # of the protocol that thresholds at full size are about
+
+
+def by_epoch(logs: pd.DataFrame, *metrics: str) -> pd.DataFrame:
+    """Return a row a run and evaluated epoch: COLUMNS, then training *metrics*."""
+    about = logs.drop_duplicates("run_id").set_index("run_id")
+    chosen = best_last_gap(logs)
+    measured = {
+        f"{split}_robust": curve(logs, split=split)
+        for split in ("train", "val", "test")
+        if (logs["split"] == split).any()
+    } | {name: curve(logs, split="train", metric=name) for name in metrics}
+    lr = curve(logs, split="train", metric="learning_rate")
+    tested = logs[(logs["split"] == "test") & (logs["attack"] != "none")].iloc[0]
+    parts = []
+    for run_id in chosen.index:
+        part = pd.DataFrame({name: seen[run_id] for name, seen in measured.items()})
+        part["method"] = about.loc[run_id, "method"]
+        part["seed"] = about.loc[run_id, "seed"]
+        part["epoch"] = lr.index
+        part["attack"] = tested["attack"]
+        part["n_test"] = int(tested["n"])
+        part["lr"] = lr[run_id]
+        part["drop_follows"] = part["lr"].shift(-1) < part["lr"]
+        part["selected_on"] = chosen.loc[run_id, "selected_on"]
+        part["best"] = part["epoch"] == chosen.loc[run_id, "best_epoch"]
+        part["oracle"] = part["epoch"] == chosen.loc[run_id, "oracle_epoch"]
+        if about.loc[run_id].get("eval_every", 1) > 1:
+            measured_then = part["test_robust"].notna()
+            part = part[measured_then | (part["epoch"] == part["epoch"].max())]
+        parts.append(part)
+    columns = [*COLUMNS, *metrics]
+    return pd.concat(parts).reindex(columns=columns).reset_index(drop=True)
+
+
+def is_full_size(table: pd.DataFrame) -> bool:
+    """Return whether a published table is at the paper's scale and length."""
+    at_paper = bool((table["scale"] == "paper").all())
+    length = "epochs" if "epochs" in table else "epoch"
+    return at_paper and int(table[length].max()) == FULL_EPOCHS
+
+
+def at_last(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return those of *rows* that are of their run's last epoch."""
+    last = rows.groupby("run_id", observed=True)["epoch"].transform("max")
+    return rows[rows["epoch"] == last]
+
+
+def runs_of(table: pd.DataFrame, method: str) -> list[pd.DataFrame]:
+    """Return the runs of a method, a table by epoch each, in the order of seeds."""
+    rows = table[table["method"] == method]
+    return [run.set_index("epoch") for _, run in rows.groupby("seed")]
+
+
+def pairs(
+    table: pd.DataFrame, one: str, other: str, index: str = "epoch"
+) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Return the runs of two methods, seed by seed, tables by *index* each."""
+    found = []
+    for _, rows in table.groupby("seed"):
+        both = [rows[rows["method"] == m].set_index(index) for m in (one, other)]
+        if all(len(run) for run in both):
+            found.append((both[0], both[1]))
+    return found
+
+
+def fall(run: pd.DataFrame) -> float:
+    """Return test robust accuracy at the best epoch minus that at the end, points."""
+    best = run.loc[run["best"], "test_robust"].iloc[0]
+    return 100 * float(best - run["test_robust"].iloc[-1])
+
+
+def generalisation_gap(run: pd.DataFrame) -> float:
+    """Return training minus test robust accuracy at the end, in points."""
+    return 100 * float(run["train_robust"].iloc[-1] - run["test_robust"].iloc[-1])

@@ -1,0 +1,141 @@
+"""Robust overfitting in numbers, from a table of logs. No torch."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+import pandas as pd
+
+from rofit.errors import UserError, unknown
+from rofit.settings.spec import RunSpec
+
+_BEST_LAST_GAP = (
+    "selected_on best_epoch best last gap oracle_epoch oracle_best oracle_gap epochs"
+).split()
+_COMPARE = ("selected_on runs logged best best_std last last_std gap gap_std").split()
+
+
+def curve(
+    logs: pd.DataFrame, *, split: str, metric: str = "accuracy", robust: bool = True
+) -> pd.DataFrame:
+    """Return one metric by epoch (rows) and run (columns).
+
+    Args:
+        logs: from load_logs; evaluations of checkpoints are left out.
+        split: ``train``, ``val`` or ``test``.
+        metric: ``accuracy``, ``loss`` or a diagnostic's.
+        robust: under the attack rather than on clean inputs; rows of a diagnostic,
+            which have no attack, are taken either way.
+
+    Raises:
+        UserError: a run has two values for one epoch, under two attacks or for two
+            portions, say.
+    """
+    rows = logs[(logs["split"] == split) & (logs["metric"] == metric)]
+    if "measured" in rows:
+        rows = rows[rows["measured"] != "evaluation"]
+    about = rows["attack"]
+    rows = rows[about.isna() | ((about != "none") == robust)]
+    twice = rows[rows.duplicated(["run_id", "epoch"], keep=False)]
+    if len(twice):
+        counts = twice.groupby(["run_id", "epoch"], observed=True).nunique(dropna=False)
+        apart = ", ".join(
+            c for c in counts.drop(columns="value") if counts[c].max() > 1
+        )
+        raise UserError(
+            f"{split} has several values of {metric} for one epoch (they differ in "
+            f"{apart or 'nothing else'}); choose among the rows of the logs first"
+        )
+    return rows.pivot(index="epoch", columns="run_id", values="value")
+
+
+def best_last_gap(logs: pd.DataFrame) -> pd.DataFrame:
+    """Return best, last and gap = best - last of the test robust accuracy, a row a run.
+
+    ``best`` is the test accuracy at the epoch whose robust accuracy on the selection
+    split is highest (the first of equals); the selection split is ``val``, and ``test``
+    only for runs without validation images. ``oracle_*`` is chosen on the test images
+    themselves, as most publications do: it is too high by construction.
+
+    Returns:
+        Index run_id; columns selected_on, best_epoch, best, last, gap, oracle_epoch,
+        oracle_best, oracle_gap, epochs (in the log). Accuracies are fractions.
+    """
+    test = curve(logs, split="test")
+    val = curve(logs, split="val")
+    rows = []
+    for run_id in test:
+        seen = test[run_id].dropna()
+        selected_on = "val" if run_id in val else "test"
+        chooser = val[run_id].dropna() if run_id in val else seen
+        chooser = chooser[chooser.index.isin(seen.index)]
+        best_epoch, oracle_epoch = _first_peak(chooser), _first_peak(seen)
+        last = seen.iloc[-1]
+        rows.append(
+            {
+                "run_id": run_id,
+                "selected_on": selected_on,
+                "best_epoch": best_epoch,
+                "best": seen[best_epoch],
+                "last": last,
+                "gap": seen[best_epoch] - last,
+                "oracle_epoch": oracle_epoch,
+                "oracle_best": seen[oracle_epoch],
+                "oracle_gap": seen[oracle_epoch] - last,
+                "epochs": int(seen.index[-1]),
+            }
+        )
+    return pd.DataFrame(rows, columns=["run_id", *_BEST_LAST_GAP]).set_index("run_id")
+
+
+def compare(logs: pd.DataFrame, by: str | Sequence[str] = "method") -> pd.DataFrame:
+    """Return best, last and gap of `best_last_gap`, a row a setting: over its seeds.
+
+    Args:
+        logs: from load_logs.
+        by: field or fields of the spec, named as in *logs*, that tell settings apart.
+
+    Returns:
+        Index *by*; columns selected_on, runs (how many), logged (epochs in the shortest
+        log), then best, last and gap, each the mean over runs with the standard
+        deviation (n - 1; NaN for one run) beside it as ``<name>_std``. Fractions.
+
+    Raises:
+        UserError: *by* is no field, or runs of one row differ in more than the seed.
+    """
+    names = [by] if isinstance(by, str) else list(by)
+    for name in names:
+        if name not in _spec_columns(logs):
+            raise unknown("field of the runs", name, _spec_columns(logs))
+    told = logs.drop_duplicates("run_id").set_index("run_id")
+    chosen = best_last_gap(logs).rename(columns={"epochs": "logged"})
+    runs = chosen.join(told[_spec_columns(logs)].astype(object))
+    rows = []
+    for key, group in runs.groupby(names, dropna=False):
+        row = dict(zip(names, key, strict=True))
+        _check_alike(group, row)
+        row["selected_on"] = ", ".join(sorted(set(group["selected_on"])))
+        row |= {"runs": len(group), "logged": group["logged"].min()}
+        for name in ("best", "last", "gap"):
+            row |= {name: group[name].mean(), f"{name}_std": group[name].std()}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=[*names, *_COMPARE]).set_index(names)
+
+
+def _spec_columns(logs: pd.DataFrame) -> list[str]:
+    known = {each.name for each in fields(RunSpec)}
+    names = map(str, logs)
+    return [c for c in names if c in known or c.startswith("method_params.")]
+
+
+def _check_alike(group: pd.DataFrame, row: dict[str, object]) -> None:
+    told = [c for c in _spec_columns(group) if c != "seed"]
+    if differ := [c for c in told if group[c].nunique(dropna=False) > 1]:
+        about = ", ".join(f"{name} {value}" for name, value in row.items())
+        raise UserError(
+            f"runs of {about} differ in {', '.join(differ)}: name it in by, or filter "
+            "the logs first"
+        )
+
+
+def _first_peak(line: "pd.Series[float]") -> int:
+    return int(line.index[int(line.to_numpy().argmax())])

@@ -1,0 +1,1 @@
+"""From an analysis to its picture: which runs it needs, what is published."""

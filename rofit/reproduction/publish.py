@@ -1,0 +1,110 @@
+"""From an analysis's logs to its picture: table, figure, claims, manifest."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rofit.errors import UserError
+from rofit.measures.claims import as_plain, markdown
+from rofit.reproduction import catalog
+from rofit.reproduction.wanted import Request, about_data
+from rofit.settings.spec import RunSpec
+from rofit.store.environment import commit, versions
+from rofit.store.rows import load_logs
+from rofit.store.runs import RunStore, write_text
+from rofit.store.samples import load_samples
+
+
+def tabulate(request: Request, specs: list[RunSpec], store: RunStore) -> pd.DataFrame:
+    """Return the analysis's table of the logs of its runs."""
+    analysis = catalog.load_analysis(request.name)
+    ids = [spec.run_id for spec in specs]
+    wanted = getattr(analysis, "SAMPLES", ())
+    samples = [load_samples(store.root, name, ids) for name in wanted]
+    evaluated = bool(catalog.evaluations(request.name, request.scale))
+    logs = load_logs(store.root, ids, evaluations=evaluated)
+    table: pd.DataFrame = analysis.table(logs, *samples)
+    return table
+
+
+def publish(
+    request: Request,
+    specs: list[RunSpec],
+    table: pd.DataFrame,
+    folder: Path,
+    absent: dict[str, str],
+) -> None:
+    """Write table, picture, claims and manifest into *folder*.
+
+    *absent* has a sentence for each data set whose runs could not be made.
+    """
+    analysis = catalog.load_analysis(request.name)
+    _check_columns(request.name, table, analysis.COLUMNS)
+    if absent:
+        table.insert(0, "absent", "; ".join(absent.values()))
+    table.insert(0, "data", about_data(request, specs))
+    table.insert(0, "scale", request.scale)
+    make_folder(folder)
+    table.to_csv(folder / "table.csv", index=False)
+    claims = analysis.claims(table)
+    told = [as_plain(claim) for claim in claims]
+    write_text(folder / "claims.json", json.dumps(told, indent=1) + "\n")
+    write_text(folder / "claims.md", markdown(claims))
+    write_text(
+        folder / "manifest.json", json.dumps(_manifest(request, specs), indent=1) + "\n"
+    )
+    draw(request.name, folder)
+
+
+def draw(name: str, folder: Path) -> None:
+    """Draw the saved table: a picture as PDF and PNG, a table as Markdown and LaTeX."""
+    table, figure = pd.read_csv(folder / "table.csv"), catalog.load_figure(name)
+    if hasattr(figure, "render"):
+        for kind, text in figure.render(table).items():
+            write_text(folder / f"{name}.{kind}", text)
+    else:
+        catalog.load_figure("_style").save(figure.draw(table), folder / name)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"results cannot be written to {folder} ({error.strerror}); choose --out"
+        ) from None
+
+
+def result_folder(request: Request, out: Path) -> Path:
+    """Return where the results of a request are."""
+    return out / request.folder / request.name
+
+
+def _check_columns(name: str, table: pd.DataFrame, declared: dict[str, str]) -> None:
+    if list(table.columns) != list(declared):
+        raise UserError(
+            f"{name}.table must have the columns {list(declared)}, has "
+            f"{list(table.columns)}"
+        )
+
+
+def _manifest(request: Request, specs: list[RunSpec]) -> dict[str, Any]:
+    return {
+        "analysis": request.name,
+        "scale": request.scale,
+        "overrides": request.settings,
+        "seeds": request.seeds,
+        "data": about_data(request, specs),
+        "runs": []
+        if catalog.is_timed(request.name)
+        else [spec.run_id for spec in specs],
+        "commit": commit(),
+        "versions": versions(),
+    }

@@ -1,0 +1,1 @@
+"""Names become objects and are worked off: runs trained, checkpoints evaluated."""

@@ -1,0 +1,77 @@
+"""Checks for gradient masking of a network under evaluation, made and kept."""
+
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from rofit.evaluation import masking
+from rofit.evaluation.cases import suffix
+from rofit.running.subject import Subject, Weights
+from rofit.settings.threat import ThreatModel
+from rofit.store.evaluations import evaluations, verdicts
+from rofit.store.runs import RunFolder, write_text
+from rofit.training.process import prepare
+
+
+def check(
+    subject: Subject,
+    folder: RunFolder,
+    norm: str,
+    epsilon: float,
+    precision: str = "fp32",
+) -> dict[str, str]:
+    """Return the warnings of all checks for gradient masking, and keep them.
+
+    Probes the network, and compares the finished evaluations of this network in that
+    norm and precision: those at *epsilon*, clean ones included, each on its first
+    images that all have.
+    """
+    prepare(precision)
+    threat = ThreatModel(norm, epsilon)
+    found = masking.probe(subject.network, subject.images, threat)
+    seen: dict[str, Tensor] = {}
+    fewest_first = sorted(evaluations(folder), key=lambda each: each["n"])
+    for result in fewest_first:  # of two with one attack, the one of more images
+        ball = (result["norm"], result["epsilon"])
+        here = not result["epsilon"] or ball == (norm, epsilon)
+        here &= result.get("precision", "fp32") == precision
+        if result["network"] == subject.digest and here:
+            by = verdicts(folder, result["name"])["fooled_by"]
+            attack = result["attack"].removesuffix(suffix(precision))
+            seen[attack] = torch.tensor((by == "").tolist())
+            if result["kind"] == "autoattack":
+                white = torch.tensor(by.isin(["", "square"]).tolist())
+                seen["autoattack without square"] = white
+                seen["square in autoattack"] = seen["autoattack"]
+    shortest = min(map(len, seen.values()), default=0)
+    found |= masking.compare({name: kept[:shortest] for name, kept in seen.items()})
+    told = {
+        "checkpoint": subject.name,
+        "epoch": subject.epoch,
+        "network": subject.digest,
+        "norm": norm,
+        "epsilon": epsilon,
+        "compared": sorted(seen),
+        "images compared": shortest,
+        "warnings": {name: text for name, text in found.items() if text},
+        "passed": [name for name, text in found.items() if not text],
+    }
+    path = checks_file(subject, folder, norm, epsilon, precision)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(told, indent=1) + "\n")
+    return found
+
+
+def checks_file(
+    weights: Weights,
+    folder: RunFolder,
+    norm: str,
+    epsilon: float,
+    precision: str = "fp32",
+) -> Path:
+    """Return where the checks of a network are kept."""
+    key = f"{weights.digest[:8]}-{norm}-{round(epsilon * 255, 3):g}"
+    name = f"{weights.name}-checks-{key}{suffix(precision)}.json"
+    return folder.path / "evaluations" / name

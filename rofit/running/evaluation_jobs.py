@@ -1,0 +1,162 @@
+"""The evaluations that an analysis needs: best and last of every run, side by side."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from rofit.evaluation.cases import Case, read_cases
+from rofit.progress import Meter
+from rofit.running.checks import check, checks_file
+from rofit.running.evaluator import How, evaluate, missing
+from rofit.running.parts import find_device
+from rofit.running.subject import Subject, Weights, load_subject
+from rofit.settings.spec import RunSpec
+from rofit.store.evaluations import evaluations
+from rofit.store.runs import RunFolder, RunStore, read_rows
+from rofit.training.stop import Stop
+
+BOTH = ("best", "last")
+
+
+def evaluation_jobs(
+    specs: list[RunSpec], store: RunStore, attacks: tuple[str, ...], **how: Any
+) -> "list[EvaluationJob]":
+    """Return what makes the evaluations that an analysis lacks, a job a run.
+
+    A transfer comes from the run of Madry's training with the same seed, at the same
+    checkpoint; for those runs themselves from the one with the next seed, if any.
+
+    Args:
+        specs: the runs, trained.
+        store: where they are.
+        attacks: names.
+        **how: the other fields of EvaluationJob.
+    """
+    jobs = []
+    for spec in specs:
+        other = twin(spec, specs) if "transfer" in attacks else None
+        source = store.folder(other.run_id) if other else None
+        jobs.append(EvaluationJob(store.folder(spec.run_id), source, attacks, **how))
+    return [job for job in jobs if not job.is_done]
+
+
+@dataclass(frozen=True)
+class EvaluationJob:
+    """Both checkpoints of one run, to be evaluated by the same attacks.
+
+    Attributes:
+        folder: of the run.
+        source: of the run whose networks ``transfer`` attacks, if it is asked for and
+            there is one.
+        attacks: names.
+        longest: passes an image; attacks that may take more are left out.
+        data: folder of data sets.
+        device: name.
+        engine: name.
+        quiet: show no progress.
+    """
+
+    folder: RunFolder
+    source: RunFolder | None
+    attacks: tuple[str, ...]
+    longest: float
+    data: Path
+    device: str
+    engine: str
+    quiet: bool
+
+    @property
+    def name(self) -> str:
+        """What an error calls it."""
+        return f"the evaluation of run {self.folder.path.name}"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all results are there, by what lies in the runs' folders alone.
+
+        It opens neither data nor checkpoints, which may be gone: False if in doubt.
+        """
+        ours, theirs = _judged(self.folder), _judged(self.source)
+        spec, n = self.folder.spec, _test_images(self.folder)
+        for checkpoint in BOTH:
+            weights, source = ours.get(checkpoint), theirs.get(checkpoint)
+            if weights is None or (self.source and source is None):
+                return False
+            checked = checks_file(weights, self.folder, spec.norm, spec.epsilon)
+            lacking = missing(weights, self.folder, self._cases(spec, n, source))
+            if lacking or not checked.exists():
+                return False
+        return True
+
+    def work(self, stop: Stop, console: Console, *, alone: bool) -> bool:
+        """Make the evaluations that are missing; say whether all are there."""
+        how = How(
+            find_device(self.device),
+            stop,
+            meters(None if self.quiet else console, f"{self.folder.path.name} "),
+            engine=self.engine,
+        )
+        for checkpoint in BOTH:
+            subject, source = self._load(self.folder, checkpoint, how), None
+            if self.source is not None:
+                source = self._load(self.source, checkpoint, how)
+            cases = self._cases(subject.spec, len(subject.images.y), source)
+            threat = (subject.spec.norm, subject.spec.epsilon)
+            lacking = missing(subject, self.folder, cases)
+            if not evaluate(subject, self.folder, lacking, how, source=source):
+                return False
+            if lacking or not checks_file(subject, self.folder, *threat).exists():
+                check(subject, self.folder, *threat)
+        return True
+
+    def _cases(self, spec: RunSpec, n: int, source: Weights | None) -> list[Case]:
+        cases = read_cases(
+            [name for name in self.attacks if name != "transfer" or source],
+            spec,
+            n=n,
+            source=source.digest if source else "",
+        )
+        return [case for case in cases if case.passes <= self.longest]
+
+    def _load(self, folder: RunFolder, name: str, how: How) -> Subject:
+        path = folder.checkpoints / f"{name}.pt"
+        return load_subject(path, data=self.data, device=how.device)
+
+
+def _judged(folder: RunFolder | None) -> dict[str, Weights]:
+    """Return the weights that a run ended with, as far as its results know them."""
+    if folder is None or folder.state != "done":
+        return {}
+    ended = json.loads((folder.path / "done.json").read_text())
+    epochs = {"best": ended.get("best", {}).get("epoch"), "last": ended["epochs"]}
+    there = {
+        Weights(each["checkpoint"], each["epoch"], each["network"])
+        for each in evaluations(folder)
+        if each["epoch"] == epochs.get(each["checkpoint"])
+    }
+    by_name = {each.name: each for each in there}
+    return by_name if len(by_name) == len(there) else {}
+
+
+def _test_images(folder: RunFolder) -> int:
+    rows = (row for row in read_rows(folder.path) if row["split"] == "test")
+    return int(next(rows, {"n": 0})["n"])
+
+
+def twin(spec: RunSpec, specs: list[RunSpec]) -> RunSpec | None:
+    """Return the run whose adversarial examples are tried on *spec*'s network."""
+    plain = [each for each in specs if each.method == "pgd_at" and each != spec]
+    same = [each for each in plain if each.seed == spec.seed]
+    if spec.method != "pgd_at":
+        return same[0] if same else None
+    later = sorted(plain, key=lambda each: (each.seed <= spec.seed, each.seed))
+    return later[0] if later else None
+
+
+def meters(console: Console | None, about: str) -> Callable[[str, float], Meter]:
+    """Return what makes meters whose labels begin with *about*."""
+    return lambda label, left: Meter(console, about + label, left)

@@ -1,0 +1,232 @@
+"""The jobs of a command: one after another, or several side by side.
+
+Side by side each job is a process with its share of the cores, because one run cannot
+fill a device, and because two cores serve two small networks better than one. A run
+is bit for bit what it is alone with that number of threads.
+"""
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing import connection, parent_process
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from rich.console import Console
+
+from rofit.progress import Lines, Report, report
+from rofit.running import runner
+from rofit.running.parts import find_device
+from rofit.settings.spec import RunSpec
+from rofit.store.runs import RunFolder
+from rofit.training.stop import Stop
+
+_LOOK = 0.2  # seconds between looks at whether to stop
+# What every job imports sooner or later, and what takes seconds each time.
+_IMPORTED = ["rofit.running.jobs", "torch._dynamo", "sklearn.datasets"]
+
+
+class Died(RuntimeError):
+    """A job's process ended without a word; says which and how."""
+
+
+class Job(Protocol):
+    """Work in plain values that another process can be given."""
+
+    @property
+    def name(self) -> str:
+        """What an error calls it."""
+
+    def work(self, stop: Stop, console: Console, *, alone: bool) -> bool:
+        """Do it, or a part that is kept; say whether it is done."""
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """One run to be trained."""
+
+    spec: RunSpec
+    folder: RunFolder
+    diagnostics: tuple[str, ...]
+    needed: tuple[str, ...]
+    data: Path
+    device: str
+    engine: str
+    deterministic: bool
+    keep: frozenset[int]
+    label: str
+    quiet: bool
+
+    @property
+    def name(self) -> str:
+        """The run's id."""
+        return f"run {self.spec.run_id}"
+
+    def work(self, stop: Stop, console: Console, *, alone: bool) -> bool:
+        """Train the run; say whether it is done."""
+
+        def told(spec: RunSpec, done: int) -> Report:
+            if self.quiet:
+                return Report()
+            shown = report if alone else Lines
+            return shown(console, self.label, spec.epochs, done)
+
+        return runner.run(
+            self.spec,
+            self.folder,
+            self.diagnostics,
+            needed=self.needed,
+            data=self.data,
+            device=find_device(self.device),
+            engine=self.engine,
+            deterministic=self.deterministic,
+            stop=stop,
+            report=told,
+            keep=self.keep,
+        )
+
+
+def work_all(
+    jobs: Sequence[Job],
+    at_a_time: int,
+    max_minutes: float | None,
+    console: Console,
+) -> bool:
+    """Do every job, *at_a_time* side by side; say whether all are done.
+
+    After the deadline no job begins, but for the first ones, which do a part.
+
+    Raises:
+        UserError, Diverged, Died: of the first job that fails; others stop with what
+            they have kept.
+    """
+    at_a_time = min(at_a_time, len(jobs))
+    with Stop(max_minutes) as stop:
+        if at_a_time > 1:
+            return _side_by_side(jobs, at_a_time, stop, max_minutes)
+        for number, job in enumerate(jobs):
+            if number and (stop.now or stop.out_of_time):
+                return False
+            if not job.work(stop, console, alone=True):
+                return False
+    return True
+
+
+def _side_by_side(
+    jobs: Sequence[Job], at_a_time: int, stop: Stop, max_minutes: float | None
+) -> bool:
+    context = _context()
+    halt = context.Event()
+    threads = max(1, torch.get_num_threads() // at_a_time)
+    ends = None if max_minutes is None else time.time() + 60 * max_minutes
+    waiting = list(jobs)
+    running = [
+        _Process(context, waiting.pop(0), threads, ends, halt) for _ in range(at_a_time)
+    ]
+    done, failure = True, None
+    while running:
+        connection.wait([each.told for each in running], _LOOK)
+        if stop.now:
+            halt.set()
+        for each in [each for each in running if each.told.poll()]:
+            running.remove(each)
+            try:
+                done = each.result() and done
+            except Exception as error:  # raised below, when the others have stopped
+                failure = failure or error
+                halt.set()
+            if waiting and not (halt.is_set() or stop.out_of_time):
+                job = waiting.pop(0)
+                running.append(_Process(context, job, threads, ends, halt))
+    if failure is not None:
+        raise failure
+    return done and not waiting
+
+
+def _context() -> BaseContext:
+    """Return how processes begin: forked off one that has made the imports, no more.
+
+    CUDA and threads forbid to fork off this one. Where there is no such server, each
+    begins from nothing.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_IMPORTED)
+    return context
+
+
+def _hold_signals(back: bool) -> None:
+    """Let what asks for a stop wait, here and in processes that begin, or no more."""
+    if hasattr(signal, "pthread_sigmask"):  # Windows has none
+        how = signal.SIG_BLOCK if back else signal.SIG_UNBLOCK
+        signal.pthread_sigmask(how, (signal.SIGINT, signal.SIGTERM))
+
+
+class _Process:
+    """One job in a process of its own."""
+
+    def __init__(
+        self,
+        context: BaseContext,
+        job: Job,
+        threads: int,
+        ends: float | None,
+        halt: Event,
+    ) -> None:
+        """Start it; signals wait until it can answer them with a checkpoint."""
+        self.job = job
+        self.told, tells = context.Pipe(duplex=False)
+        given = (job, threads, ends, halt, tells)
+        self.process: BaseProcess = context.Process(target=_work, args=given)  # type: ignore[attr-defined]
+        _hold_signals(True)
+        try:
+            self.process.start()
+        finally:
+            _hold_signals(False)
+        tells.close()
+
+    def result(self) -> bool:
+        """Return whether the run is done, or raise what ended it."""
+        try:
+            answer = self.told.recv()
+        except EOFError:
+            self.process.join()
+            raise Died(
+                f"the process of {self.job.name} ended with code "
+                f"{self.process.exitcode} (memory?); its last checkpoint is kept"
+            ) from None
+        self.process.join()
+        if isinstance(answer, Exception):
+            raise answer
+        return bool(answer)
+
+
+def _work(
+    job: Job,
+    threads: int,
+    ends: float | None,
+    halt: Event,
+    tells: connection.Connection,
+) -> None:
+    """Do one job in this process, and tell the parent how it ended."""
+    torch.set_num_threads(threads)
+    left = None if ends is None else (ends - time.time()) / 60
+    parent = parent_process()
+
+    def asked() -> bool:
+        return halt.is_set() or parent is not None and not parent.is_alive()
+
+    with Stop(left, asked) as stop:
+        _hold_signals(False)
+        try:
+            console = Console(stderr=True)
+            tells.send(not stop.now and job.work(stop, console, alone=False))
+        except Exception as error:
+            tells.send(error)

@@ -1,0 +1,240 @@
+"""From a RunSpec to a trained network: the one place where names become objects."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from rofit.data.images import Dataset, Images
+from rofit.data.noise import symmetric_noise
+from rofit.diagnostics import Watch, find_diagnostic
+from rofit.errors import UserError
+from rofit.methods import Given, find_kind, make_params
+from rofit.methods.resolve import described, teachers
+from rofit.precision import CONVOLUTIONS, Twin
+from rofit.progress import Report
+from rofit.running.parts import device_name, initial_model, load_data, split_of
+from rofit.running.views import view_maker
+from rofit.seeding import numpy_rng
+from rofit.settings.spec import RunSpec
+from rofit.store.environment import environment
+from rofit.store.rows import keep_columns
+from rofit.store.runs import RunFolder, RunStore
+from rofit.training import checkpoint
+from rofit.training.batches import DeviceImages
+from rofit.training.curves import LearningCurves
+from rofit.training.engine import find_engine, make_attack
+from rofit.training.graphs import StepGraphs
+from rofit.training.loop import Diverged, train
+from rofit.training.process import prepare, without_bf16
+from rofit.training.state import Training
+from rofit.training.stop import Stop
+
+
+def build(
+    spec: RunSpec,
+    *,
+    data: Dataset,
+    device: torch.device,
+    engine: str = "eager",
+    diagnostics: Iterable[str] = (),
+    keep: frozenset[int] = frozenset(),
+    taught_by: Mapping[str, Path] | None = None,
+) -> tuple[Training, pd.DataFrame]:
+    """Return a training at its start, and a table of its training labels.
+
+    *taught_by* has the checkpoints of the method's teachers; a teacher without one has
+    the initial weights of its own run, which is enough for timing.
+    The table has a row a training image: position in the published training part,
+    given and true class, and whether the label was drawn anew.
+    """
+    parts = split_of(spec, data)
+    if len(parts.train) % spec.batch_size == 1:
+        raise UserError(
+            f"{len(parts.train)} training images in batches of {spec.batch_size} leave "
+            "a last batch of one, which BatchNorm cannot train on; change batch_size"
+        )
+    noisy = symmetric_noise(
+        parts.train.labels,
+        rate=spec.label_noise,
+        n_classes=data.n_classes,
+        convention=spec.noise_convention,
+        rng=numpy_rng(spec.data_seed, "label noise"),
+    )
+    labels = pd.DataFrame(
+        {"position": parts.train_index, "given": noisy.given, "true": noisy.true}
+    )
+    labels["redrawn"] = labels.index.isin(noisy.flipped)
+    train_images = DeviceImages(Images(parts.train.pixels, noisy.given), device)
+    captured = engine == "compiled" and device.type == "cuda"
+    attack = make_attack(spec, spec.attack_steps, engine, bn=spec.attack_bn)
+    model = initial_model(spec, data).to(device)
+    taught_by = taught_by or {}
+    kind = find_kind(spec)
+    method = kind.build(
+        make_params(kind, dict(spec.method_params)),
+        Given(
+            attack=attack,
+            y=train_images.y,
+            n_classes=data.n_classes,
+            model=model,
+            precision=spec.precision,
+            teachers={
+                name: _teacher(teacher, data, device, taught_by.get(name))
+                for name, (teacher, _) in teachers(spec).items()
+            },
+        ),
+    )
+    curves = LearningCurves(
+        train_images,
+        {
+            "val": DeviceImages(parts.val, device),
+            "test": DeviceImages(parts.test, device),
+        },
+        trained_with=method.attack,
+        evaluated_with=make_attack(spec, spec.eval_steps, engine, captured=captured),
+        seed=spec.seed,
+    )
+    watch = Watch({name: find_diagnostic(name)() for name in diagnostics})
+    view = view_maker(
+        {"train": train_images} | curves.held_out,
+        true=torch.tensor(noisy.true, device=device),
+        redrawn=torch.tensor(labels["redrawn"].to_numpy(), device=device),
+        initial={n: p.detach().clone() for n, p in model.named_parameters()},
+    )
+    graphs = StepGraphs(method) if captured else None
+    training = Training(
+        spec, model, method, train_images, curves, watch, view, keep, graphs
+    )
+    return training, labels
+
+
+def run(
+    spec: RunSpec,
+    folder: RunFolder,
+    diagnostics: Iterable[str] = (),
+    *,
+    needed: Iterable[str] = (),
+    data: Path,
+    device: torch.device,
+    engine: str = "auto",
+    deterministic: bool = False,
+    stop: Stop,
+    report: Callable[[RunSpec, int], Report],
+    keep: frozenset[int] = frozenset(),
+) -> bool:
+    """Train *spec* into *folder*, going on where it stopped; say whether it is done.
+
+    *diagnostics* watch the run as far as they can be measured in it; without those in
+    *needed* it does not begin.
+
+    Raises:
+        UserError: the folder is held by another process, the data are not there, or a
+            needed diagnostic cannot be measured in this run.
+        Diverged: a term of the loss became NaN or infinite.
+    """
+    images = load_data(spec, data)
+    made, remark = find_engine(engine, spec, device)
+    prepare(spec.precision, deterministic=deterministic)
+    training, labels = build(
+        spec,
+        data=images,
+        device=device,
+        engine=made,
+        diagnostics=diagnostics,
+        keep=keep,
+        taught_by=_checkpoints(spec, folder),
+    )
+    training.watch.require(needed, training.view(training))
+    with folder.opened(described(spec)):
+        if folder.state == "done":
+            return True
+        about = {"data_digest": images.digest, "engine": made}
+        _begin(training, labels, folder, device, about)
+        begun = time.monotonic()
+        try:
+            with report(spec, training.epoch) as told:
+                if remark:
+                    told.note(remark)
+                if spec.precision == "bf16" and without_bf16(device):
+                    told.note(
+                        "this CPU has no bf16 arithmetic and will be slow; --set "
+                        "precision=fp32 is another run, and faster here"
+                    )
+                done = train(training, folder, stop, told)
+        except Diverged as error:
+            folder.event("diverged", why=str(error))
+            raise
+        except torch.cuda.OutOfMemoryError:
+            raise UserError(
+                f"{device} has too little memory for batch_size {spec.batch_size}: "
+                "free it, train fewer at a time (--jobs), or with a smaller batch, "
+                "a run of its own (--set "
+                f"batch_size={spec.batch_size // 2}); the last checkpoint is kept"
+            ) from None
+        where = {"epoch": training.epoch, "step": training.step, "done": done}
+        seconds = round(time.monotonic() - begun, 1)
+        watching = {n: round(s, 2) for n, s in training.watch.seconds.items()}
+        cost = {"seconds": seconds, "watching": watching} | training.cost()
+        folder.event("stop", **where, **cost)
+        if done:
+            folder.finish({"epochs": training.epoch, "best": training.best})
+            keep_columns(folder)
+    return done
+
+
+def _checkpoints(spec: RunSpec, folder: RunFolder) -> dict[str, Path]:
+    """Return the checkpoints of the run's teachers, found by id in the same store.
+
+    Raises:
+        UserError: a teacher's run is not done.
+    """
+    found = {}
+    for name, (teacher, which) in teachers(spec).items():
+        theirs = RunStore(folder.path.parent).folder(teacher.run_id)
+        if theirs.state != "done":
+            raise UserError(
+                f"{spec.method} learns from run {teacher.run_id} ({teacher.method}), "
+                f"which is {theirs.state} in {folder.path.parent}; train it first"
+            )
+        found[name] = theirs.checkpoints / f"{which}.pt"
+    return found
+
+
+def _teacher(
+    spec: RunSpec, data: Dataset, device: torch.device, path: Path | None
+) -> torch.nn.Module:
+    """Return a network in eval mode and the run's precision, not trained any more."""
+    network = initial_model(spec, data).to(device).eval().requires_grad_(False)
+    if path is not None:
+        state = checkpoint.load(path, device)
+        if state is None:
+            raise UserError(f"the teacher's checkpoint {path} cannot be read")
+        network.load_state_dict(state["model"])
+    return Twin(network, CONVOLUTIONS[spec.precision]).network
+
+
+def _begin(
+    training: Training,
+    labels: pd.DataFrame,
+    folder: RunFolder,
+    device: torch.device,
+    about: dict[str, str],
+) -> None:
+    """Take the newest checkpoint, and drop the rows that are past it."""
+    about = environment(device_name(device), torch.get_num_threads()) | about
+    watched = sorted(training.watch.diagnostics)
+    found = checkpoint.load_last(folder.checkpoints, device)
+    if found is None:
+        folder.keep_epochs_to(0)
+        folder.note_environment(about)
+        folder.write_sample("labels", labels)
+        folder.event("start", diagnostics=watched, environment=about)
+        return
+    state, file = found
+    training.load_state_dict(state)
+    folder.keep_epochs_to(training.epoch)
+    where = {"epoch": training.epoch, "step": training.step, "file": file}
+    folder.event("resume", **where, diagnostics=watched, environment=about)

@@ -1,0 +1,111 @@
+"""A network under evaluation: a checkpoint's weights and the test images of its run."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from rofit.data.augment import to_unit
+from rofit.errors import UserError
+from rofit.evaluation.mill import Images
+from rofit.running.parts import initial_model, load_data, split_of
+from rofit.settings.spec import RunSpec
+from rofit.training import checkpoint
+from rofit.training.engine import Engine
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Which weights of a run are meant.
+
+    Attributes:
+        name: of the checkpoint: ``best``, ``last``, ``epoch-0100``.
+        epoch: whole epochs that they were trained for.
+        digest: of their numbers.
+    """
+
+    name: str
+    epoch: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Subject(Weights):
+    """A trained network under evaluation.
+
+    Attributes:
+        spec: its run.
+        network: in eval mode, fp32, nothing to be trained.
+        images: the run's test images.
+        n_classes: of the data set.
+    """
+
+    spec: RunSpec
+    network: nn.Module
+    images: Images
+    n_classes: int
+
+
+_HELD = {"spec": dict, "model": dict, "epoch": int}
+
+
+def require(path: Path) -> None:
+    """Raise UserError unless there is a file."""
+    if not path.exists():
+        raise UserError(f"there is no checkpoint {path}; rofit status lists the runs")
+
+
+def load_subject(path: Path, *, data: Path, device: torch.device) -> Subject:
+    """Return the network of a checkpoint with the test images of its run.
+
+    Raises:
+        UserError: there is no checkpoint, it cannot be read, its weights do not fit the
+            network or the data set that its spec names.
+    """
+    require(path)
+    state = checkpoint.load(path, device)
+    known = isinstance(state, dict) and all(
+        isinstance(state.get(key), kind) for key, kind in _HELD.items()
+    )
+    if state is None or not known:
+        raise UserError(
+            f"{path} cannot be read as a checkpoint of rofit: it is truncated, or of "
+            "another program"
+        )
+    spec = RunSpec.from_dict(state["spec"])
+    images = load_data(spec, data)
+    model = initial_model(spec, images).to(device)
+    try:
+        model.load_state_dict(state["model"])
+    except RuntimeError as error:
+        why = str(error).splitlines()[1:2] or [str(error)]
+        raise UserError(
+            f"the weights in {path} do not fit {spec.model} with {images.n_classes} "
+            f"classes, which its spec names: {why[0].strip()}"
+        ) from None
+    parts = split_of(spec, images)
+    return Subject(
+        path.stem,
+        state["epoch"],
+        _digest(state["model"]),
+        spec,
+        Engine(model, "fp32").frozen,
+        Images(
+            to_unit(torch.from_numpy(parts.test.pixels).to(device)),
+            torch.from_numpy(parts.test.labels).to(device),
+            parts.test_index.tolist(),
+        ),
+        images.n_classes,
+    )
+
+
+def _digest(weights: dict[str, Tensor]) -> str:
+    """Return a name of the weights: the same for the same numbers."""
+    hashed = hashlib.sha256()
+    for name in sorted(weights):
+        value = weights[name].detach().cpu().contiguous()
+        hashed.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        hashed.update(value.numpy().tobytes())
+    return hashed.hexdigest()[:16]

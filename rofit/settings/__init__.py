@@ -1,0 +1,1 @@
+"""What a run is: its fields, their ranges, published recipes, sizes. No torch."""

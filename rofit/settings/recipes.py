@@ -1,0 +1,58 @@
+"""Named training recipes: what a published setting changes in a RunSpec.
+
+A recipe never names a method, a data set or a model, so that methods can be compared
+under one recipe. Everything not listed is as RunSpec's defaults say: SGD, learning rate
+0.1, momentum 0.9, weight decay 5e-4, batch 128, 200 epochs, PGD-10 at 8/255 by 2/255.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from rofit.errors import look_up
+from rofit.settings.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Fields that a published recipe sets.
+
+    Attributes:
+        changes: RunSpec field -> value.
+        source: where the values were read.
+        differs: where rofit does not do what the source does.
+    """
+
+    changes: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
+    differs: str = ""
+
+    def apply(self, spec: RunSpec) -> RunSpec:
+        """Return *spec* under this recipe."""
+        return spec.replace(**self.changes)
+
+
+RECIPES: dict[str, Recipe] = {
+    "rice2020": Recipe(
+        changes={"attack_bn": "train", "normalise": True, "drops": (0.5, 0.75)},
+        source="Rice et al. 2020, code at locuslab/robust_overfitting",
+        differs=(
+            "the source evaluates its schedule at fractional epochs, so that the last "
+            "mini-batch before a drop already has the lower rate"
+        ),
+    ),
+    "sgls": Recipe(
+        # lr 0.1 for epochs 1-99, 0.01 for 100-149, 0.001 for 150-200 (counted from 1):
+        # the drops come after 99 and 149 epochs of 200.
+        changes={"attack_bn": "eval", "normalise": False, "drops": (0.495, 0.745)},
+        source="SGLS, the authors' first release of SGLR (2023)",
+    ),
+}
+
+
+def find_recipe(name: str) -> Recipe:
+    """Return the recipe called *name*.
+
+    Raises:
+        UserError: no such recipe.
+    """
+    return look_up("recipe", name, RECIPES)

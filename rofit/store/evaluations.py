@@ -1,0 +1,194 @@
+"""Evaluations of a run's checkpoints, kept in its folder.
+
+    runs/<run_id>/evaluations/<checkpoint>-<attack>-<hash>/
+        part-1of1.parquet   verdicts image by image, rewritten after every batch
+        result.json         what was asked, of what, and the sums; written last
+        samples.parquet     the parts as one table
+    runs/<run_id>/evaluations/<checkpoint>-checks-<hash>.json
+
+The hash is of all that verdicts depend on: the network's weights, the attack with its
+parameters, the number of images, the seed, the precision if it is not fp32. Batch size,
+device and shards are not in it.
+"""
+
+import json
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from filelock import FileLock, Timeout
+from pyarrow import parquet
+
+from rofit.errors import UserError
+from rofit.store.runs import RunFolder, write_text
+
+_NEEDED = set(
+    "checkpoint epoch network kind attack norm epsilon n accuracy after".split()
+)
+_PART = re.compile(r"part-(\d+)of(\d+)\.parquet")
+Shard = tuple[int, int]  # the k-th of so many
+
+
+class EvaluationFolder:
+    """The folder of one evaluation."""
+
+    def __init__(self, run: RunFolder, name: str) -> None:
+        """Point to the folder; nothing is made yet."""
+        self.run, self.path = run, run.path / "evaluations" / name
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """The result, or None if the evaluation is not finished."""
+        return _read(self.path / "result.json")
+
+    @contextmanager
+    def opened(self, shard: Shard) -> Iterator[None]:
+        """Hold one shard for writing.
+
+        Raises:
+            UserError: another process holds it, the folder cannot be written, or the
+                evaluation was begun with another number of shards.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = self.path / f"{_name(shard)}.lock"
+            held = FileLock(lock, timeout=0).acquire()
+        except Timeout:
+            raise UserError(
+                f"{self.path.name} of run {self.run.path.name} is being evaluated by "
+                "another process; wait for it, or take another --shard"
+            ) from None
+        except OSError as error:
+            raise UserError(
+                f"the store {self.run.path.parent} cannot be written "
+                f"({error.strerror}); choose another with --store"
+            ) from None
+        with held:
+            begun = {of for _, of in self._parts()}
+            if begun - {shard[1]}:
+                raise UserError(
+                    f"{self.path.name} was begun in {min(begun)} shard(s), not "
+                    f"{shard[1]}; go on so, or move its folder away"
+                )
+            yield
+
+    def load(self, shard: Shard) -> pd.DataFrame | None:
+        """Return the verdicts of a shard so far; None before the first or if torn."""
+        try:
+            return parquet.read_table(self.path / _name(shard)).to_pandas()
+        except (OSError, pa.ArrowException):
+            return None
+
+    def save(self, table: pd.DataFrame, shard: Shard) -> None:
+        """Write the verdicts of a shard, whole or not at all."""
+        _write(table, self.path / _name(shard))
+
+    def merged(self, of: int) -> pd.DataFrame | None:
+        """Return the verdicts of all *of* shards in the order of the images.
+
+        None while a shard is missing; whether each is done the caller knows.
+        """
+        parts = [self.load((k + 1, of)) for k in range(of)]
+        if any(part is None for part in parts):
+            return None
+        placed = [
+            part.set_axis(range(k, k + of * len(part), of))
+            for k, part in enumerate(parts)
+            if part is not None and len(part)
+        ]
+        return pd.concat(placed).sort_index()
+
+    def finish(self, table: pd.DataFrame, result: dict[str, Any]) -> None:
+        """Write verdicts and result, the result last."""
+        _write(table, self.path / "samples.parquet")
+        write_text(self.path / "result.json", json.dumps(result, indent=1) + "\n")
+
+    def _parts(self) -> set[Shard]:
+        named = (_PART.fullmatch(path.name) for path in self.path.glob("part-*"))
+        return {(int(m[1]), int(m[2])) for m in named if m}
+
+
+def evaluations(run: RunFolder) -> list[dict[str, Any]]:
+    """Return the results of all finished evaluations of a run, by folder name.
+
+    Each has ``name``, ``checkpoint``, ``epoch``, ``network`` (digest), what was asked
+    (``attack``, ``norm``, ``epsilon``, ``step_size``, ``n``, ``seed`` ...),
+    ``accuracy`` (fraction of the n images) and ``after`` (after each attack in turn).
+    """
+    found = []
+    for path in sorted((run.path / "evaluations").glob("*/result.json")):
+        result = _read(path)
+        if result is not None:
+            found.append({"name": path.parent.name} | result)
+    return found
+
+
+def verdicts(run: RunFolder, name: str) -> pd.DataFrame:
+    """Return the verdicts image by image of a finished evaluation.
+
+    Columns index, class, stages, fooled_by (see `rofit.evaluation.mill`).
+
+    Raises:
+        UserError: they are not there or cannot be read.
+    """
+    path = run.path / "evaluations" / name / "samples.parquet"
+    try:
+        return parquet.read_table(path).to_pandas()
+    except (OSError, pa.ArrowException):
+        raise UserError(f"{path} is missing or cannot be read") from None
+
+
+def rows(run: RunFolder) -> list[dict[str, Any]]:
+    """Return the results as rows of the logs, ``measured = evaluation``."""
+    found = []
+    for result in evaluations(run):
+        about = {
+            "epoch": result["epoch"],
+            "split": "test",
+            "attack": result["attack"],
+            "measured": "evaluation",
+            "n": float(result["n"]),
+            "checkpoint": result["checkpoint"],
+            "attack_norm": result["norm"],
+            "attack_epsilon": float(result["epsilon"]),
+        }
+        value = {"metric": "accuracy", "value": float(result["accuracy"])}
+        found.append(about | value)
+        after = result["after"] if len(result["after"]) > 2 else {}
+        for stage, left in after.items():
+            told = {"metric": "accuracy_after", "stage": stage, "value": float(left)}
+            found.append(about | told)
+    return found
+
+
+def _name(shard: Shard) -> str:
+    return f"part-{shard[0]}of{shard[1]}.parquet"
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with open(temporary, "wb") as file:
+        table.to_parquet(file, index=False)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return a result; None where there is none, or with a warning if it is damaged."""
+    if not path.exists():
+        return None
+    try:
+        result = json.loads(path.read_text())
+    except (OSError, ValueError):
+        result = None
+    if not isinstance(result, dict) or not _NEEDED <= set(result):
+        warnings.warn(f"{path} cannot be read and is left out", stacklevel=2)
+        return None
+    return result

@@ -1,0 +1,147 @@
+"""load_logs: the numbers of runs as one tidy table, a row a number."""
+
+import json
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import json as arrow_json
+
+from rofit.errors import UserError
+from rofit.store.columns import load_columns, save_columns
+from rofit.store.evaluations import rows as evaluation_rows
+from rofit.store.runs import RunFolder
+from rofit.store.tables import About, joined, read_runs, spread
+
+# What every row may say; a row that does not say it has None or NaN there.
+ROW_COLUMNS = {
+    "epoch": "int32",  # whole epochs done: the first row of a run says 1
+    "split": "category",  # train, val, test
+    "attack": "category",  # none, pgd20, ...; NaN where none applies
+    "metric": "category",  # accuracy (fraction), loss (nats), gradient_norm, ...
+    "measured": "category",  # step (on the fly, train mode) or epoch_end (eval mode)
+    "n": "float64",  # images measured
+    "value": "float64",
+}
+
+_ARROW = {"int32": pa.int32(), "float64": pa.float64(), "category": pa.string()}
+_SCHEMA = pa.schema([(name, _ARROW[kind]) for name, kind in ROW_COLUMNS.items()])
+_PARSE = arrow_json.ParseOptions(explicit_schema=_SCHEMA)
+
+
+def load_logs(
+    store: str | Path = "runs",
+    run_ids: Iterable[str] | None = None,
+    *,
+    evaluations: bool = True,
+) -> pd.DataFrame:
+    """Return all rows of the store as one tidy table, a row a number.
+
+    Args:
+        store: folder of the runs.
+        run_ids: the runs to read; all where None.
+        evaluations: whether to read the finished evaluations of checkpoints as well:
+            rows with ``measured = evaluation`` and columns ``checkpoint``,
+            ``attack_norm`` and ``attack_epsilon``.
+
+    Returns:
+        Columns run_id, those of ROW_COLUMNS, what else identifies a number in some row
+        (``labels``, ``portion``, ...; NaN in the others), family_id, state, and every
+        field of the run's spec (method parameters as ``method_params.<name>``). Texts
+        are categories in alphabetical order, numbers int32 or float64, lists tuples.
+
+    Raises:
+        UserError: no run is there, or one that was named is not or cannot be read.
+
+    Warns:
+        UserWarning: a line that cannot be read, with file and line number, or a run
+            whose spec or log cannot be; left out.
+    """
+    read = read_runs(store, run_ids, partial(_rows, evaluations=evaluations))
+    counts = [sum(map(len, tables)) for _, tables in read]
+    runs = spread([about for about, _ in read], counts)
+    rows = joined([table for _, tables in read for table in tables])
+    return pd.concat([runs[["run_id"]], rows, runs.drop(columns="run_id")], axis=1)
+
+
+def keep_columns(folder: RunFolder) -> None:
+    """Keep a done run's rows in columns as well, unless some line cannot be read."""
+    remarks: list[str] = []
+    tables = _rows(folder, {}, remarks)
+    if len(tables) == 1 and not remarks:
+        save_columns(folder.path, tables[0])
+
+
+def _rows(
+    folder: RunFolder, about: About, remarks: list[str], *, evaluations: bool = False
+) -> list[pa.Table]:
+    """Return a run's rows, in tables that may differ in keys beyond ROW_COLUMNS."""
+    path = folder.path / "epochs.jsonl"
+    torn: list[int] = []
+    if (saved := load_columns(folder.path)) is not None:
+        tables = [saved]
+    else:
+        try:
+            data = path.read_bytes() if path.exists() else b""
+        except OSError as error:
+            raise UserError(f"{path} cannot be read ({error.strerror})") from None
+        tables = _whole_rows(data.replace(b"\r\n", b"\n"), 1, torn)
+    evaluated = evaluation_rows(folder) if evaluations else []
+    if evaluated:
+        text = "".join(json.dumps(row) + "\n" for row in evaluated).encode()
+        tables = [*tables, *_whole_rows(text, 1, [])]
+    for name in sorted(
+        {n for table in tables for n in table.column_names} & set(about)
+    ):
+        raise UserError(f"{path} has a key {name!r}, which is a field of the run")
+    remarks += [f"{path}, line {n} cannot be read and is left out" for n in torn]
+    return tables
+
+
+def _whole_rows(data: bytes, first: int, torn: list[int]) -> list[pa.Table]:
+    """Return the rows of all lines that can be read; add the others' numbers to torn.
+
+    What cannot be read at once is read in halves, down to single lines.
+    """
+    table = _table(data.strip())
+    if table is not None:
+        return [table]
+    lines = data.splitlines(keepends=True)
+    if len(lines) == 1:
+        torn.append(first)
+        return []
+    half = len(lines) // 2
+    return [
+        *_whole_rows(b"".join(lines[:half]), first, torn),
+        *_whole_rows(b"".join(lines[half:]), first + half, torn),
+    ]
+
+
+def _table(data: bytes) -> pa.Table | None:
+    """Return rows: ROW_COLUMNS, then other keys, numbers as float64; None if torn."""
+    if not data:
+        return _SCHEMA.empty_table()
+    # Every line from brace to brace: on a bare null arrow brings the process down.
+    braced = data.startswith(b"{") and data.endswith(b"}") and b"\r" not in data
+    if not braced or data.count(b"}\n{") < data.count(b"\n"):
+        return None
+    reading = arrow_json.ReadOptions(use_threads=False, block_size=len(data))
+    try:
+        data.decode()  # arrow would take any bytes for text
+        table = arrow_json.read_json(pa.BufferReader(data), reading, _PARSE)
+    except (UnicodeDecodeError, pa.ArrowInvalid):
+        return None
+    if table["epoch"].null_count or table["metric"].null_count:
+        return None
+    kinds = {field.name: field.type for field in table.schema}
+    for name in set(kinds) - set(ROW_COLUMNS):
+        if pa.types.is_integer(kinds[name]):
+            kinds[name] = pa.float64()
+        elif pa.types.is_null(kinds[name]):
+            table = table.drop_columns(name)
+            del kinds[name]
+        elif kinds[name] not in (pa.float64(), pa.string()):
+            return None
+    return table.cast(pa.schema(kinds))

@@ -1,0 +1,223 @@
+"""The run store: a folder a run, plain files, append-only, one writer at a time.
+
+    runs/<run_id>/  spec.json      ids, every field, every resolved parameter
+                    env.json       versions, device, commit, digest of the data
+                    epochs.jsonl   one flat row a line: the numbers
+                    events.jsonl   starts, resumes, stops, seconds: not the numbers
+                    samples/       per-sample tables (Parquet)
+                    checkpoints/   last.pt best.pt epoch-0100.pt
+                    done.json      written last
+
+Rows hold nothing of the clock, so that a resumed run's file equals an unbroken one's.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from rofit.errors import UserError
+from rofit.settings.spec import RunSpec
+
+
+class RunFolder:
+    """The folder of one run."""
+
+    def __init__(self, path: Path) -> None:
+        """Point to the folder; nothing is made yet."""
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.samples = path / "samples"
+
+    @contextmanager
+    def opened(self, spec: dict[str, Any]) -> Iterator["RunFolder"]:
+        """Hold the folder for writing; make it where it is new.
+
+        Raises:
+            UserError: another process holds it, it cannot be written, or it belongs to
+                another spec.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            held = FileLock(self.path / "lock", timeout=0).acquire()
+        except Timeout:
+            raise UserError(
+                f"run {self.path.name} is being trained by another process; wait for it"
+            ) from None
+        except OSError as error:
+            raise UserError(
+                f"the store {self.path.parent} cannot be written ({error.strerror}); "
+                "choose another with --store"
+            ) from None
+        with held:
+            self._claim(spec)
+            yield self
+
+    @property
+    def spec(self) -> RunSpec:
+        """The run's spec, method parameters resolved.
+
+        Raises:
+            UserError: spec.json is missing or not readable.
+        """
+        return read_spec(self.path / "spec.json")[0]
+
+    @property
+    def state(self) -> str:
+        """``done``, ``partial`` (an epoch at least), ``started`` or ``missing``."""
+        if (self.path / "done.json").exists():
+            return "done"
+        if (self.path / "epochs.jsonl").exists():
+            return "partial"
+        return "started" if (self.path / "spec.json").exists() else "missing"
+
+    def append(self, rows: list[dict[str, Any]]) -> None:
+        """Add rows to the numbers, flushed to the disk."""
+        _append(self.path / "epochs.jsonl", rows)
+
+    def keep_epochs_to(self, epoch: int) -> None:
+        """Drop the rows of later epochs, and a line that a kill has torn."""
+        kept = [row for row in read_rows(self.path) if row["epoch"] <= epoch]
+        if not kept:
+            (self.path / "epochs.jsonl").unlink(missing_ok=True)
+            return
+        write_text(self.path / "epochs.jsonl", _lines(kept))
+
+    def note_environment(self, about: dict[str, Any]) -> None:
+        """Write what the run was begun with."""
+        write_text(self.path / "env.json", json.dumps(about, indent=1) + "\n")
+
+    def write_sample(self, name: str, table: pd.DataFrame | dict[str, Any]) -> None:
+        """Write samples, a table or its columns, as ``samples/<name>.parquet``."""
+        self.samples.mkdir(exist_ok=True)
+        temporary = self.samples / f"{name}.tmp"
+        pd.DataFrame(table).to_parquet(temporary, index=False)
+        os.replace(temporary, self.samples / f"{name}.parquet")
+
+    def event(self, what: str, **about: Any) -> None:
+        """Add an event with the time of day."""
+        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        _append(self.path / "events.jsonl", [{"event": what, "at": when} | about])
+
+    def watched(self) -> set[str]:
+        """Return the diagnostics that watched every start and resume of the run."""
+        sets = [
+            set(event.get("diagnostics", ()))
+            for event in read_rows(self.path, "events.jsonl")
+            if event["event"] in ("start", "resume")
+        ]
+        return set.intersection(*sets) if sets else set()
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Mark the run as done."""
+        write_text(self.path / "done.json", json.dumps(summary, indent=1) + "\n")
+
+    def _claim(self, spec: dict[str, Any]) -> None:
+        path = self.path / "spec.json"
+        if not path.exists():
+            write_text(path, json.dumps(spec, indent=1) + "\n")
+        elif not _says(path, spec):
+            raise UserError(
+                f"{path} is not the spec of run {self.path.name}; move that folder away"
+            )
+
+
+class RunStore:
+    """A folder of runs."""
+
+    def __init__(self, root: Path) -> None:
+        """Point to the folder; it need not exist yet."""
+        self.root = root
+
+    def folder(self, run_id: str) -> RunFolder:
+        """Return a run's folder, there or not."""
+        return RunFolder(self.root / run_id)
+
+    def find(self, text: str) -> RunFolder:
+        """Return the run whose id is *text* or begins or ends with it.
+
+        Raises:
+            UserError: no run or several runs match.
+        """
+        ids = [folder.path.name for folder in self.runs()]
+        if text in ids:
+            return self.folder(text)
+        close = [name for name in ids if name.startswith(text) or name.endswith(text)]
+        if len(close) == 1:
+            return self.folder(close[0])
+        found = ", ".join(close) if close else "none"
+        raise UserError(f"no single run {text!r} in {self.root}; matching: {found}")
+
+    def runs(self) -> list[RunFolder]:
+        """Return the folders of all runs that were started, sorted by name."""
+        paths = sorted(self.root.glob("*/spec.json")) if self.root.is_dir() else []
+        return [RunFolder(path.parent) for path in paths]
+
+
+def read_spec(file: Path) -> tuple[RunSpec, str]:
+    """Return the spec in a spec.json, method parameters resolved, and its family id.
+
+    Raises:
+        UserError: the file is missing or not readable.
+    """
+    try:
+        told = json.loads(file.read_text())
+        fields = {k: v for k, v in told.items() if k not in ("run_id", "family_id")}
+        spec = RunSpec.from_dict(fields)
+        return spec, told.get("family_id", spec.family_id)
+    except UserError:
+        raise
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"expected a spec.json at {file}, got {error}") from None
+
+
+def read_rows(path: Path, name: str = "epochs.jsonl") -> Iterator[dict[str, Any]]:
+    """Yield the rows of a run's file; a torn line is left out."""
+    file = path / name
+    for line in file.read_text().splitlines() if file.exists() else []:
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            continue
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write *text* so that the file is the old or the new one, whole."""
+    temporary = path.with_name(path.name + ".tmp")
+    with open(temporary, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _says(file: Path, spec: dict[str, Any]) -> bool:
+    """Return whether a spec.json says *spec*.
+
+    A field or parameter that it lacks is younger than the file and has its default.
+    """
+    try:
+        stored = json.loads(file.read_text())
+        if stored == spec:
+            return True
+        params = spec["method_params"] | stored["method_params"]
+    except (ValueError, LookupError, TypeError):
+        return False
+    return RunSpec().as_dict() | stored | {"method_params": params} == spec
+
+
+def _append(path: Path, rows: list[dict[str, Any]]) -> None:
+    with open(path, "a") as file:
+        file.write(_lines(rows))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _lines(rows: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)

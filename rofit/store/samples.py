@@ -1,0 +1,95 @@
+"""load_samples: what a diagnostic saw of single examples, as one table."""
+
+import re
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from rofit.errors import UserError, unknown
+from rofit.store.runs import RunFolder, RunStore
+from rofit.store.tables import About, joined, read_runs, spread
+
+_FILE = re.compile(r"(?P<diagnostic>.+)-(?P<epoch>\d+)\.parquet")
+
+
+def load_samples(
+    store: str | Path, diagnostic: str, runs: Iterable[str] | None = None
+) -> pd.DataFrame:
+    """Return a diagnostic's samples, a row an example, epoch and run.
+
+    Args:
+        store: folder of the runs.
+        diagnostic: its name; ``samples/<diagnostic>-<epoch>.parquet`` are read.
+        runs: ids of the runs to read; all that have such samples where None.
+
+    Returns:
+        Columns run_id, epoch, method, seed, the other fields of the spec in which these
+        runs differ (named and typed as by load_logs), and the diagnostic's own.
+
+    Raises:
+        UserError: no such samples in any run, or in one that was named; a column of the
+            samples is called as one of the others.
+
+    Warns:
+        UserWarning: a file that cannot be read, or a run whose spec cannot be; left
+            out.
+    """
+    read = read_runs(store, runs, partial(_tables, diagnostic))
+    lacking = [about["run_id"] for about, found in read if not found]
+    if len(lacking) == len(read) or (lacking and runs is not None):
+        raise _no_samples(store, diagnostic, lacking)
+    parts = [(about, *part) for about, found in read for part in found]
+    abouts = [about | {"epoch": epoch} for about, epoch, _ in parts]
+    kept = ["run_id", "epoch", "method", "seed", *_differing(abouts)]
+    samples = joined([table for *_, table in parts])
+    for name in sorted(set(kept) & set(samples)):
+        raise UserError(
+            f"the samples of {diagnostic} have a column {name}, which also tells these "
+            "runs apart; name runs that agree in it"
+        )
+    told = spread(abouts, [len(table) for *_, table in parts])
+    return pd.concat([told[kept], samples], axis=1)
+
+
+def _tables(
+    diagnostic: str, folder: RunFolder, about: About, remarks: list[str]
+) -> list[tuple[int, pa.Table]]:
+    """Return epoch and samples of every measurement of the diagnostic, in order."""
+    tables = []
+    for epoch, path in sorted(_files(folder).get(diagnostic, {}).items()):
+        try:
+            tables.append((epoch, parquet.read_table(path).replace_schema_metadata()))
+        except (OSError, pa.ArrowException) as error:
+            why = str(error).splitlines()[0]
+            remarks.append(f"{path} cannot be read and is left out ({why})")
+    return tables
+
+
+def _files(folder: RunFolder) -> dict[str, dict[int, Path]]:
+    """Return diagnostic -> epoch -> file."""
+    files: dict[str, dict[int, Path]] = {}
+    for path in folder.samples.glob("*.parquet"):
+        if named := _FILE.fullmatch(path.name):
+            files.setdefault(named["diagnostic"], {})[int(named["epoch"])] = path
+    return files
+
+
+def _no_samples(store: str | Path, diagnostic: str, lacking: list[str]) -> UserError:
+    folders = [RunStore(Path(store)).folder(run_id) for run_id in lacking]
+    known = {name for folder in folders for name in _files(folder)}
+    if known and diagnostic not in known:
+        return unknown("diagnostic with samples", diagnostic, known)
+    where = ", ".join(lacking)
+    return UserError(f"no samples of {diagnostic} can be read in {store}: {where}")
+
+
+def _differing(abouts: list[About]) -> list[str]:
+    """Return the fields of the spec, method and seed apart, in which runs differ."""
+    apart = ("run_id", "family_id", "state", "epoch", "method", "seed")
+    names = dict.fromkeys(name for about in abouts for name in about)
+    seen = {name: {about.get(name) for about in abouts} for name in names}
+    return [name for name in names if name not in apart and len(seen[name]) > 1]

@@ -1,0 +1,105 @@
+"""What both readers need: the runs of a store, and how their tables become one."""
+
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+import pyarrow as pa
+
+from rofit.errors import UserError
+from rofit.store.columns import TEXT, encoded
+from rofit.store.runs import RunFolder, RunStore, read_spec
+
+T = TypeVar("T")
+About = dict[str, Any]  # run_id, family_id, state, every field of the spec
+
+
+def read_runs(
+    store: str | Path,
+    run_ids: Iterable[str] | None,
+    reader: Callable[[RunFolder, About, list[str]], T],
+) -> list[tuple[About, T]]:
+    """Return what each run is and what *reader* finds there.
+
+    Args:
+        store: folder of the runs.
+        run_ids: the runs to read; all where None.
+        reader: called with a run's folder, what the run is, and a list to which it adds
+            a sentence for everything that it leaves out: a warning each.
+
+    Raises:
+        UserError: no run is there, or one that was named is not or cannot be read.
+    """
+    runs = RunStore(Path(store))
+    folders = runs.runs() if run_ids is None else [runs.folder(i) for i in run_ids]
+    if not folders:
+        raise UserError(
+            f"no runs in {store}; train one or name another store"
+            if run_ids is None
+            else "an empty list of run ids was given; leave it out to read all runs"
+        )
+    remarks: list[str] = []
+    read: list[tuple[About, T]] = []
+    for folder in folders:
+        try:
+            about = _about(folder)
+            read.append((about, reader(folder, about, remarks)))
+        except UserError as error:
+            if run_ids is not None:
+                raise
+            remarks.append(f"{folder.path} is left out: {error}")
+    for remark in remarks:
+        warnings.warn(remark, stacklevel=3)
+    if not read:
+        raise UserError(f"no run in {store} can be read")
+    return read
+
+
+def spread(abouts: list[About], counts: list[int]) -> pd.DataFrame:
+    """Return typed columns in which the n-th mapping fills counts[n] rows."""
+    told = [(about, n) for about, n in zip(abouts, counts, strict=True) if n]
+    told = told or [(abouts[0], 0)]
+    table = pd.DataFrame([about for about, _ in told])
+    table = pd.DataFrame({name: _typed(column) for name, column in table.items()})
+    repeated = table.index.repeat([n for _, n in told])
+    return table.take(repeated).reset_index(drop=True)
+
+
+def joined(tables: list[pa.Table]) -> pd.DataFrame:
+    """Return one table under the other, with gaps where one lacks a column.
+
+    Texts become categories; numbers become texts where another table has texts.
+    """
+    fields = [field for table in tables for field in table.schema]
+    kinds = (pa.string(), pa.large_string(), TEXT)  # pandas 3 writes the large ones
+    texts = {field.name for field in fields if field.type in kinds}
+    same = [encoded(table, texts) for table in tables]
+    whole = pa.concat_tables(same, promote_options="permissive")
+    frame = whole.unify_dictionaries().to_pandas()
+    for name in texts:
+        order = sorted(frame[name].cat.categories)
+        frame[name] = frame[name].cat.reorder_categories(order)
+    return frame
+
+
+def _about(folder: RunFolder) -> About:
+    spec, family_id = read_spec(folder.path / "spec.json")
+    about = {"run_id": folder.path.name, "family_id": family_id, "state": folder.state}
+    for key, value in spec.as_dict().items():
+        if key == "method_params":
+            about |= {f"method_params.{name}": v for name, v in value.items()}
+        else:
+            about[key] = value
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in about.items()}
+
+
+def _typed(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return texts as a category, integers as int32, flags with gaps as boolean."""
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    if kind == "integer" and column.abs().max() < 2**31:
+        return column.astype("int32")
+    if kind == "boolean" and column.hasnans:
+        return column.astype("boolean")
+    return column.astype("category") if kind == "string" else column

@@ -1,0 +1,113 @@
+"""Figure 10: table and claims of evaluations made up by hand; the picture of them."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from made_up_logs import course, saved, write_evaluation, write_run
+from matplotlib.colors import to_hex
+from rofit.analyses import fig10_strength as fig10
+from rofit.figures import fig10_strength as picture
+from rofit.figures._style import METHODS as LOOKS
+
+from rofit.measures.claims import measured_text
+from rofit.settings.spec import RunSpec
+from rofit.store.rows import load_logs
+
+PGD = {"split": "test", "attack": "pgd20", "metric": "accuracy"}
+RADII = [0, 2, 4, 6, 8, 10, 12, 14, 16]
+FALLING = [0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.06, 0.04, 0.02]
+
+
+def _steps(least: float) -> dict[int, float]:
+    """Return accuracy by steps: 0.15 after 20, *least* from 100 on."""
+    return {
+        n: {1: 0.3, 2: 0.25, 5: 0.2, 10: 0.16, 20: 0.15, 50: 0.15}.get(n, least)
+        for n in fig10.STEPS
+    }
+
+
+def _table(root: Path, lines: dict[str, list[float]], least: float) -> pd.DataFrame:
+    for method, line in lines.items():
+        for seed in (0, 1):
+            spec = RunSpec(method=method, epochs=4, seed=seed)
+            rows = course([0.1, 0.3, 0.2, 0.1], **PGD, n=64, measured="epoch_end")
+            rows += course([0.2, 0.4, 0.3, 0.2], **PGD | {"split": "val"}, n=32)
+            write_run(root, spec, rows)
+            for checkpoint in ("best", "last"):
+                shift = 0.01 * seed
+                for radius, accuracy in zip(RADII, line, strict=True):
+                    attack = "pgd20" if radius else "none"
+                    about = {"epsilon": radius / 255}
+                    write_evaluation(
+                        root, spec, checkpoint, attack, accuracy + shift, **about
+                    )
+                for steps, accuracy in _steps(least).items():
+                    if steps != 20:
+                        write_evaluation(
+                            root, spec, checkpoint, f"pgd{steps}", accuracy + shift
+                        )
+                write_evaluation(root, spec, checkpoint, "pgd20x5", 0.0)
+                write_evaluation(root, spec, checkpoint, "autoattack", 0.0)
+    return fig10.table(load_logs(root)).assign(scale="demo", data="digits, linf 8/255")
+
+
+@pytest.fixture
+def table(tmp_path) -> pd.DataFrame:
+    return _table(tmp_path, {"pgd_at": FALLING, "sglr": FALLING}, least=0.145)
+
+
+def test_table_has_a_row_a_network_and_strength(table):
+    assert list(table) == [*fig10.COLUMNS, "scale", "data"]
+    assert len(table) == 2 * 2 * 2 * (len(RADII) + len(fig10.STEPS))
+    keys = ["method", "seed", "checkpoint", "varied", "strength"]
+    assert not table.duplicated(keys).any()
+    assert set(table["selected_on"]) == {"val"} and set(table["n"]) == {64}
+    assert set(table.loc[table["checkpoint"] == "best", "epoch"]) == {2}
+
+
+def test_both_curves_hold_what_was_evaluated_at_the_run_s_radius(table):
+    net = table.query("method == 'sglr' and seed == 0 and checkpoint == 'last'")
+    radius, steps = (net[net["varied"] == v] for v in ("radius", "steps"))
+    assert radius["strength"].tolist() == RADII
+    assert radius["accuracy"].tolist() == FALLING
+    assert dict(zip(steps["strength"], steps["accuracy"], strict=True)) == _steps(0.145)
+
+
+def test_claims_hold_for_falling_curves_and_count_seeds(table):
+    claims = fig10.claims(table)
+    assert [claim.verdict for claim in claims] == ["holds"] * 6
+    assert {claim.n for claim in claims} == {2}
+    falls, left, found = (claim.measured for claim in claims[:3])
+    assert falls == pytest.approx(2.0)
+    assert left == pytest.approx(5 - (2 + 3) / 2)
+    assert found == pytest.approx(0.5)
+    assert fig10.claims(saved(table)) == claims
+    assert all(measured_text(claim) for claim in claims)
+
+
+def test_every_claim_can_fail(tmp_path):
+    rising = [0.5, 0.4, 0.3, 0.2, 0.15, 0.2, 0.15, 0.1, 0.08]
+    table = _table(tmp_path, {"pgd_at": rising, "sglr": rising}, least=0.13)
+    assert [claim.verdict for claim in fig10.claims(table)] == ["fails"] * 6
+
+
+def test_one_network_that_fails_is_enough(table):
+    here = (table["varied"] == "radius") & (table["strength"] == 16)
+    worst = here & (table["checkpoint"] == "best")
+    table.loc[worst, "accuracy"] = 0.2
+    verdicts = [claim.verdict for claim in fig10.claims(table)[:3]]
+    assert verdicts == ["fails", "fails", "holds"]
+
+
+def test_picture_draws_each_method_and_checkpoint_in_both_panels(table):
+    figure = picture.draw(saved(table))
+    left, right = figure.axes
+    for axes in (left, right):
+        drawn = {
+            (to_hex(line.get_color()), line.get_linestyle()) for line in axes.lines
+        }
+        colours = {to_hex(LOOKS[name].color) for name in fig10.METHODS}
+        assert drawn == {(c, style) for c in colours for style in ("-", "--")}
+    assert right.get_xscale() == "log"
+    assert max(left.lines[0].get_ydata()) == pytest.approx(50.5)

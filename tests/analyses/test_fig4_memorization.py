@@ -1,0 +1,180 @@
+"""Figure 4: table and claims of logs made up by hand, and the picture of that table."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from made_up_logs import course, saved, write_run
+from matplotlib.colors import to_hex
+from rofit.analyses import fig4_memorization as fig4
+from rofit.figures import fig4_memorization as picture
+from rofit.figures._style import METHODS as LOOKS
+
+from rofit.measures.claims import measured_text
+from rofit.settings.spec import RunSpec
+from rofit.store.rows import load_logs
+
+UNDECIDED = "not decidable at this scale"
+# At the end of three epochs: corrupted labels memorised, and clean test accuracy, which
+# is 0.8 an epoch before; a pair a seed.
+Ends = dict[tuple[str, str], list[tuple[float | None, float]]]
+GOOD: Ends = {
+    ("standard", "pgd_at"): [(0.90, 0.50), (0.95, 0.40)],
+    ("standard", "label_smoothing"): [(0.70, 0.60), (0.72, 0.60)],
+    ("standard", "sglr"): [(0.30, 0.75), (0.30, 0.75)],
+    ("adversarial", "pgd_at"): [(0.40, 0.70), (0.50, 0.60)],
+    ("adversarial", "label_smoothing"): [(0.30, 0.65), (0.30, 0.65)],
+    ("adversarial", "sglr"): [(0.20, 0.79), (0.20, 0.79)],
+}
+# Standard training first: memorised by given labels, at most half, falls by less.
+BY_HAND = [(80, 85), (40 - 20, 42.5 - 20), (30 - 5, 40 - 5)]
+BY_HAND += [(30, 40), (15 - 10, 20 - 10), (10 - 1, 20 - 1)]
+
+
+def _table(root: Path, ends: Ends) -> pd.DataFrame:
+    for (training, method), seeds in ends.items():
+        for seed, (memorised, clean) in enumerate(seeds):
+            test = {"split": "test", "metric": "accuracy", "n": 64}
+            rows = course([0.5, 0.8, clean], **test, attack="none")
+            rows += course([0.3, 0.4, clean / 2], **test, attack="pgd20")
+            train = {"split": "train", "attack": "none", "n": 60}
+            for portion, labels, values in (
+                ("untouched", "given", [0.6, 0.7, 0.97]),
+                ("untouched", "true", [0.6, 0.7, 0.97]),
+                ("corrupted", "given", [0.1, 0.2, memorised]),
+                ("corrupted", "true", [0.61, 0.62, 0.63]),
+            ):
+                about = {"metric": "portion_accuracy", "portion": portion}
+                about |= {"labels": labels}
+                rows += course(values, **train, **about)
+                rows += course([0.05] * 3, **train | about | {"attack": "pgd20"})
+            rows += course([0.1, 0.3, 0.5], **train, metric="corrupted_ever_learnt")
+            rows += course([0, 0.02, 0.04], **train, metric="corrupted_forgotten")
+            rows += course([0.9] * 3, **train, metric="accuracy")
+            spec = RunSpec(method=method, label_noise=0.4, epochs=3, seed=seed)
+            on = {"standard": 0.0, "adversarial": 8 / 255}[training]
+            write_run(root, spec.replace(epsilon=on), rows)
+    return fig4.table(load_logs(root)).assign(scale="demo", data="digits, linf 8/255")
+
+
+@pytest.fixture
+def table(tmp_path) -> pd.DataFrame:
+    return _table(tmp_path, GOOD)
+
+
+def test_runs_are_three_methods_with_and_without_an_attack_on_the_same_noise():
+    told = [(spec.epsilon > 0, spec.method) for spec in fig4.runs()]
+    methods = ["pgd_at", "label_smoothing", "sglr"]
+    assert sorted(told) == sorted((on, m) for on in (True, False) for m in methods)
+    assert {spec.label_noise for spec in fig4.runs()} == {0.4}
+
+
+def test_table_has_the_declared_columns_and_a_row_a_run_and_epoch(table):
+    assert list(table) == [*fig4.COLUMNS, "scale", "data"] and len(table) == 6 * 2 * 3
+    assert not table.duplicated(["training", "method", "seed", "epoch"]).any()
+
+
+def test_table_holds_what_was_logged_of_clean_images(table):
+    for training, end in (("standard", (0.95, 0.4)), ("adversarial", (0.5, 0.6))):
+        chosen = (table["training"] == training) & (table["method"] == "pgd_at")
+        run = table[chosen & (table["seed"] == 1)]
+        assert run["epoch"].tolist() == [1, 2, 3]
+        assert run["untouched_given"].tolist() == [0.6, 0.7, 0.97]
+        assert run["corrupted_given"].tolist() == [0.1, 0.2, end[0]]
+        assert run["corrupted_true"].tolist() == [0.61, 0.62, 0.63]
+        assert run["ever_learnt"].tolist() == [0.1, 0.3, 0.5]
+        assert run["forgotten"].tolist() == [0, 0.02, 0.04]
+        assert run["test_clean"].tolist() == [0.5, 0.8, end[1]]
+        assert run["test_robust"].tolist() == [0.3, 0.4, end[1] / 2]
+
+
+def test_claims_measure_what_was_worked_out_by_hand_and_can_hold(table):
+    claims = fig4.claims(table)
+    for claim, (first, second) in zip(claims, BY_HAND, strict=True):
+        assert claim.measured == pytest.approx((first + second) / 2)
+        assert claim.spread == pytest.approx((second - first) / math.sqrt(2))
+        assert claim.n == 2 and claim.unit == "points"
+    assert [claim.verdict for claim in claims] == ["holds"] * 6
+
+
+def test_every_claim_can_fail(tmp_path):
+    bad: Ends = {run: [(0.5, 0.6)] * 2 for run in GOOD}
+    bad |= {
+        (kind, "pgd_at"): [(0.05, 0.85)] * 2 for kind in ("standard", "adversarial")
+    }
+    claims = fig4.claims(_table(tmp_path, bad))
+    measured = [claim.measured for claim in claims]
+    assert measured == pytest.approx([-5, -2.5 - 40, 0 - 20] * 2)
+    assert [claim.verdict for claim in claims] == ["fails"] * 6
+
+
+def test_at_full_size_the_thresholds_are_those_declared(tmp_path):
+    near = GOOD | {
+        ("standard", "pgd_at"): [(0.55, 0.72)] * 2,  # 45 points, falls by 8
+        ("standard", "sglr"): [(0.34, 0.75)] * 2,  # 24 points, falls by 5
+        ("adversarial", "pgd_at"): [(0.35, 0.70)] * 2,  # 25 points, falls by 10
+    }
+    table = _table(tmp_path, near).assign(scale="paper")
+    claims = fig4.claims(table.replace({"epoch": {3: 200}}))
+    needed = [f"at least {threshold}" for threshold in (50, 0, 6, 20, 0, 6)]
+    assert [claim.needed for claim in claims] == needed
+    assert [claim.verdict for claim in claims] == ["fails"] * 3 + ["holds"] * 3
+    assert fig4.claims(table)[0].verdict == "holds", "three epochs: the sign only"
+
+
+def test_methods_are_compared_seed_by_seed_where_a_seed_is_missing(table):
+    lost = (table["training"] == "standard") & (table["method"] == "sglr")
+    claims = fig4.claims(table[~(lost & (table["seed"] == 0))])
+    assert [claim.n for claim in claims] == [2, 1, 1, 2, 2, 2]
+    assert [claim.verdict for claim in claims[1:3]] == [UNDECIDED] * 2
+    assert claims[1].measured == pytest.approx(42.5 - 20), "of seed 1"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "lost"),
+    [("method", "sglr", [1, 2, 4, 5]), ("training", "standard", [0, 1, 2])],
+)
+def test_what_needs_runs_that_are_not_there_is_not_measured(table, column, value, lost):
+    claims = fig4.claims(table[table[column] != value])
+    assert [n for n, claim in enumerate(claims) if claim.verdict == UNDECIDED] == lost
+    assert {measured_text(claims[n]) for n in lost} == {"not measured"}
+
+
+def test_an_end_that_was_not_measured_takes_its_seed_out(tmp_path):
+    torn = GOOD | {("adversarial", "pgd_at"): [(None, 0.70), (0.50, 0.60)]}
+    claims = fig4.claims(_table(tmp_path, torn))
+    assert [claim.n for claim in claims] == [2, 2, 2, 1, 1, 2]
+    assert claims[3].measured == pytest.approx(40)
+
+
+def test_two_rows_of_four_panels_are_named(table):
+    figure = picture.draw(saved(table))
+    titles = ["untouched, given", "corrupted, given", "corrupted, true", "test, true"]
+    named = [axes.get_title() for axes in figure.axes]
+    assert named == [f"{title} labels" for title in titles] * 2
+    left = [figure.axes[n].get_ylabel().replace("\n", " ") for n in (0, 4)]
+    assert left == ["standard accuracy (%)", "adversarial accuracy (%)"]
+    assert [axes.get_xlabel() for axes in figure.axes] == [""] * 4 + ["epoch"] * 4
+    labels = [text.get_text() for text in figure.legends[0].texts]
+    assert labels == ["given labels", "smoothed labels", "SGLR (our reading)"]
+
+
+def test_lines_are_the_tables_means_over_seeds_in_per_cent(table):
+    panels = picture.draw(saved(table)).axes
+    ends = {(0, "pgd_at"): (92.5, 45), (0, "label_smoothing"): (71, 60)}
+    ends |= {(0, "sglr"): (30, 75), (4, "pgd_at"): (45, 65)}
+    ends |= {(4, "label_smoothing"): (30, 65), (4, "sglr"): (20, 79)}
+    for (first, method), (memorised, clean) in ends.items():
+        color = LOOKS[method].color.lower()
+        curves = [[60, 70, 97], [10, 20, memorised], [61, 62, 63], [50, 80, clean]]
+        for axes, curve in zip(panels[first : first + 4], curves, strict=True):
+            (line,) = (x for x in axes.lines if to_hex(x.get_color()) == color)
+            assert list(line.get_xdata()) == [1, 2, 3] and len(axes.lines) == 3
+            assert list(line.get_ydata()) == pytest.approx(curve)
+
+
+def test_stamp_says_scale_data_and_seeds_unless_it_is_the_papers(table):
+    about = "scale demo, not the paper's · digits, linf 8/255 · 2 seed(s)"
+    assert picture.draw(saved(table)).get_supxlabel() == f"rofit · {about}"
+    assert picture.draw(table.assign(scale="paper")).get_supxlabel() == ""

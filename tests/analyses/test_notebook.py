@@ -1,0 +1,146 @@
+"""The notebook runs on saved logs alone, and says what the readers of logs say."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from training_helpers import train
+
+from rofit import best_last_gap, compare, load_logs
+from rofit.settings.recipes import RECIPES
+from rofit.settings.scales import SCALES
+from rofit.settings.spec import RunSpec
+
+nbformat = pytest.importorskip("nbformat")
+PATH = Path(__file__).parents[2] / "analyses" / "explore_logs.ipynb"
+METHODS = ("pgd_at", "sgls")
+
+
+def _notebook():
+    return nbformat.read(PATH, as_version=4)
+
+
+def _code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _contents(store):
+    return {
+        path: path.read_bytes() for path in sorted(store.rglob("*")) if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Path:
+    """A store with a run of two epochs for each of two methods."""
+    root = tmp_path_factory.mktemp("trained")
+    spec = SCALES["smoke"].apply(RECIPES["sgls"].apply(RunSpec()))
+    for method in METHODS:
+        assert train(spec.replace(method=method), root, diagnostics=["gradient_norm"])[
+            1
+        ]
+    return root / "runs"
+
+
+@pytest.fixture(scope="module")
+def executed(store, tmp_path_factory):
+    """The notebook after it has read that store, as a kernel of its own leaves it."""
+    pytest.importorskip("ipykernel")
+    nbclient = pytest.importorskip("nbclient")
+    home, notebook = tmp_path_factory.mktemp("home"), _notebook()
+    before = _contents(store)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROFIT_STORE", str(store))
+        for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
+            patch.setenv(name, str(home / name))
+        patch.delenv("MPLBACKEND", raising=False)
+        nbclient.NotebookClient(
+            notebook,
+            timeout=300,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(home)}},
+        ).execute(env=dict(os.environ))
+    assert _contents(store) == before
+    return notebook
+
+
+def _output(notebook, source, kind):
+    """Return the outputs of a kind in the cells that hold some source text."""
+    return [
+        output["data"][kind]
+        for cell in _code(notebook)
+        if source in cell.source
+        for output in cell.outputs
+        if kind in output.get("data", {})
+    ]
+
+
+def test_notebook_is_committed_without_outputs():
+    for cell in _code(_notebook()):
+        assert cell.outputs == [] and cell.execution_count is None
+
+
+def test_every_step_is_explained_before_it_is_made():
+    cells = _notebook().cells
+    for before, cell in zip(cells, cells[1:], strict=False):
+        if cell.cell_type == "code" and cell is not cells[-1]:
+            assert before.cell_type == "markdown" or "def " in before.source
+
+
+def test_every_cell_runs_without_an_error_or_a_warning(executed):
+    assert all(cell.execution_count for cell in _code(executed))
+    for cell in _code(executed):
+        streams = {output.get("name", "stdout") for output in cell.outputs}
+        assert streams <= {"stdout"}, cell.outputs
+
+
+def test_notebook_ends_with_the_assertion_that_nothing_imported_torch(executed):
+    assert _code(executed)[-1].source == 'assert "torch" not in sys.modules'
+    assert _code(executed)[-1].execution_count == len(_code(executed))
+
+
+def test_notebook_reads_the_store_it_is_told_and_runs_by_default(executed, store):
+    (load,) = (cell for cell in _code(executed) if "load_logs(store)" in cell.source)
+    told = "".join(output.get("text", "") for output in load.outputs)
+    assert f"{len(load_logs(store)):,} numbers of 2 runs in {store}" in told
+    assert 'os.environ.get("ROFIT_STORE", "runs")' in load.source
+
+
+def test_notebook_draws_three_figures(executed):
+    assert len(_output(executed, "plt.show()", "image/png")) == 3
+    assert len(_output(executed, "", "image/png")) == 3
+
+
+def test_tables_of_the_notebook_are_those_of_the_readers(executed, store):
+    logs = load_logs(store)
+    (shown,) = _output(executed, "compare(done", "text/html")
+    assert shown == compare(logs).round(3)._repr_html_()
+    (shown,) = _output(executed, "chosen.insert", "text/html")
+    twin = best_last_gap(logs)
+    twin.insert(
+        0, "method", logs.drop_duplicates("run_id")["method"].astype(str).values
+    )
+    assert shown == twin.round(3)._repr_html_()
+
+
+CASES = {  # test robust accuracy from epoch 1 on, best epoch -> where it sets in
+    "falls and stays": ([0.3, 0.5, 0.49, 0.47, 0.46, 0.40], 2, 4),
+    "comes back once": ([0.3, 0.5, 0.40, 0.49, 0.46, 0.40], 2, 5),
+    "comes back at the end": ([0.3, 0.5, 0.40, 0.40, 0.40, 0.49], 2, None),
+    "exactly two points": ([0.45, 0.43, 0.43], 1, 2),
+    "just below two points": ([0.45, 0.4301, 0.4301], 1, None),
+    "low before the best": ([0.1, 0.1, 0.5, 0.5], 3, None),
+    "the best is the last": ([0.1, 0.2], 2, None),
+    "higher than the chosen": ([0.5, 0.6, 0.47], 1, 3),
+}
+
+
+@pytest.mark.parametrize(("test", "best", "expected"), CASES.values(), ids=CASES)
+def test_onset_is_the_epoch_from_which_the_fall_stays(test, best, expected):
+    (source,) = (c.source for c in _code(_notebook()) if "def sets_in(" in c.source)
+    names = {"pd": pd}
+    exec(source, names)
+    line = pd.Series(test, index=range(1, len(test) + 1))
+    found = names["sets_in"](line, best)
+    assert found is pd.NA if expected is None else found == expected

@@ -1,0 +1,236 @@
+"""Tables of best and last: from made-up runs to claims and to what is rendered."""
+
+import re
+from statistics import mean, stdev
+
+import pandas as pd
+import pytest
+from made_up_logs import saved
+from made_up_tables import ATTACKS, BEST, EVERY, NAMES, SEEDS, made_up, replanted
+
+from rofit.measures.claims import Claim
+from rofit.reproduction import catalog
+from rofit.settings.spec import RunSpec
+
+ROWS = {  # what names a row
+    "table1_main": ["dataset", "method"],
+    "table2_remedies": ["method"],
+    "table3_architectures": ["model", "method"],
+    "table4_threats": ["norm", "method"],
+    "table6_datasets": ["dataset", "method"],
+    "table7_components": ["variant"],
+}
+# In points, as the falls of made_up_tables give them, and thresholds at full size.
+MEASURED = {
+    "table1_main": [11, 11, 9, 9] * 2,
+    "table2_remedies": [8, 2, 9, 7, 6, 5, 4, 3, 7.5, 6.5, 10, 11, 1],
+    "table3_architectures": [10, 11] * 2,
+    "table4_threats": [11.5, 10, 11] * 2,
+    "table6_datasets": [10, 11] * 2,
+    "table7_components": [2, 1, 11, 8, 1],
+}
+NEEDED = {
+    "table1_main": [6, -1, 2, -1] * 2,
+    "table2_remedies": [0] * 10 + [4, 4, -1],
+    "table3_architectures": [0] * 4,
+    "table4_threats": [6, 4.5, 4.5, 2, 0.5, 0.5],
+    "table6_datasets": [0] * 4,
+    "table7_components": [0] * 5,
+}
+UNDECIDED = "not decidable at this scale"
+LABELS = {"none": "clean", "pgd20": "PGD-20", "cw100": "C&W"}
+LABELS |= {"autoattack": "AutoAttack"}
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def analysis(name):
+    return catalog.load_analysis(name)
+
+
+@pytest.fixture(scope="module")
+def bare(name, analysis, tmp_path_factory) -> pd.DataFrame:
+    """The analysis' table."""
+    return made_up(tmp_path_factory.mktemp(name), analysis, tuple(BEST))
+
+
+@pytest.fixture
+def table(bare) -> pd.DataFrame:
+    """The same as it is published: of a small scale."""
+    return bare.assign(scale="demo", data="digits, linf 8/255")
+
+
+def _without(table: pd.DataFrame, *attacks: str) -> pd.DataFrame:
+    return table[~table["attack"].isin(attacks)]
+
+
+def _only_under(table: pd.DataFrame, attack: str, sign: int) -> pd.DataFrame:
+    """Return the table with other effects under one attack and, clean, the same."""
+    other = replanted(table, sign)
+    return other.where(other["attack"].isin([attack, "none"]), table)
+
+
+def _full_size(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(scale="paper", epochs=200)
+
+
+def _rendered(name: str, table: pd.DataFrame) -> dict[str, str]:
+    return catalog.load_figure(name).render(saved(table))
+
+
+def _markdown(name: str, table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the cells as text, rows by what names them, and the note."""
+    head, _, *lines, _, note = _rendered(name, table)["md"].splitlines()
+    taken = [line.strip("|")[1:-1].split(" | ") for line in (head, *lines)]
+    frame = pd.DataFrame(taken[1:], columns=taken[0])
+    return frame.set_index(ROWS[name]), note
+
+
+def _shown(name: str, table: pd.DataFrame) -> dict[object, pd.DataFrame]:
+    """Return the runs of each row, by the name that it is rendered under."""
+    label = catalog.load_figure("_tables").method_label
+    found = {}
+    for key, rows in table.groupby(ROWS[name], sort=False):
+        names = tuple(label(part) for part in key)
+        found[names[0] if len(names) == 1 else names] = rows
+    return found
+
+
+def test_every_table_of_best_and_last_is_among_these():
+    assert list(ROWS) == NAMES
+
+
+def test_table_has_a_row_a_run_checkpoint_and_attack(name, analysis, bare):
+    assert list(bare) == list(analysis.COLUMNS)
+    settings = len(analysis.runs())
+    assert len(bare) == settings * len(SEEDS) * (2 * len(ATTACKS) + 1)
+    key = [*ROWS[name], "seed", "checkpoint", "attack"]
+    assert not bare.duplicated(key).any() and bare[key].notna().all(axis=None)
+    assert set(bare["attack"]) == set(ATTACKS)
+    assert set(bare["n"]) == {64} and set(bare["epochs"]) == {4}
+
+
+def test_table_holds_what_was_evaluated(bare):
+    made = bare[bare["checkpoint"] != "best on test"]
+    wanted = replanted(made, 1)["accuracy"]
+    assert made["accuracy"].tolist() == pytest.approx(wanted.tolist())
+    assert set(bare.loc[bare["checkpoint"] == "best on test", "accuracy"]) == {0.9}
+
+
+def test_settings_stand_in_the_order_of_the_runs(name, analysis, bare):
+    def told(spec: RunSpec) -> list[str]:
+        about = {"method": "+".join(filter(None, [spec.method, spec.labels_from]))}
+        return [about.get(field) or getattr(spec, field) for field in ROWS[name]]
+
+    found = bare[ROWS[name]].drop_duplicates().to_numpy().tolist()
+    if name == "table7_components":
+        assert found == [[variant] for variant in analysis.VARIANTS]
+    else:
+        assert found == [told(spec) for spec in analysis.runs()]
+
+
+def test_claims_measure_what_was_planted_and_hold(name, analysis, table):
+    found = [analysis.claims(rows) for rows in (table, saved(table))]
+    for claims in found:  # pandas before 3 reads a saved number's last bit otherwise
+        assert [c.measured for c in claims] == pytest.approx(MEASURED[name])
+        assert {(c.verdict, c.n, c.unit) for c in claims} == {("holds", 2, "points")}
+    assert [c.sentence for c in found[0]] == [c.sentence for c in found[1]]
+
+
+def test_opposite_effects_fail_and_equal_ones_are_not_decidable(analysis, table):
+    opposite = analysis.claims(replanted(table, -1))
+    assert {claim.verdict for claim in opposite} == {"fails"}
+    equal = analysis.claims(replanted(table, 0))
+    assert {claim.verdict for claim in equal} == {UNDECIDED}
+
+
+def test_claims_are_about_the_strongest_attack_that_was_made(analysis, table):
+    weaker = _only_under(replanted(table, -1), "autoattack", 1)
+    assert {c.verdict for c in analysis.claims(weaker)} == {"holds"}
+    left = ["autoattack"]
+    for attack in ("cw100", "pgd20", EVERY):
+        other = _only_under(_without(table, *left), attack, -1)
+        assert {c.verdict for c in analysis.claims(other)} == {"fails"}
+        left.append(attack)
+
+
+def test_at_full_size_the_thresholds_count(name, analysis, table):
+    def verdicts(claims: list[Claim]) -> list[str]:
+        pairs = zip(claims, NEEDED[name], strict=True)
+        return ["holds" if c.measured >= least else "fails" for c, least in pairs]
+
+    little = replanted(table, 0).assign(
+        accuracy=(9 * replanted(table, 0)["accuracy"] + table["accuracy"]) / 10
+    )
+    for planted in (table, little, replanted(table, 0), replanted(table, -1)):
+        claims = analysis.claims(_full_size(planted))
+        assert [c.needed for c in claims] == [f"at least {n:g}" for n in NEEDED[name]]
+        assert [c.verdict for c in claims] == verdicts(claims)
+    short = analysis.claims(table.assign(scale="paper"))
+    assert all(claim.needed.startswith("above 0") for claim in short), "four epochs"
+
+
+def test_a_seed_that_one_method_lacks_is_left_out(name, analysis, table):
+    first = table[ROWS[name][-1]].iloc[0]  # PGD-AT: what others are compared with
+    lost = (table[ROWS[name][-1]] == first) & (table["seed"] == 1)
+    counts = {claim.n for claim in analysis.claims(table[~lost])}
+    assert counts in ({1}, {1, 2})
+
+
+def test_rendered_cells_are_means_and_deviations_over_seeds(name, table):
+    frame, _ = _markdown(name, table)
+    rows = _shown(name, table)
+    assert frame.index.tolist() == list(rows)
+    three = ("best", "last", "diff")
+    columns = [f"{label} {what}" for label in LABELS.values() for what in three]
+    assert [c for c in frame if c != "published"] == columns
+    for key, runs in rows.items():
+        for attack, label in LABELS.items():
+            best, last = (
+                runs[(runs["attack"] == attack) & (runs["checkpoint"] == checkpoint)]
+                .sort_values("seed")["accuracy"]
+                .tolist()
+                for checkpoint in ("best", "last")
+            )
+            diff = [one - other for one, other in zip(best, last, strict=True)]
+            for what, values in (("best", best), ("last", last), ("diff", diff)):
+                text = f"{100 * mean(values):.1f} ± {100 * stdev(values):.1f}"
+                assert frame.loc[key, f"{label} {what}"].strip("*") == text
+
+
+def test_highest_is_bold_and_the_smallest_difference(name, table):
+    frame, _ = _markdown(name, table)
+    groups = ROWS[name][:-1] or (lambda _: 0)
+    for column in frame.columns.drop("published", errors="ignore"):
+        for _, cells in frame[column].groupby(groups):
+            means = cells.str.extract(r"(-?\d+\.\d)")[0].astype(float)
+            best = means.min() if column.endswith("diff") else means.max()
+            assert cells.str.startswith("**").tolist() == (means == best).tolist()
+
+
+def test_what_others_publish_is_a_column_where_there_is_any(name, table):
+    frame, note = _markdown(name, table)
+    if name == "table7_components":
+        assert "published" not in frame and "Published" not in note
+        return
+    told = {key: rows["published"].iloc[0] for key, rows in _shown(name, table).items()}
+    assert frame["published"].to_dict() == told and any(told.values())
+    assert "Published: networks of full size" in note
+    none, _ = _markdown(name, table.assign(published=""))
+    assert "published" not in none
+
+
+def test_latex_has_the_same_cells(name, table):
+    made = _rendered(name, table)
+    lines = [li[:-3] for li in made["tex"].splitlines() if li.endswith(r" \\")]
+    plain = [re.sub(r"\\textbf\{(.*?)\}(?= &|$)", r"**\1**", line) for line in lines]
+    plain = [line.replace(r"$\pm$", "±").replace("\\", "") for line in plain]
+    wanted = made["md"].splitlines()
+    del wanted[1], wanted[-2:]
+    assert [line.split(" & ") for line in plain] == [
+        line.removeprefix("| ").removesuffix(" |").split(" | ") for line in wanted
+    ]

@@ -1,0 +1,171 @@
+"""Theorem 1's table, claims and picture, of made-up predictions of three networks."""
+
+import io
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up_logs import write_run
+from matplotlib.colors import to_hex
+from rofit.analyses import theorem1_information as theorem1
+from rofit.figures import theorem1_information as picture
+from rofit.figures._style import METHODS as LOOKS
+
+from rofit.settings.spec import RunSpec
+from rofit.store.rows import load_logs
+from rofit.store.runs import RunStore
+from rofit.store.samples import load_samples
+
+SEEDS, CLASSES = (5, 6, 7), 4
+KINDS = {"train clean": (0, 0), "test clean": (1, 0), "test attacked": (1, 1)}
+IMAGES = {"train clean": 12, "test clean": 25, "test attacked": 25}
+# share of the images on which each network is certain of a class of its own; on the
+# others all are certain of the same
+APART = {
+    "pgd_at": {"train clean": 0.0, "test clean": 1.0, "test attacked": 1.0},
+    "label_smoothing": {"train clean": 1.0, "test clean": 0.0, "test attacked": 1.0},
+    "sgls": {"train clean": 0.0, "test clean": 1.0, "test attacked": 0.0},
+    "sglr": {"train clean": 0.0, "test clean": 0.6, "test attacked": 1.0},
+}
+SHARES = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+UNDECIDED = "not decidable at this scale"
+
+
+def _apart(share) -> float:
+    """Return the information of three certain networks at odds, mixed to the share."""
+    mean = [share / 3 + (1 - share) / 4] * 3 + [(1 - share) / 4]
+    single = [share + (1 - share) / 4] + [(1 - share) / 4] * 3
+    whole, each = (-sum(q * math.log(q) for q in p if q) for p in (mean, single))
+    return whole - each
+
+
+def _samples(method, network, images) -> pd.DataFrame:
+    """Return a network's predictions, rows in an order of its own."""
+    parts = []
+    for kind, (split, attacked) in KINDS.items():
+        n = images[kind]
+        position = np.arange(n)
+        own = position < APART[method][kind] * n
+        p = np.eye(CLASSES, dtype=np.float32)[np.where(own, network, 3)]
+        about = {"split": split, "attacked": attacked, "position": position}
+        about |= {"y": 0, "true": 0}
+        parts.append(pd.DataFrame(about | {f"p{k}": p[:, k] for k in range(CLASSES)}))
+    return pd.concat(parts).sample(frac=1, random_state=network)
+
+
+def _table(root, seeds=SEEDS, images=IMAGES) -> pd.DataFrame:
+    for method in APART:
+        for network, seed in enumerate(seeds):
+            spec = RunSpec(method=method, seed=seed)
+            about = {"epoch": 6, "split": "test", "metric": "loss"}
+            write_run(root, spec, [about | {"value": 1.0}])
+            folder = RunStore(root).folder(spec.run_id)
+            folder.write_sample("predictions-0006", _samples(method, network, images))
+            folder.write_sample("predictions-0003", _samples("pgd_at", 0, images))
+    found = theorem1.table(load_logs(root), load_samples(root, *theorem1.SAMPLES))
+    assert list(found) == list(theorem1.COLUMNS)
+    return found.assign(scale="demo", data="digits")
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory) -> pd.DataFrame:
+    return _table(tmp_path_factory.mktemp("theorem1"))
+
+
+def test_table_has_a_row_a_method_kind_tenth_and_share(table):
+    assert len(table) == 4 * 3 * 10 * 6
+    keys = ["method", "images", "tenth", "share"]
+    assert not table.duplicated(keys).any()
+    assert set(table["epoch"]) == {6} and set(table["networks"]) == {3}
+    assert set(table["seed"]) == {5} and sorted(set(table["share"])) == SHARES
+    for kind, n in IMAGES.items():
+        sizes = table[table["images"] == kind].groupby("tenth")["n"].first().tolist()
+        assert sizes == [n // 10 + 1] * (n % 10) + [n // 10] * (10 - n % 10)
+
+
+def test_information_is_that_of_networks_at_odds_where_they_are(table):
+    for row in table.itertuples():
+        n = IMAGES[row.images]
+        first = row.tenth * (n // 10) + min(row.tenth, n % 10)
+        own = APART[row.method][row.images] * n
+        at_odds = sum(first + i < own for i in range(row.n)) / row.n
+        assert row.information == pytest.approx(at_odds * _apart(row.share), abs=1e-12)
+        assert row.bound == pytest.approx(row.share * at_odds * math.log(3), abs=1e-12)
+        gap = row.share * math.log(3) - _apart(row.share)
+        slack = gap if at_odds == 1 else 0
+        assert row.slack == pytest.approx(slack, abs=1e-12)
+
+
+def test_exact_statement_holds_and_a_slack_below_rounding_would_fail_it(table):
+    exact = theorem1.claims(table)[0]
+    assert exact.verdict == "holds" and exact.n == 1
+    assert abs(exact.measured) < 1e-12 and exact.needed == "at least -1e-12"
+    broken = table.assign(slack=table["slack"].where(table.index != 77, -1e-6))
+    assert theorem1.claims(broken)[0].verdict == "fails"
+
+
+def test_claims_compare_with_given_labels_tenth_by_tenth(table):
+    claims = theorem1.claims(table)[1:]
+    assert [c.sentence.split("'s ensemble")[0] for c in claims] == [
+        f"{kind}: {method}" for kind in KINDS for method in list(APART)[1:]
+    ]
+    log3 = math.log(3)
+    # sglr is at odds on 15 of 25 images: 5 tenths of 3; the others are of 2
+    wanted = [-log3, 0, 0, log3, 0, 0.5 * log3, 0, log3, 0]
+    assert [c.measured for c in claims] == pytest.approx(wanted, abs=1e-12)
+    verdicts = {c.sentence.split("'s")[0]: c.verdict for c in claims if c.measured}
+    assert verdicts["train clean: label_smoothing"] == "fails"
+    assert verdicts["test clean: sglr"] == verdicts["test attacked: sgls"] == "holds"
+    assert claims[1].verdict == UNDECIDED and {c.n for c in claims} == {10}
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "lost"),
+    [
+        ("method", "pgd_at", {0, 1, 2, 3, 4, 5, 6, 7, 8}),
+        ("method", "sgls", {1, 4, 7}),
+        ("images", "test clean", {3, 4, 5}),
+    ],
+)
+def test_claim_without_its_runs_or_images_is_not_measured(table, column, value, lost):
+    claims = theorem1.claims(table[table[column] != value])
+    assert {i for i, claim in enumerate(claims[1:]) if not claim.n} == lost
+    assert {claims[1 + i].verdict for i in lost} == {UNDECIDED}
+
+
+@pytest.mark.parametrize("scale", ["demo", "paper"])
+def test_one_network_is_no_ensemble_at_any_scale(tmp_path, scale):
+    table = _table(tmp_path, seeds=(5,)).assign(scale=scale, epoch=200)
+    assert table["information"].abs().max() < 1e-12
+    exact, *claims = theorem1.claims(table)
+    assert exact.verdict == "holds"
+    assert {(claim.n, claim.verdict) for claim in claims} == {(0, UNDECIDED)}
+
+
+def test_fewer_images_than_tenths_are_parts_of_one_image(tmp_path):
+    table = _table(tmp_path, images=dict.fromkeys(KINDS, 6))
+    assert set(table["n"]) == {1} and table["tenth"].nunique() == 6
+
+
+def test_picture_has_a_panel_a_kind_with_measured_and_bound(table):
+    saved = io.StringIO(table.to_csv(index=False))
+    figure = picture.draw(pd.read_csv(saved))
+    assert [axes.get_title() for axes in figure.axes] == list(KINDS)
+    for axes in figure.axes:
+        drawn = {(to_hex(x.get_color()), x.get_linestyle()): x for x in axes.lines}
+        assert len(axes.lines) == len(drawn) == 2 * 4
+        for method in APART:
+            rows = table[table["method"] == method]
+            rows = rows[rows["images"] == axes.get_title()]
+            for style, column in (("-", "information"), ("--", "bound")):
+                line = drawn[LOOKS[method].color.lower(), style]
+                means = [rows[rows["share"] == s][column].mean() for s in SHARES]
+                assert list(line.get_xdata()) == SHARES
+                assert line.get_ydata().tolist() == pytest.approx(means, abs=1e-12)
+    sides = [axes.get_ylabel() for axes in figure.axes]
+    assert sides == ["I(w; y | x) of 3 networks (nats)", "", ""]
+    told = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert told == [*(LOOKS[method].label for method in APART), "measured", "bound"]
+    stamp = "rofit · scale demo, not the paper's · digits · 3 seed(s)"
+    assert figure.get_supxlabel() == stamp

@@ -1,0 +1,47 @@
+"""The bench's table of AutoAttack through rofit and called plainly."""
+
+import pytest
+import torch
+from training_helpers import CPU, digits, digits_net
+
+from rofit.bench import library
+from rofit.bench.library import library_rows
+from rofit.bench.tables import bench
+from rofit.bench.timing import Times
+from rofit.errors import UserError
+from rofit.evaluation.mill import Images
+from rofit.running.subject import Subject
+from rofit.settings.spec import RunSpec
+from rofit.training.engine import Engine
+
+
+@pytest.fixture
+def subject():
+    """A small net on digits, inside a radius that leaves some of them."""
+    x, y = digits("test")
+    images = Images(x[:24], y[:24], list(range(24)))
+    network = Engine(digits_net(steps=40), "fp32").frozen
+    return Subject("last", 1, "", RunSpec(epsilon=0.2), network, images, 10)
+
+
+def test_both_ways_attack_the_same_network_and_agree(subject, monkeypatch):
+    pytest.importorskip("pyautoattack")
+
+    def once(ways, *, rounds, device):
+        for call in ways.values():
+            call()
+        return {"rofit": Times([1.0] * rounds), "pyautoattack": Times([3.0] * rounds)}
+
+    monkeypatch.setattr(library, "interleaved", once)
+    stream = torch.get_rng_state()
+    ours, theirs = library_rows(subject, n=16, rounds=2)
+    assert torch.equal(torch.get_rng_state(), stream)
+    assert (ours["images/s"], ours["x as fast as plainly"]) == (16, 3)
+    assert (theirs["seconds"], theirs["x as fast as plainly"]) == (3, 1)
+    assert ours["same verdicts"] == theirs["same verdicts"] == "16/16"
+    assert 0 <= ours["robust %"] == theirs["robust %"] < 100
+
+
+def test_table_needs_a_trained_network():
+    with pytest.raises(UserError, match="needs a trained network: --run RUN"):
+        bench(("library",), (), batch_size=None, engine="eager", rounds=2, device=CPU)

@@ -1,0 +1,160 @@
+"""What rofit says on a terminal: claims, listings, a curve drawn in characters."""
+
+import io
+import math
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from rofit import progress
+from rofit.commands import terminal
+from rofit.measures.claims import Claim
+
+CLAIM = Claim("it [falls]", 8.0, 1.5, 3, "points", "at least 6", "holds", "ours [1]")
+
+
+def _printed(shown: object) -> str:
+    """Return what a wide terminal without colours shows."""
+    file = io.StringIO()
+    Console(file=file, width=200, color_system=None).print(shown)
+    return file.getvalue()
+
+
+def _claim(**changes: object) -> str:
+    claim = Claim(**(vars(CLAIM) | changes))
+    return _printed(terminal.claims_table([claim], "fig1_gradnorm (Figure 1), demo"))
+
+
+def _logs(test: list[float], train: list[float] | None = None, first: int = 1):
+    lines = {"test": ("pgd20", test), "train": ("pgd10", train or [])}
+    rows = [
+        {"run_id": "a", "epoch": epoch, "split": split, "attack": attack}
+        | {"metric": "accuracy", "value": value}
+        for split, (attack, values) in lines.items()
+        for epoch, value in enumerate(values, start=first)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _grid(logs: pd.DataFrame) -> list[str]:
+    """Return the rows of characters between the axis and the foot, highest first."""
+    lines = terminal.robust_curve(logs).splitlines()[1:-1]
+    return [line.partition("|")[2] for line in lines]
+
+
+def test_claim_is_shown_with_verdict_spread_seeds_need_and_source():
+    shown = _claim()
+    assert "fig1_gradnorm (Figure 1), demo" in shown
+    assert "holds" in shown and "it [falls] (ours [1])" in shown
+    assert "8.00 ± 1.50 points, n = 3; needed at least 6" in shown
+
+
+def test_claim_of_one_seed_shows_no_spread_and_of_none_no_number():
+    assert "8.00 points, n = 1; needed" in _claim(n=1, spread=math.nan)
+    none = _claim(n=0, measured=math.nan, spread=math.nan)
+    assert "not measured; needed at least 6" in none and "nan" not in none
+
+
+@pytest.mark.parametrize("verdict", ["holds", "fails", "not decidable at this scale"])
+def test_every_verdict_is_shown_in_its_words(verdict):
+    assert verdict in _claim(verdict=verdict)
+
+
+def test_listing_shows_values_as_people_read_them():
+    row = {"a_b": True, "c": 0.125, "d": math.nan, "e": "[x]", "f": [1], "g": 3}
+    shown = _printed(terminal.listing("things", [row, row | {"a_b": False}]))
+    cells = [line.split("│")[1:-1] for line in shown.splitlines() if "│" in line]
+    assert [cell.strip() for cell in cells[0]] == [
+        "yes",
+        "0.125",
+        "",
+        "[x]",
+        "[1]",
+        "3",
+    ]
+    assert cells[1][0].strip() == "no"
+    assert shown.startswith("things") and "a b" in shown
+
+
+def test_listing_of_nothing_says_so():
+    assert "nothing yet" in _printed(terminal.listing("runs", []))
+
+
+def test_listing_keeps_brackets_of_a_path_in_its_title():
+    rows = [{"a heading that is longer than the title": 1}]
+    assert "runs in /tmp/[a]" in _printed(terminal.listing("runs in /tmp/[a]", rows))
+
+
+def test_curve_puts_every_epoch_at_its_height():
+    grid = _grid(_logs(test=[0.0, 0.55, 1.1], train=[0.22, 1.1, 1.1]))
+    assert len(grid) == 12 and {len(line) for line in grid} == {3}
+    where = {
+        (row, column): mark
+        for row, line in enumerate(grid)
+        for column, mark in enumerate(line)
+        if mark != " "
+    }
+    # 12 rows over 110 points are 10 points apart; * lies over . where they meet
+    assert where.pop((9, 0)) == "." and where.pop((0, 1)) == "."
+    assert where.pop((11, 0)) == "*" and where.pop((0, 2)) == "*"
+    assert list(where.values()) == ["*"] and set(where) <= {(5, 1), (6, 1)}
+
+
+def test_curve_is_labelled_with_per_cent_and_epochs():
+    lines = terminal.robust_curve(_logs([0.101, 0.5, 0.309], first=7)).splitlines()
+    assert lines[0] == "robust accuracy: * test, . train"
+    assert lines[1].startswith(" 50 % |") and lines[12].startswith(" 10 % |")
+    assert lines[-1].split() == ["epoch", "7", "9"]
+
+
+@pytest.mark.parametrize("values", [[0.3], [0.3, 0.3, 0.3]])
+def test_curve_of_one_epoch_or_one_height_is_drawn(values):
+    grid = _grid(_logs(values))
+    assert "".join(grid).count("*") == len(values)
+    assert {len(line) for line in grid} == {len(values)}
+
+
+def test_long_curve_is_squeezed_and_keeps_both_ends():
+    grid = _grid(_logs([epoch / 200 for epoch in range(200)]))
+    assert {len(line) for line in grid} == {64}
+    assert grid[-1][0] == "*" and grid[0][-1] == "*"
+
+
+def test_best_last_and_gap_are_told_with_who_chose():
+    val = _logs([0.3, 0.6, 0.5]).assign(split="val")
+    logs = pd.concat([_logs([0.7, 0.5, 0.4]), val])
+    assert terminal.best_last_gap_text(logs) == (
+        "best 50.0 % at epoch 2 (chosen on validation), last 40.0 % at epoch 3, "
+        "gap 10.0 points\n"
+        "chosen on test images, as most publications do: best 70.0 % at epoch 1, "
+        "gap 30.0 points"
+    )
+    assert "epoch 1 (chosen on test)" in terminal.best_last_gap_text(_logs([0.7, 0.4]))
+
+
+@pytest.mark.parametrize(("tty", "kind"), [(True, "Bar"), (False, "Lines")])
+def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(tty, kind):
+    console = Console(file=io.StringIO(), force_terminal=tty)
+    told = progress.report(console, "1/2 sgls seed 0", epochs=4, done=1)
+    assert type(told).__name__ == kind
+    with told:
+        told.step(1, 1, 2)
+        told.epoch(2, 0.1, 0.25)
+        told.epoch(4, 0.01, 0.5)
+    shown = console.file.getvalue()
+    assert (
+        "1/2 sgls seed 0" in shown and "robust 50.0 %" in shown and "lr 0.01" in shown
+    )
+
+
+def test_plain_lines_come_every_twenty_seconds_and_at_the_end(monkeypatch):
+    clock = iter([0.0, 10.0, 21.0, 30.0, 32.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    file = io.StringIO()
+    told = progress.Lines(Console(file=file, width=200), "run", epochs=6, done=2)
+    for epoch in (3, 4, 5, 6):
+        told.epoch(epoch, 0.1, 0.25)
+    lines = file.getvalue().splitlines()
+    assert lines[0] == "run  epoch 4/6  robust 25.0 %  lr 0.1  0.3 min left"
+    assert len(lines) == 2 and lines[1].startswith("run  epoch 6/6")

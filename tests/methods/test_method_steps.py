@@ -1,0 +1,230 @@
+"""Three whole steps of every method against a slow twin of its formulas in float64."""
+
+from copy import deepcopy
+
+import pytest
+import torch
+from slow_methods import SLOW
+from slow_run import SlowRun
+from toy_problems import random_dataset
+from training_helpers import doubled
+
+from rofit.methods import METHODS, find_kind
+from rofit.running import runner
+from rofit.training import checkpoint
+from rofit.training.batches import Batch
+from rofit.training.loop import make_step
+
+CPU = torch.device("cpu")
+EPOCHS, B, STEPS = 10, 6, 3
+# Both are float64 and differ in the order of their sums: 1e-14, and 4e-12 where the
+# first gradient of an attack is of a divergence that is nearly 0.
+CLOSE = 1e-10
+# The floor of the label is clamped in float32, so its logarithm is known to 1e-7.
+LOOSER = {"sce": 1e-6}
+KEPT = {"table": "average", "te": "sums", "kd": "table", "adr": "table"}
+
+LATE, EARLY = EPOCHS - 1, 0
+CASES = [(name, "linf", epoch, {}) for name in METHODS for epoch in (EARLY, LATE)]
+CASES += [
+    (name, "l2", LATE, {})
+    for name in ("pgd_at", "trades", "awp", "adr", "te", "fast_at", "mlcat_wp", "kd")
+]
+CASES += [
+    ("te", "linf", 5, {}),  # while its weight grows
+    ("adr", "linf", LATE, {"attack_labels": "given"}),
+    ("sglr", "linf", LATE, {"attack_labels": "assigned"}),
+    ("label_smoothing", "linf", LATE, {"attack_labels": "assigned"}),
+    ("mlcat_ls", "linf", LATE, {"mlcat_detach": False}),
+    ("mart", "linf", LATE, {"beta": 0.0}),
+]
+
+
+@pytest.fixture(scope="module")
+def teachers(tmp_path_factory):
+    """Checkpoints of two different networks that are no run's initial one."""
+    return tmp_path_factory.mktemp("teachers")
+
+
+def _settings(name, more):
+    if name not in SLOW:
+        pytest.fail(f"write the formulas of {name} into SLOW of tests/slow_methods.py")
+    return SLOW[name].s | more
+
+
+def _taught_by(run, folder):
+    """Write checkpoints beside *run*'s network; return their paths by name."""
+    paths = {}
+    for seed, name in enumerate(("clean", "robust")):
+        stream = torch.Generator().manual_seed(seed)
+        state = {
+            key: value + 0.1 * torch.randn(value.shape, generator=stream).abs()
+            if value.is_floating_point()
+            else value
+            for key, value in run.model.state_dict().items()
+        }
+        paths[name] = folder / f"{name}.pt"
+        checkpoint.save({"model": state}, paths[name])
+    return paths
+
+
+@pytest.fixture
+def pair(smoke_spec, teachers):
+    """A function to the product's training and its slow twin, at an epoch."""
+
+    def make(name, norm="linf", epoch=LATE, more=None):
+        settings = _settings(name, more or {})
+        radius = {"norm": norm, "epsilon": 0.1, "step_size": 0.05}
+        if norm == "l2":
+            radius |= {"epsilon": 0.6, "step_size": 0.4}
+        spec = smoke_spec(
+            **dict(method=name, method_params=settings, epochs=EPOCHS, **radius),
+            **dict(train_size=48, val_size=16, test_size=0, batch_size=16, lr=0.05),
+        )
+        data, paths = random_dataset(), {}
+        if find_kind(spec).teachers:
+            run, _ = runner.build(spec, data=data, device=CPU)
+            paths = _taught_by(run, teachers)
+        run, _ = runner.build(spec, data=data, device=CPU, taught_by=paths)
+        doubled(run)
+        run.epoch = epoch
+        run.method.begin_epoch(epoch, EPOCHS)
+        run.model.train()
+        states = [checkpoint.load(path, CPU)["model"] for path in paths.values()]
+        return run, SlowRun(SLOW[name], settings, run, states)
+
+    return make
+
+
+def _batch(run, number, near):
+    """Return other images than those of the step before, with starts in float64."""
+    stream = torch.Generator().manual_seed(number)
+    index = torch.randperm(len(run.train), generator=stream)[:B]
+    x = run.train.unit()[index].double()
+    x = (x + 0.1 * torch.rand(x.shape, generator=stream)) / 1.1
+    start = torch.randn(x.shape, generator=stream).double() / 8  # of length about 1
+    start = start * 0.008 if near else start * run.spec.epsilon
+    return Batch(number, index, x, run.train.y[index]), start
+
+
+def _steps(run, slow, steps=STEPS):
+    """Make the steps of both, their losses compared; begin an epoch of three."""
+    near, tolerance = slow.how.near, LOOSER.get(run.spec.method, CLOSE)
+    for number in range(steps):
+        run.step = number
+        batch, start = _batch(run, number, near)
+        total = sum(term.item() for term in make_step(run, batch, start).values())
+        wanted = slow.step(number, batch.x, batch.y, batch.index, start)
+        assert total == pytest.approx(wanted, rel=tolerance), f"loss of step {number}"
+    return tolerance
+
+
+def _near(found, wanted, tolerance, what):
+    """Compare by length: a number that should be 0 has no relative error."""
+    apart = torch.linalg.vector_norm((found - wanted).double())
+    assert apart <= tolerance * torch.linalg.vector_norm(wanted.double()), what
+
+
+def _same_state(found, wanted, tolerance, what):
+    found = found.state_dict()
+    for key, value in wanted.state_dict().items():
+        _near(found[key], value, tolerance, f"{what}: {key}")
+
+
+def test_every_method_has_a_slow_twin():
+    assert SLOW.keys() == METHODS.keys(), "tests/slow_methods.py lists every method"
+
+
+@pytest.mark.parametrize(
+    ("name", "norm", "epoch", "more"),
+    CASES,
+    ids=lambda part: ",".join(part) if isinstance(part, dict) else str(part),
+)
+def test_three_steps_are_those_of_the_formulas(pair, name, norm, epoch, more):
+    """Losses, last gradients, weights, statistics, labels, averages and teachers."""
+    run, slow = pair(name, norm, epoch, more)
+    assert (run.method.start == "near") == slow.how.near
+    begun = deepcopy(run.model)
+    tolerance = _steps(run, slow)
+    for (key, weight), wanted in zip(
+        run.model.named_parameters(), slow.gradients, strict=True
+    ):
+        _near(weight.grad, wanted, tolerance, f"gradient of {key}")
+    _same_state(run.model, slow.net, tolerance, "trained")
+    assert not torch.equal(run.model.stem.weight, begun.stem.weight)
+    for floor in (value for key, value in slow.s.items() if key.endswith("_floor")):
+        assert min(slow.losses) < floor < max(slow.losses), "a floor that decides"
+    if attribute := KEPT.get(slow.how.labels):
+        table = getattr(run.method.labels, attribute)
+        _near(table, slow.table, tolerance, "label table")
+    if slow.how.labels == "adr":
+        _same_state(run.method.labels.teacher.network, slow.teacher, tolerance, "ADR's")
+    if slow.how.averages:
+        assert not run.method.average.network.training
+        _same_state(run.method.average.network, slow.average, tolerance, "averaged")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_nothing_but_the_weights_is_left_of_a_step(pair, name):
+    """The network stays in train mode, frozen ones without gradients or changes."""
+    run, slow = pair(name)
+    kept = deepcopy(slow.frozen)
+    _steps(run, slow, steps=1)
+    assert all(module.training for module in run.model.modules())
+    teachers = [each for each, _ in getattr(run.method.labels, "teachers", ())]
+    for mine, before in zip(teachers, kept, strict=True):
+        assert not any(module.training for module in mine.modules())
+        _same_state(mine, before, 0.0, "teacher")
+    for network in (*teachers, *_averaged(run)):
+        assert all(p.grad is None for p in network.parameters())
+
+
+def _averaged(run):
+    return [run.method.average.network] if run.method.average else []
+
+
+def _statistics(net, batches):
+    """Return BatchNorm's mean and variance by name: means over batches of theirs."""
+    seen, hooks = {}, []
+    net = deepcopy(net).train()
+    for name, module in net.named_modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            seen[name] = []
+            keep = seen[name].append
+            hooks.append(lambda _, given, keep=keep: keep(given[0].detach()))
+            module.register_forward_pre_hook(hooks[-1])
+    for x in batches:
+        net(x)
+    found = {}
+    for name, inputs in seen.items():
+        maps = [each.transpose(0, 1).flatten(1) for each in inputs]  # a row a channel
+        found[f"{name}.running_mean"] = sum(m.mean(1) for m in maps) / len(maps)
+        found[f"{name}.running_var"] = sum(m.var(1) for m in maps) / len(maps)
+    return found
+
+
+@pytest.mark.parametrize("name", ["swa", "kd_swa"])
+def test_average_over_epochs_is_their_mean_with_statistics_estimated_anew(pair, name):
+    """5.7: an epoch before the start is no part of it; BatchNorm sees clean images."""
+    run, slow = pair(name)
+    average, batches = run.method.average, [x.double() for x in run.clean_batches()]
+    network, weights = average.network, []
+    assert len(batches) == 3
+
+    def after(epoch):
+        average.after_epoch(run.model, epoch, EPOCHS, lambda: iter(batches))
+
+    _steps(run, slow)
+    after(6)  # swa_start is 0.7
+    _same_state(network, run.model, 0.0, "copied")
+    for epoch in (7, 8):
+        _steps(run, slow)
+        weights.append([p.detach().clone() for p in run.model.parameters()])
+        after(epoch)
+        mean = [sum(each) / len(weights) for each in zip(*weights, strict=True)]
+        for mine, wanted in zip(network.parameters(), mean, strict=True):
+            _near(mine, wanted, 1e-14, "mean of weights")
+        state = network.state_dict()
+        for key, wanted in _statistics(network, batches).items():
+            _near(state[key], wanted, 1e-12, key)
+    assert not network.training

@@ -1,0 +1,91 @@
+"""A network under evaluation: that of the file, in eval mode, with its run's images."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from evaluated_runs import SPEC, evaluated, load, trained
+from training_helpers import CPU
+
+from rofit.running import parts
+from rofit.running.subject import load_subject
+from rofit.store.evaluations import evaluations
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a run, trained once."""
+    return trained(tmp_path_factory.mktemp("trained"))
+
+
+def test_subject_is_the_network_of_the_checkpoint_in_eval_mode(run):
+    subject = load(run)
+    net = subject.network
+    assert not any(module.training for module in net.modules())
+    assert not any(each.requires_grad for each in net.parameters())
+    state = torch.load(run.checkpoints / "last.pt", weights_only=True)
+    twin = parts.initial_model(SPEC, parts.load_data(SPEC, Path()))
+    twin.load_state_dict(state["model"])
+    with torch.no_grad():
+        assert torch.equal(net(subject.images.x), twin.eval()(subject.images.x))
+    assert (subject.spec, subject.name, subject.epoch) == (SPEC, "last", 2)
+    assert subject.n_classes == 10
+
+
+def test_images_and_their_positions_are_the_runs_test_split(run):
+    images, data = load(run).images, parts.load_data(SPEC, Path())
+    wanted = parts.split_of(SPEC, data)
+    assert torch.equal(images.x, torch.from_numpy(wanted.test.pixels) / 255)
+    assert torch.equal(images.y, torch.from_numpy(wanted.test.labels))
+    assert images.index == wanted.test_index.tolist() and len(images.index) == 64
+    assert images.x.dtype == torch.float32 and images.x.max() == 1
+    again = torch.from_numpy(data.test.pixels[images.index]) / 255
+    assert torch.equal(images.x, again)
+
+
+def changed(run, path, change):
+    """Save the run's last checkpoint after a change; load it."""
+    state = torch.load(run.checkpoints / "last.pt", weights_only=True)
+    change(state)
+    path.parent.mkdir(exist_ok=True)
+    torch.save(state, path)
+    return load_subject(path, data=Path(), device=CPU)
+
+
+def test_run_in_another_precision_is_evaluated_in_fp32(run, tmp_path):
+    def bf16(state):
+        state["spec"]["precision"] = "bf16"
+
+    net = changed(run, tmp_path / "last.pt", bf16).network
+    assert {each.dtype for each in net.parameters()} == {torch.float32}
+
+
+def test_same_weights_saved_anew_are_the_same_evaluation(run, tmp_path):
+    def laid_out_anew(state):
+        state["model"] = {k: v.clone().contiguous() for k, v in state["model"].items()}
+        state["model"] = dict(reversed(state["model"].items()))
+
+    first = load(run)
+    again = changed(run, tmp_path / "copy" / "last.pt", laid_out_anew)
+    assert again.digest == first.digest
+    folder, _ = evaluated(first, tmp_path, "clean")
+    evaluated(again, tmp_path, "clean")
+    assert len(evaluations(folder)) == 1
+
+
+@pytest.mark.parametrize("name", ["classifier.bias", "running_mean", "stem"])
+def test_changed_weight_is_another_evaluation(run, tmp_path, name):
+    """By the smallest step a float can make."""
+
+    def nudge(state):
+        key = next(key for key in state["model"] if name in key)
+        value = state["model"][key]
+        flat = value.flatten().clone()
+        flat[0] = torch.nextafter(flat[0], torch.tensor(9.0))
+        state["model"][key] = flat.view(value.shape)
+
+    first, other = load(run), changed(run, tmp_path / "copy" / "last.pt", nudge)
+    assert other.digest != first.digest
+    for subject in (first, other):
+        folder, _ = evaluated(subject, tmp_path, "clean")
+    assert {r["network"] for r in evaluations(folder)} == {first.digest, other.digest}

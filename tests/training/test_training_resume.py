@@ -1,0 +1,160 @@
+"""A run that was stopped, killed or torn ends as if it had never been."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from training_helpers import last_state, same, train
+
+from rofit.methods import METHODS
+from rofit.training import checkpoint
+
+
+def rows(folder):
+    return (folder.path / "epochs.jsonl").read_bytes()
+
+
+def events(folder):
+    lines = (folder.path / "events.jsonl").read_text().splitlines()
+    return [json.loads(line)["event"] for line in lines]
+
+
+@pytest.fixture
+def spec(smoke_spec):
+    # 3 epochs of 5 steps, the last one shorter; augmented, to have all draws in play.
+    return smoke_spec(
+        epochs=3, batch_size=30, crop_pad=1, flip=True, label_noise=0.3, seed=3
+    )
+
+
+@pytest.fixture(params=METHODS)
+def method_spec(request, spec):
+    return spec.replace(method=request.param)
+
+
+def test_run_stopped_again_and_again_ends_with_the_same_bits(method_spec, tmp_path):
+    """After step 2 of the first epoch, at its end, and after step 4 of the second."""
+    whole, done = train(method_spec, tmp_path / "whole")
+    assert done
+    for more in (2, 3, 4):
+        parts, done = train(method_spec, tmp_path / "parts", stop_after=more)
+        assert not done
+        assert parts.state in ("partial", "started")
+    parts, done = train(method_spec, tmp_path / "parts")
+    assert done
+    same(last_state(whole), last_state(parts))
+    assert rows(whole) == rows(parts)
+    assert (whole.path / "done.json").read_text() == (
+        parts.path / "done.json"
+    ).read_text()
+    assert events(parts) == ["start", "stop", *(["resume", "stop"] * 3)]
+
+
+def test_stop_after_every_single_step_changes_nothing(spec, tmp_path):
+    spec = spec.replace(method="sgls", epochs=2)
+    whole, _ = train(spec, tmp_path / "whole")
+    for _ in range(10):
+        parts, done = train(spec, tmp_path / "parts", stop_after=1)
+    assert done
+    same(last_state(whole), last_state(parts))
+    assert rows(whole) == rows(parts)
+
+
+def test_torn_last_checkpoint_falls_back_to_the_one_before(spec, tmp_path):
+    whole, _ = train(spec, tmp_path / "whole")
+    parts, _ = train(spec, tmp_path / "parts", stop_after=12)
+    last = parts.checkpoints / checkpoint.LAST
+    last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
+    parts, done = train(spec, tmp_path / "parts")
+    assert done
+    same(last_state(whole), last_state(parts))
+    assert rows(whole) == rows(parts)
+
+
+def test_rows_past_the_checkpoint_are_dropped_on_resume(spec, tmp_path):
+    whole, _ = train(spec, tmp_path / "whole")
+    parts, _ = train(spec, tmp_path / "parts", stop_after=12)
+    # A kill between the rows of epoch 3 and its checkpoint, and in the middle of a row.
+    with open(parts.path / "epochs.jsonl", "a") as file:
+        file.write('{"epoch": 3, "metric": "accuracy", "value": 0.5}\n{"epoch": 3, "me')
+    train(spec, tmp_path / "parts")
+    assert rows(whole) == rows(parts)
+
+
+def test_run_that_is_done_is_not_trained_again(spec, tmp_path):
+    folder, _ = train(spec, tmp_path)
+    before = (folder.path / "events.jsonl").read_bytes()
+    folder, done = train(spec, tmp_path)
+    assert done
+    assert (folder.path / "events.jsonl").read_bytes() == before
+
+
+def test_two_runs_of_one_seed_agree_and_of_two_seeds_differ(spec, tmp_path):
+    one, _ = train(spec, tmp_path / "one")
+    again, _ = train(spec, tmp_path / "again")
+    other, _ = train(spec.replace(seed=4), tmp_path / "other")
+    same(last_state(one), last_state(again))
+    assert rows(one) != rows(other)
+
+
+def rofit(root, *words):
+    return [
+        sys.executable, "-m", "rofit", "train", "--method", "sgls", "--scale", "smoke",
+        "--set", "epochs=40", "--set", "batch_size=16", "--quiet",
+        "--store", str(root / "runs"), *words,
+    ]  # fmt: skip
+
+
+def start(root, *words):
+    env = {**os.environ, "ROFIT_HOME": str(root), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        rofit(root, *words), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def wait_for_rows(root, process, lines):
+    while process.poll() is None:
+        found = list((root / "runs").glob("*/epochs.jsonl"))
+        if found and found[0].read_text().count("\n") >= lines:
+            return
+        time.sleep(0.01)
+
+
+def finished(root, *words):
+    process = start(root, *words)
+    out, err = process.communicate()
+    assert process.returncode == 0, err.decode()
+    return next((root / "runs").iterdir())
+
+
+def test_sigkill_in_the_middle_and_again_ends_with_the_same_bits(tmp_path):
+    from rofit.store.runs import RunFolder
+
+    whole = RunFolder(finished(tmp_path / "whole"))
+    for lines in (100, 300):
+        process = start(tmp_path / "killed")
+        wait_for_rows(tmp_path / "killed", process, lines)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    killed = RunFolder(finished(tmp_path / "killed"))
+    assert events(killed) == ["start", "resume", "resume", "stop"]
+    same(last_state(whole), last_state(killed))
+    assert rows(whole) == rows(killed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_stops_with_a_checkpoint_and_exit_code_75(number, tmp_path):
+    process = start(tmp_path)
+    wait_for_rows(tmp_path, process, 50)
+    process.send_signal(number)
+    _, err = process.communicate()
+    assert process.returncode == 75
+    assert b"the same command goes on" in err
+    assert b"Traceback" not in err
+    (last,) = (tmp_path / "runs").glob("*/checkpoints/last.pt")
+    assert last.exists()
