@@ -1,5 +1,6 @@
 """What torch's profiler says of a step: its costliest kernels, its calls of CUDA."""
 
+import warnings
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
@@ -45,11 +46,14 @@ class Profiled:
         activities = [ProfilerActivity.CPU]
         if self.cuda:
             activities.append(ProfilerActivity.CUDA)
-        with profile(activities=activities) as profiler:
-            for _ in range(steps):
-                step()
-            if self.cuda:
-                torch.cuda.synchronize(device)
+        with warnings.catch_warnings():
+            # torch 2.11 says that a second cycle would begin anew; there is one.
+            warnings.filterwarnings("ignore", message=".*acc_events")
+            with profile(activities=activities) as profiler:
+                for _ in range(steps):
+                    step()
+                if self.cuda:
+                    torch.cuda.synchronize(device)
         self.averages: Any = profiler.key_averages()
 
     def calls(self, kinds: tuple[str, ...]) -> dict[str, float]:
