@@ -39,10 +39,10 @@ test-oldest: $(OLDEST)/.installed
 test-gpu-versions: $(GPU_VERSIONS)/.installed
 	$(GPU_VERSIONS)/bin/python $(SUITE) $(TESTS)
 
-$(OLDEST)/.installed $(GPU_VERSIONS)/.installed: pyproject.toml tests/oldest.txt tests/gpu-versions.txt \
-		| $(VENV)/.installed-dev
+OTHERS = $(OLDEST)/.installed $(GPU_VERSIONS)/.installed
+$(OTHERS): pyproject.toml tests/oldest.txt tests/gpu-versions.txt | $(VENV)/.installed-dev
 	@$(INTERPRETER) --version > /dev/null 2>&1 || \
-		{ echo "$(@D) needs $(INTERPRETER), which is not here"; exit 1; }
+		{ echo "$(@D) needs $(INTERPRETER), which is not here (PYTHON310=, PYTHON312=)"; exit 1; }
 	$(BIN)/uv venv --quiet --clear --python $(INTERPRETER) $(@D)
 	$(BIN)/uv pip install --quiet --python $(@D)/bin/python $(CHOICE) --editable ".[dev]"
 	touch $@
