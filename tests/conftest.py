@@ -27,6 +27,12 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _subnormal_numbers():
+    """What torch 2.4 compiles turns them off for the process, as it is loaded."""
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture(scope="session")
 def compiler():
     """Attacks can be compiled here; skipped without a C++ compiler, and only then."""

@@ -57,4 +57,5 @@ def course(values: Iterable[float | None], **about: Any) -> list[dict[str, Any]]
 
 def saved(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table as pictures get it: written as CSV and read again."""
-    return pd.read_csv(io.StringIO(table.to_csv(index=False)))
+    text = io.StringIO(table.to_csv(index=False))
+    return pd.read_csv(text, float_precision="round_trip")
