@@ -57,5 +57,4 @@ def course(values: Iterable[float | None], **about: Any) -> list[dict[str, Any]]
 
 def saved(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table as pictures get it: written as CSV and read again."""
-    text = io.StringIO(table.to_csv(index=False))
-    return pd.read_csv(text, float_precision="round_trip")
+    return pd.read_csv(io.StringIO(table.to_csv(index=False)))

@@ -60,9 +60,7 @@ def publish(
 
 def draw(name: str, folder: Path) -> None:
     """Draw the saved table: a picture as PDF and PNG, a table as Markdown and LaTeX."""
-    # To the last digit, which pandas by itself does not read.
-    table = pd.read_csv(folder / "table.csv", float_precision="round_trip")
-    figure = catalog.load_figure(name)
+    table, figure = pd.read_csv(folder / "table.csv"), catalog.load_figure(name)
     if hasattr(figure, "render"):
         for kind, text in figure.render(table).items():
             write_text(folder / f"{name}.{kind}", text)

@@ -141,8 +141,7 @@ def test_figure_1_is_drawn_from_loops_that_are_not_ours(logs):
     assert len(table) == 2 * EPOCHS and table.notna().all(axis=None)
     table.insert(0, "data", "digits")
     table.insert(0, "scale", "theirs")
-    text = io.StringIO(table.to_csv(index=False))
-    figure = picture.draw(pd.read_csv(text, float_precision="round_trip"))
+    figure = picture.draw(pd.read_csv(io.StringIO(table.to_csv(index=False))))
     drawn = [list(line.get_ydata()) for line in figure.axes[0].lines]
     assert values(logs, metric="gradient_norm") in drawn
     assert "theirs" in figure.get_supxlabel()
