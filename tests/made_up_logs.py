@@ -10,6 +10,7 @@ import pandas as pd
 from rofit.settings.spec import RunSpec
 from rofit.store.evaluations import EvaluationFolder
 from rofit.store.runs import RunStore
+from rofit.store.tables import read_csv
 
 
 def write_run(root: Path, spec: RunSpec, rows: list[dict[str, Any]]) -> None:
@@ -57,4 +58,4 @@ def course(values: Iterable[float | None], **about: Any) -> list[dict[str, Any]]
 
 def saved(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table as pictures get it: written as CSV and read again."""
-    return pd.read_csv(io.StringIO(table.to_csv(index=False)))
+    return read_csv(io.StringIO(table.to_csv(index=False)))

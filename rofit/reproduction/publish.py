@@ -15,6 +15,7 @@ from rofit.store.environment import commit, versions
 from rofit.store.rows import load_logs
 from rofit.store.runs import RunStore, write_text
 from rofit.store.samples import load_samples
+from rofit.store.tables import read_csv
 
 
 def tabulate(request: Request, specs: list[RunSpec], store: RunStore) -> pd.DataFrame:
@@ -60,7 +61,7 @@ def publish(
 
 def draw(name: str, folder: Path) -> None:
     """Draw the saved table: a picture as PDF and PNG, a table as Markdown and LaTeX."""
-    table, figure = pd.read_csv(folder / "table.csv"), catalog.load_figure(name)
+    table, figure = read_csv(folder / "table.csv"), catalog.load_figure(name)
     if hasattr(figure, "render"):
         for kind, text in figure.render(table).items():
             write_text(folder / f"{name}.{kind}", text)

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -14,6 +14,18 @@ from rofit.store.runs import RunFolder, RunStore, read_spec
 
 T = TypeVar("T")
 About = dict[str, Any]  # run_id, family_id, state, every field of the spec
+
+# pandas before 3.1 loses the last digit without this argument; later ones warn of it.
+_TO_THE_BIT: dict[str, Any] = (
+    {}
+    if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)
+    else {"float_precision": "round_trip"}
+)
+
+
+def read_csv(source: Path | TextIO) -> pd.DataFrame:
+    """Return a table saved as CSV, with the floats that were written, to the bit."""
+    return pd.read_csv(source, **_TO_THE_BIT)
 
 
 def read_runs(

@@ -1,13 +1,12 @@
 """Figure 11 on made-up landscapes, its picture, and the pairs of runs it compares."""
 
-import io
 import math
 from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_logs import write_run
+from made_up_logs import saved, write_run
 from matplotlib.colors import to_hex
 from rofit.analyses import fig11_landscape as fig11
 from rofit.figures import fig11_landscape as picture
@@ -138,7 +137,7 @@ def test_pairs_are_runs_of_one_seed_in_the_order_of_seeds():
 @pytest.fixture(scope="module")
 def figure(table):
     """Drawn as publish does: from the saved table."""
-    return picture.draw(pd.read_csv(io.StringIO(table.to_csv(index=False))))
+    return picture.draw(saved(table))
 
 
 def test_curves_are_means_over_seeds_along_the_weights(figure):

@@ -5,6 +5,7 @@ import io
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from made_up_logs import saved
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -112,8 +113,7 @@ def _pdf(figure: Figure) -> bytes:
 
 
 def test_figure_from_a_saved_table_is_the_same_file(figure, table):
-    saved = io.StringIO(table.to_csv(index=False))
-    assert _pdf(fig1_gradnorm.draw(pd.read_csv(saved))) == _pdf(figure)
+    assert _pdf(fig1_gradnorm.draw(saved(table))) == _pdf(figure)
 
 
 def test_drawing_leaves_pyplot_as_it_was(table):

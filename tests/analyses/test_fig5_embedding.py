@@ -1,12 +1,11 @@
 """Figure 5: maps and numbers of made-up features, what is claimed of them, picture."""
 
-import io
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_logs import write_run
+from made_up_logs import saved, write_run
 from matplotlib.colors import to_hex
 from rofit.analyses import fig5_embedding as fig5
 from rofit.figures import fig5_embedding as picture
@@ -151,7 +150,7 @@ def test_claim_without_its_runs_is_not_decidable(table, without, left):
 @pytest.fixture(scope="module")
 def figure(table):
     """Drawn as publish does: from the saved table."""
-    return picture.draw(pd.read_csv(io.StringIO(table.to_csv(index=False))))
+    return picture.draw(saved(table))
 
 
 def test_panels_are_methods_by_noise_with_the_map_of_the_last_epoch(figure, table):

@@ -1,9 +1,8 @@
 """Pictures of Figures 7 and 8: panels, axes, and lines that the table tells."""
 
-import io
-
 import pandas as pd
 import pytest
+from made_up_logs import saved
 from matplotlib.colors import to_hex
 from rofit.figures import fig7_iiw, fig8_iiw_noise
 from rofit.figures._style import METHODS as LOOKS
@@ -30,7 +29,7 @@ def _table(x: str, values) -> pd.DataFrame:
         for seed in (0, 1)
         for i, value in enumerate(values)
     ]
-    return pd.read_csv(io.StringIO(pd.DataFrame(rows).to_csv(index=False)))
+    return saved(pd.DataFrame(rows))
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,11 @@
 """Theorem 1's table, claims and picture, of made-up predictions of three networks."""
 
-import io
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_logs import write_run
+from made_up_logs import saved, write_run
 from matplotlib.colors import to_hex
 from rofit.analyses import theorem1_information as theorem1
 from rofit.figures import theorem1_information as picture
@@ -149,8 +148,7 @@ def test_fewer_images_than_tenths_are_parts_of_one_image(tmp_path):
 
 
 def test_picture_has_a_panel_a_kind_with_measured_and_bound(table):
-    saved = io.StringIO(table.to_csv(index=False))
-    figure = picture.draw(pd.read_csv(saved))
+    figure = picture.draw(saved(table))
     assert [axes.get_title() for axes in figure.axes] == list(KINDS)
     for axes in figure.axes:
         drawn = {(to_hex(x.get_color()), x.get_linestyle()): x for x in axes.lines}

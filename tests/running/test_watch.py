@@ -1,10 +1,8 @@
 """A loop that is not ours is watched: what is written, and that nothing is changed."""
 
-import io
-
-import pandas as pd
 import pytest
 import torch
+from made_up_logs import saved
 from own_loops import EPOCHS, LR, images, loop, own_net
 from rofit.analyses import fig1_gradnorm as fig1
 from rofit.figures import fig1_gradnorm as picture
@@ -141,7 +139,7 @@ def test_figure_1_is_drawn_from_loops_that_are_not_ours(logs):
     assert len(table) == 2 * EPOCHS and table.notna().all(axis=None)
     table.insert(0, "data", "digits")
     table.insert(0, "scale", "theirs")
-    figure = picture.draw(pd.read_csv(io.StringIO(table.to_csv(index=False))))
+    figure = picture.draw(saved(table))
     drawn = [list(line.get_ydata()) for line in figure.axes[0].lines]
     assert values(logs, metric="gradient_norm") in drawn
     assert "theirs" in figure.get_supxlabel()

@@ -66,7 +66,7 @@ def _reads_a_number(self, index, y):
 
 def _chooses_rows(self, index, y):
     soft = torch.eye(10, device=y.device)[y]
-    soft[y > 3] = 0.1
+    soft[y > 3] = torch.full((10,), 0.1, device=y.device)
     return soft
 
 
