@@ -125,7 +125,7 @@ def operations(run):
     The first step makes what later ones change in place: it is not looked at.
     """
     counts = []
-    for batch, start in _batches(run):
+    for batch, start in run.batches(run.plan()):
         run.method.begin_step(run.progress)
         if batch.step == 0:
             train_step(run, batch, start)
@@ -150,7 +150,7 @@ def launches(run):
 
     inside, counts = [], []
     run.graphs = StepGraphs(run.method, record=record, aside=lambda call: call())
-    batches = _batches(run)
+    batches = run.batches(run.plan())
     while True:
         inside.clear()
         with Launches() as outside:
@@ -159,11 +159,3 @@ def launches(run):
                 return counts
             make_step(run, *made)
         counts.append(outside.n - sum(inside) + bool(run.graphs.graphs))
-
-
-def _batches(run):
-    plan = run.plan()
-    for batch in run.train.batches(run.spec, plan, begin=0):
-        kind = run.method.start
-        start = plan.start(batch.step, run.spec.threat, batch.x.shape, kind=kind)
-        yield batch, start.to(CUDA)

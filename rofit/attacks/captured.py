@@ -50,14 +50,19 @@ def _side() -> torch.cuda.Stream:
 
 
 class Captured:
-    """Calls of a pure function replayed from one capture, for inputs of one shape."""
+    """Calls of a function replayed from one capture, for inputs of one shape."""
 
     def __init__(
-        self, function: Callable[..., Tensor], inputs: Sequence[Tensor]
+        self,
+        function: Callable[..., Tensor],
+        inputs: Sequence[Tensor],
+        *,
+        warm_up: int = WARM_UP,
+        record: Record = record,
     ) -> None:
-        """Warm up, then capture."""
+        """Call it *warm_up* times, then capture; not at all if calls leave traces."""
         self.inputs = [given.clone() for given in inputs]
-        for _ in range(WARM_UP):
+        for _ in range(warm_up):
             aside(lambda: function(*self.inputs))
         self.output, self.replay = record(lambda: function(*self.inputs))
 

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.random import fork_rng
 
 from rofit.attacks.captured import Captured
-from rofit.attacks.geometry import GEOMETRIES, into_ball
-from rofit.attacks.pgd import PGD, Loss, Network
+from rofit.attacks.geometry import into_ball
+from rofit.attacks.pgd import PGD, Loss, Network, moved
 from rofit.losses import cross_entropy
 from rofit.settings.threat import ThreatModel
 
@@ -111,8 +111,7 @@ def climb(
     two. Call it without gradients, or those of the weights are compiled as well.
     """
     gradient = torch.func.grad(lambda z: loss(model(z), target).sum())(x_adv)
-    up = GEOMETRIES[threat.norm].ascent(gradient)
-    return into_ball(threat, x, x_adv + step_size * up)
+    return moved(threat, x, x_adv, gradient, step_size)
 
 
 def why_not(device: torch.device) -> str:

@@ -94,5 +94,12 @@ def ascend(
     x_adv = x_adv.detach().requires_grad_(True)
     with torch.enable_grad():
         (gradient,) = torch.autograd.grad(loss(model(x_adv), target).sum(), x_adv)
+    return moved(threat, x, x_adv.detach(), gradient, step_size)
+
+
+def moved(
+    threat: ThreatModel, x: Tensor, x_adv: Tensor, gradient: Tensor, step_size: float
+) -> Tensor:
+    """Return *x_adv* a step further along *gradient*, projected; all (B, C, H, W)."""
     up = GEOMETRIES[threat.norm].ascent(gradient)
-    return into_ball(threat, x, x_adv.detach() + step_size * up)
+    return into_ball(threat, x, x_adv + step_size * up)

@@ -124,7 +124,8 @@ class Costs:
         begin = start(spec.threat, x.shape, generator(0, "bench")).to(self.device)
         ways: dict[str, Callable[[], object]] = {}
         for engine in dict.fromkeys(("eager", self.engine)):
-            attack = make_attack(spec, 20, engine)
+            captured = ours.run.graphs is not None
+            attack = make_attack(spec, 20, engine, captured=captured)
             ways[engine] = lambda attack=attack: evaluate(  # type: ignore[misc]
                 network, x, y, attack=attack, start=begin
             )

@@ -15,7 +15,7 @@ from rofit.errors import UserError
 from rofit.losses import cross_entropy
 from rofit.running.runner import build
 from rofit.settings.spec import RunSpec
-from rofit.training.batches import Batch, onto
+from rofit.training.batches import Batch
 from rofit.training.engine import make_attack
 from rofit.training.loop import make_step
 from rofit.training.plan import EpochPlan
@@ -99,15 +99,9 @@ class Ours:
             plan = EpochPlan(
                 run.spec.seed, epoch, len(run.train), pad=run.spec.crop_pad
             )
-            for batch in run.train.batches(run.spec, plan, begin=0):
+            for batch, start in run.batches(plan):
                 if len(batch.y) == run.spec.batch_size:
-                    start = plan.start(
-                        batch.step,
-                        run.spec.threat,
-                        batch.x.shape,
-                        kind=run.method.start,
-                    )
-                    yield batch, onto(start, batch.x.device)
+                    yield batch, start
             epoch += 1
 
 

@@ -11,7 +11,12 @@ from rofit.bench.kernels import LAUNCHES, Profiled
 from rofit.bench.phases import phases
 from rofit.bench.problem import Ours, bench_spec, digits_32, theirs
 from rofit.bench.timing import NOISY, Times, interleaved, matmul_rate, timed
-from rofit.training.process import keep_memory, set_thresholds, without_bf16
+from rofit.training.process import (
+    keep_memory,
+    peak_gpu_gib,
+    set_thresholds,
+    without_bf16,
+)
 
 Row = dict[str, Any]
 Call = Callable[[], object]
@@ -107,8 +112,7 @@ def _work(ours: Ours, step: float, device: torch.device) -> Row:
         "s for 50,000 images": round(50_000 / len(batch.y) * step, 1),
     }
     if device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated(device)
-        found["peak GiB"] = round(peak / 2**30, 2)
+        found["peak GiB"] = peak_gpu_gib(device)
         calls = Profiled(ours.step, 1, device).calls(LAUNCHES)
         found["launches"] = round(sum(calls.values()))
     return found

@@ -23,7 +23,7 @@ from rofit.running.subject import Subject
 from rofit.settings.spec import RunSpec
 from rofit.store.environment import environment
 from rofit.training.engine import find_engine
-from rofit.training.process import prepare
+from rofit.training.process import peak_gpu_gib, prepare
 
 Row = dict[str, Any]
 TABLES = (
@@ -130,6 +130,5 @@ def _peaks(device: torch.device) -> Row:
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux: kB
     peaks = {"peak memory GiB": round(resident, 2)}
     if device.type == "cuda":
-        allocated = torch.cuda.max_memory_allocated(device) / 2**30
-        peaks["peak GPU memory GiB"] = round(allocated, 2)
+        peaks["peak GPU memory GiB"] = peak_gpu_gib(device)
     return peaks

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -202,4 +203,5 @@ def _pgd_maker(case: Case, how: How, batch: int) -> Callable[..., PGD]:
     made, _ = choose_engine(how.engine, case.n * steps * case.restarts, how.device)
     if made == "eager":
         return PGD
-    return lambda threat, steps, size: CompiledPGD(threat, steps, size, batch=batch)
+    captured = how.device.type == "cuda"
+    return partial(CompiledPGD, batch=batch, captured=captured)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rofit.training import checkpoint
-from rofit.training.batches import Batch, onto
+from rofit.training.batches import Batch
 from rofit.training.schedules import learning_rate
 from rofit.training.state import Training
 
@@ -60,11 +60,8 @@ def train_epoch(run: Training, stop: "Stop", report: "Report") -> list[Terms]:
     why_not = run.graphs.why_not if run.graphs else ""
     run.model.train()
     terms = []
-    for batch in run.train.batches(spec, plan, begin=run.step):
-        start = plan.start(
-            batch.step, spec.threat, batch.x.shape, kind=run.method.start
-        )
-        terms.append(make_step(run, batch, onto(start, batch.x.device)))
+    for batch, start in run.batches(plan, begin=run.step):
+        terms.append(make_step(run, batch, start))
         run.step += 1
         report.step(run.epoch, run.step, run.steps)
         if stop.now:

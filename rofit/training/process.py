@@ -53,6 +53,11 @@ def set_thresholds(*, mmap: int, trim: int) -> None:
         mallopt(trim_threshold, trim)
 
 
+def peak_gpu_gib(device: torch.device) -> float:
+    """Return the most memory that this process has had on a GPU, in GiB."""
+    return round(torch.cuda.max_memory_allocated(device) / 2**30, 2)
+
+
 def without_tf32(device: torch.device) -> bool:
     """Return whether the device has no TF32: a CPU, or a GPU before Ampere."""
     if device.type != "cuda":

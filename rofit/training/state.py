@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from rofit.models.classifier import Classifier
 from rofit.settings.spec import RunSpec
-from rofit.training.batches import DeviceImages
+from rofit.training.batches import Batch, DeviceImages, onto
 from rofit.training.curves import LearningCurves
 from rofit.training.engine import Engine
 from rofit.training.graphs import StepGraphs
 from rofit.training.plan import EpochPlan
+from rofit.training.process import peak_gpu_gib
 
 if TYPE_CHECKING:
     from rofit.diagnostics import Watch
@@ -102,14 +103,23 @@ class Training:
         if self.seconds:
             cost["seconds_an_epoch"] = round(statistics.median(self.seconds), 3)
         if (device := self.train.y.device).type == "cuda":
-            peak = torch.cuda.max_memory_allocated(device)
-            cost["peak_gpu_gib"] = round(peak / 2**30, 2)
+            cost["peak_gpu_gib"] = peak_gpu_gib(device)
         return cost
 
     def plan(self) -> EpochPlan:
         """Return what chance decides in the epoch under way."""
         n, pad = len(self.train), self.spec.crop_pad
         return EpochPlan(self.spec.seed, self.epoch, n, pad=pad)
+
+    def batches(
+        self, plan: EpochPlan, *, begin: int = 0
+    ) -> Iterator[tuple[Batch, Tensor]]:
+        """Yield the batches of *plan* from step *begin* on, and the attack's starts."""
+        for batch in self.train.batches(self.spec, plan, begin=begin):
+            start = plan.start(
+                batch.step, self.spec.threat, batch.x.shape, kind=self.method.start
+            )
+            yield batch, onto(start, batch.x.device)
 
     def clean_batches(self) -> Iterator[Tensor]:
         """Yield the epoch's inputs (B, C, H, W) as augmented in training, no attack."""
