@@ -35,6 +35,7 @@ from rofit.store.rows import keep_columns
 from rofit.store.runs import RunStore
 from rofit.training.batches import DeviceImages
 from rofit.training.curves import LearningCurves
+from rofit.training.epoch_end import end_epoch
 
 Part = tuple[Tensor, Tensor]
 
@@ -146,19 +147,21 @@ class Watched:
             raise UserError("call step() after every backward pass, then epoch()")
         self.done += 1
         with unchanged(self.model):  # a network of theirs may draw in eval mode too
-            due = self.done in self.spec.evaluated_epochs
-            rows = self.curves.rows(self.network, evaluated=due) + self.watch.rows()
-        looked, samples = self.watch.look(self._view(soft))
-        rows += [*looked, {"split": "train", "metric": "learning_rate", "value": lr}]
-        self.folder.append([{"epoch": self.done} | row for row in rows])
-        for name, columns in samples.items():
-            plain = {key: column.cpu().numpy() for key, column in columns.items()}
-            self.folder.write_sample(f"{name}-{self.done:04d}", plain)
+            score = end_epoch(
+                self.folder,
+                self.done,
+                self.network,
+                self.curves,
+                self.watch,
+                lambda: self._view(soft),
+                lr=lr,
+                evaluated=self.done in self.spec.evaluated_epochs,
+            )
         if self.done == self.spec.epochs:
             self.folder.event("stop", watching=self.watch.seconds)
             self.folder.finish({"epochs": self.done})
             keep_columns(self.folder)
-        return self.curves.score(rows)
+        return score
 
     def _view(self, soft: Tensor | None) -> EpochView:
         given, true = self.splits["train"].y, self.splits["train"].true

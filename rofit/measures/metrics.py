@@ -6,6 +6,7 @@ from dataclasses import fields
 import pandas as pd
 
 from rofit.errors import UserError, unknown
+from rofit.measures.selection import best_epoch, selection_split
 from rofit.settings.spec import RunSpec
 
 _BEST_LAST_GAP = (
@@ -64,24 +65,27 @@ def best_last_gap(logs: pd.DataFrame) -> pd.DataFrame:
     val = curve(logs, split="val")
     rows = []
     for run_id in test:
-        seen = test[run_id].dropna()
-        selected_on = "val" if run_id in val else "test"
-        chooser = val[run_id].dropna() if run_id in val else seen
-        chooser = chooser[chooser.index.isin(seen.index)]
-        best_epoch, oracle_epoch = _first_peak(chooser), _first_peak(seen)
-        last = seen.iloc[-1]
+        tested = test[run_id].dropna()
+        curves = {"test": tested} | (
+            {"val": val[run_id].dropna()} if run_id in val else {}
+        )
+        selected_on = selection_split(curves)
+        selecting = curves[selected_on]
+        selecting = selecting[selecting.index.isin(tested.index)]
+        best, oracle = best_epoch(selecting.items()), best_epoch(tested.items())
+        last = tested.iloc[-1]
         rows.append(
             {
                 "run_id": run_id,
                 "selected_on": selected_on,
-                "best_epoch": best_epoch,
-                "best": seen[best_epoch],
+                "best_epoch": best,
+                "best": tested[best],
                 "last": last,
-                "gap": seen[best_epoch] - last,
-                "oracle_epoch": oracle_epoch,
-                "oracle_best": seen[oracle_epoch],
-                "oracle_gap": seen[oracle_epoch] - last,
-                "epochs": int(seen.index[-1]),
+                "gap": tested[best] - last,
+                "oracle_epoch": oracle,
+                "oracle_best": tested[oracle],
+                "oracle_gap": tested[oracle] - last,
+                "epochs": int(tested.index[-1]),
             }
         )
     return pd.DataFrame(rows, columns=["run_id", *_BEST_LAST_GAP]).set_index("run_id")
@@ -135,7 +139,3 @@ def _check_alike(group: pd.DataFrame, row: dict[str, object]) -> None:
             f"runs of {about} differ in {', '.join(differ)}: name it in by, or filter "
             "the logs first"
         )
-
-
-def _first_peak(line: "pd.Series[float]") -> int:
-    return int(line.index[int(line.to_numpy().argmax())])

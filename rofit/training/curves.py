@@ -15,6 +15,7 @@ from rofit.attacks import geometry
 from rofit.attacks.pgd import PGD
 from rofit.evaluation.accuracy import Verdict, evaluate
 from rofit.losses import cross_entropy
+from rofit.measures.selection import selection_split
 from rofit.seeding import generator
 from rofit.training.batches import DeviceImages
 
@@ -73,7 +74,7 @@ class LearningCurves:
         """
         rows = self._on_the_fly()
         self.seen = {}
-        splits = {*self.clean, *self.attacked} if evaluated else {self.chooser}
+        splits = {*self.clean, *self.attacked} if evaluated else {self.selection_split}
         for split, images in self.clean.items():
             if split not in splits:
                 continue
@@ -95,13 +96,13 @@ class LearningCurves:
         return rows
 
     @property
-    def chooser(self) -> str:
-        """The split that chooses best: validation, or test if there is no other."""
-        return "val" if "val" in self.held_out else "test"
+    def selection_split(self) -> str:
+        """The split whose robust accuracy chooses the best epoch."""
+        return selection_split(self.held_out)
 
     def score(self, rows: list[Row]) -> float:
         """Return the robust accuracy that chooses the best epoch."""
-        about = {"split": self.chooser, "attack": self.evaluated_with.name}
+        about = {"split": self.selection_split, "attack": self.evaluated_with.name}
         about |= {"metric": "accuracy"}
         (row,) = (row for row in rows if about.items() <= row.items())
         return row["value"]

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from rofit.measures.selection import improves
 from rofit.training import checkpoint
 from rofit.training.batches import Batch
+from rofit.training.epoch_end import end_epoch
 from rofit.training.schedules import learning_rate
 from rofit.training.state import Training
 
@@ -157,16 +159,17 @@ def finish_epoch(
         run.engine.follow_average()
     run.epoch, run.step = run.epoch + 1, 0
     due = run.epoch in run.spec.evaluated_epochs
-    rows = run.curves.rows(run.engine.evaluated, evaluated=due) + run.watch.rows()
-    looked, samples = run.watch.look(run.view(run))
-    for name, columns in samples.items():
-        plain = {key: column.cpu().numpy() for key, column in columns.items()}
-        folder.write_sample(f"{name}-{run.epoch:04d}", plain)
-    rows += looked
-    rows.append({"split": "train", "metric": "learning_rate", "value": lr})
-    folder.append([{"epoch": run.epoch} | row for row in rows])
-    score = run.curves.score(rows)
-    if due and score > run.best["score"]:
+    score = end_epoch(
+        folder,
+        run.epoch,
+        run.engine.evaluated,
+        run.curves,
+        run.watch,
+        partial(run.view, run),
+        lr=lr,
+        evaluated=due,
+    )
+    if due and improves(score, run.best["score"]):
         run.best = {"score": score, "epoch": run.epoch}
         writer.save(run.weights(), checkpoint.BEST)
     if run.epoch in run.keep:
