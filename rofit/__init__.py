@@ -1,7 +1,7 @@
 """rofit: what robust overfitting is made of, measured.
 
-For notebooks: ``from rofit import RunSpec, load_logs, best_last_gap``. Importing rofit
-imports no torch.
+For notebooks: ``from rofit import RunSpec, train, evaluate, load_logs``. Importing
+rofit imports no torch.
 """
 
 from importlib import import_module
@@ -9,15 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rofit.measures.metrics import best_last_gap, compare
+    from rofit.running.evaluate import evaluate
+    from rofit.running.train import train
     from rofit.settings.spec import RunSpec
     from rofit.store.rows import load_logs
     from rofit.store.samples import load_samples
 
-__all__ = ["RunSpec", "best_last_gap", "compare", "load_logs", "load_samples"]
+__all__ = [
+    "RunSpec",
+    "best_last_gap",
+    "compare",
+    "evaluate",
+    "load_logs",
+    "load_samples",
+    "train",
+]
 __version__ = "0.1.0"
 
 _HOMES = {
     "RunSpec": "rofit.settings.spec",
+    "train": "rofit.running.train",
+    "evaluate": "rofit.running.evaluate",
     "load_logs": "rofit.store.rows",
     "load_samples": "rofit.store.samples",
     "best_last_gap": "rofit.measures.metrics",

@@ -1,6 +1,7 @@
 """How far a training is: a bar on a terminal, plain lines elsewhere."""
 
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from rich.console import Console
@@ -145,3 +146,8 @@ def report(console: Console, label: str, epochs: int, done: int) -> Report:
     """Return a bar where *console* is a terminal, else plain lines."""
     kind = Bar if console.is_terminal else Lines
     return kind(console, label, epochs, done)
+
+
+def meters(console: Console | None, about: str) -> Callable[[str, float], Meter]:
+    """Return what makes meters whose labels begin with *about*."""
+    return lambda label, left: Meter(console, about + label, left)

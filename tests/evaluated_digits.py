@@ -7,8 +7,8 @@ from torch import nn
 from training_helpers import digits, digits_net
 
 from rofit.evaluation.cases import Case
-from rofit.evaluation.mill import Images, blank, grind
 from rofit.evaluation.stages import make_stages
+from rofit.evaluation.verdicts import EvaluationImages, run_stages, unattacked
 
 # Of the first 64 test digits, attacks leave between 20 and 80 % inside these.
 RADII = {"linf": 0.07, "l2": 0.42}
@@ -52,12 +52,12 @@ def images(n, *, n_classes=10, dtype=torch.float32):
     """Return the first *n* test digits of the first classes, with their positions."""
     x, y = digits("test")
     index = (y < n_classes).nonzero().flatten()[:n]
-    return Images(x[index].to(dtype), y[index], index.tolist())
+    return EvaluationImages(x[index].to(dtype), y[index], index.tolist())
 
 
 def pick(seen, rows):
     """Return some of the images, in that order."""
-    return Images(seen.x[rows], seen.y[rows], [seen.index[i] for i in rows])
+    return EvaluationImages(seen.x[rows], seen.y[rows], [seen.index[i] for i in rows])
 
 
 def case(kind, norm="linf", *, number=0, restarts=1, epsilon=None, n=64, seed=0):
@@ -71,8 +71,8 @@ def case(kind, norm="linf", *, number=0, restarts=1, epsilon=None, n=64, seed=0)
 def verdicts(asked, net, seen, *, chunk=64, n_classes=10, **options):
     """Return the table of a whole evaluation, by position."""
     stages = make_stages(asked, net, n_classes=n_classes, **options)
-    table = blank(seen)
-    done = grind(
+    table = unattacked(seen)
+    done = run_stages(
         stages, net, asked.threat, seen, table, chunk=chunk, after=lambda *_: False
     )
     assert done

@@ -8,8 +8,8 @@ from training_helpers import CPU, train
 
 from rofit.evaluation.cases import read_cases
 from rofit.progress import Meter
-from rofit.running.evaluator import How, evaluate
-from rofit.running.subject import load_subject
+from rofit.running.checkpoints import load_checkpoint
+from rofit.running.evaluator import Execution, evaluate_cases
 from rofit.settings.recipes import RECIPES
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
@@ -47,7 +47,7 @@ def trained(root, **changes):
 def load(folder, name="last"):
     """Return the network of one of the run's checkpoints."""
     path = folder.checkpoints / f"{name}.pt"
-    return load_subject(path, data=Path("nowhere"), device=CPU)
+    return load_checkpoint(path, data=Path("nowhere"), device=CPU)
 
 
 def doubled(folder):
@@ -63,11 +63,11 @@ def how(**changes):
         return Meter(None, label, left)
 
     usual = {"device": CPU, "stop": Stop(), "meter": silent, "engine": "eager"}
-    return How(**usual | changes)
+    return Execution(**usual | changes)
 
 
 def evaluated(subject, path, *names, n=16, **changes):
     """Evaluate under *path*; return the folder and whether all is done."""
     folder = RunFolder(path)
     cases = read_cases(names, subject.spec, n=n)
-    return folder, evaluate(subject, folder, cases, how(**changes))
+    return folder, evaluate_cases(subject, folder, cases, how(**changes))

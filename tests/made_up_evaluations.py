@@ -2,7 +2,7 @@
 
 import torch
 
-from rofit.evaluation.mill import Images, blank
+from rofit.evaluation.verdicts import EvaluationImages, unattacked
 from rofit.store.evaluations import EvaluationFolder
 
 ONE = (1, 1)  # the only shard
@@ -25,14 +25,14 @@ CASCADE = RESULT | {"attack": "autoattack", "after": AFTER}
 def some(n):
     """Return n images of one pixel and classes, at scattered positions."""
     index = [7 * i % 101 for i in range(n)]
-    return Images(torch.zeros(n, 1, 1, 1), torch.arange(n) % 10, index)
+    return EvaluationImages(torch.zeros(n, 1, 1, 1), torch.arange(n) % 10, index)
 
 
 def judged(images):
     """Return verdicts that tell every image apart."""
     stages = [1 + i % 3 for i in images.index]
     fooled = ["" if i % 2 else f"pgd20 {i}" for i in images.index]
-    return blank(images).assign(stages=stages, fooled_by=fooled)
+    return unattacked(images).assign(stages=stages, fooled_by=fooled)
 
 
 def finished(run, name="last-pgd20-1", result=RESULT, n=4):

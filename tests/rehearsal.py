@@ -16,7 +16,7 @@ from tape import tensors
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_map_only
 
-from rofit.running import parts, runner
+from rofit.running import components, runner
 from rofit.training.graphs import StepGraphs
 from rofit.training.loop import make_step, train_step
 
@@ -110,7 +110,7 @@ def _load(file, *, map_location, load=torch.load, **options):
 
 def training(spec, **options):
     """Return a training on the device, in its last epoch."""
-    data = parts.load_data(spec, Path())
+    data = components.load_data(spec, Path())
     run, _ = runner.build(spec, data=data, device=CUDA, **options)
     run = replace(run, graphs=StepGraphs(run.method))  # the rate is a tensor
     run.epoch = spec.epochs - 1

@@ -9,7 +9,7 @@ from rofit.losses import cross_entropy
 from rofit.methods.resolve import all_teachers
 from rofit.models import build_model
 from rofit.progress import Report
-from rofit.running import parts, runner
+from rofit.running import components, runner
 from rofit.store.runs import RunStore
 from rofit.training import checkpoint
 from rofit.training.engine import Engine
@@ -55,7 +55,7 @@ def train(spec, root: Path, *, stop_after=None, device=CPU, **options):
 
 def built(spec, engine="eager", **options):
     """Return a training on the digits at its start."""
-    data = parts.load_data(spec, Path())
+    data = components.load_data(spec, Path())
     return runner.build(spec, data=data, device=CPU, engine=engine, **options)[0]
 
 

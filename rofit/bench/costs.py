@@ -12,9 +12,9 @@ from rofit.bench.problem import Ours, bench_spec, digits_32
 from rofit.bench.timing import Times, interleaved
 from rofit.diagnostics import DIAGNOSTICS
 from rofit.diagnostics.diagnostic import StepView
-from rofit.evaluation.accuracy import evaluate
+from rofit.evaluation.accuracy import measure_accuracy
 from rofit.methods import METHODS
-from rofit.running.parts import device_name, load_data
+from rofit.running.components import device_name, load_data
 from rofit.seeding import generator
 from rofit.settings.spec import RunSpec
 from rofit.training.engine import make_attack
@@ -126,7 +126,7 @@ class Costs:
         for engine in dict.fromkeys(("eager", self.engine)):
             captured = ours.run.graphs is not None
             attack = make_attack(spec, 20, engine, captured=captured)
-            ways[engine] = lambda attack=attack: evaluate(  # type: ignore[misc]
+            ways[engine] = lambda attack=attack: measure_accuracy(  # type: ignore[misc]
                 network, x, y, attack=attack, start=begin
             )
         return [

@@ -8,17 +8,17 @@ import torch
 
 from rofit.attacks.geometry import into_ball
 from rofit.bench.timing import interleaved
-from rofit.evaluation import mill
+from rofit.evaluation import verdicts
 from rofit.evaluation.accuracy import CHUNK
 from rofit.evaluation.autoattack import NORMS
 from rofit.evaluation.cases import Case
 from rofit.evaluation.stages import make_stages
-from rofit.running.subject import Subject
+from rofit.running.checkpoints import LoadedCheckpoint
 
 Row = dict[str, Any]
 
 
-def library_rows(subject: Subject, *, n: int, rounds: int) -> list[Row]:
+def library_rows(subject: LoadedCheckpoint, *, n: int, rounds: int) -> list[Row]:
     """Return seconds, images a second and verdicts of both ways, in turn.
 
     Plainly: the network as a script has it, in eval mode, its parameters requiring
@@ -35,8 +35,8 @@ def library_rows(subject: Subject, *, n: int, rounds: int) -> list[Row]:
     left: dict[str, torch.Tensor] = {}
 
     def ours() -> None:
-        table = mill.blank(images)
-        mill.grind(
+        table = verdicts.unattacked(images)
+        verdicts.run_stages(
             stages,
             subject.network,
             case.threat,

@@ -18,8 +18,8 @@ from rofit.bench.speed import speed_rows
 from rofit.bench.timing import matmul_rate
 from rofit.errors import UserError, look_up, unknown
 from rofit.models import MODELS as REGISTRY
-from rofit.running.parts import device_name
-from rofit.running.subject import Subject
+from rofit.running.checkpoints import LoadedCheckpoint
+from rofit.running.components import device_name
 from rofit.settings.spec import RunSpec
 from rofit.store.environment import environment
 from rofit.training.engine import find_engine
@@ -50,12 +50,12 @@ def bench(
     engine: str,
     rounds: int,
     device: torch.device,
-    subject: Subject | None = None,
+    network: LoadedCheckpoint | None = None,
     n: int = 64,
 ) -> dict[str, list[Row]]:
     """Return the tables asked for, a section of rows each.
 
-    ``library`` is of *n* images and the network of *subject*, the others of *models*.
+    ``library`` is of *n* images and the trained *network*, the others of *models*.
 
     ``engine`` auto compiles here however short the run. With ``speed``, compilation
     begins from an empty cache, so that its first step is that of a first run.
@@ -69,14 +69,14 @@ def bench(
             raise unknown("table", name, TABLES)
     for model in models:
         look_up("model", model, REGISTRY)
-    if "library" in tables and subject is None:
+    if "library" in tables and network is None:
         raise UserError("the table library needs a trained network: --run RUN")
     made, remark = find_engine(engine, RunSpec(), device)
     prepare("fp32")  # no TF32 anywhere: what is compared is fp32 and bf16
     found: dict[str, list[Row]] = {"machine": [_machine(device, remark)]}
     with _empty_cache() if "speed" in tables else nullcontext():
-        if subject is not None and "library" in tables:
-            found["library"] = library_rows(subject, n=n, rounds=rounds)
+        if network is not None and "library" in tables:
+            found["library"] = library_rows(network, n=n, rounds=rounds)
         timed = [name for name in tables if name != "library"]
         for model in (models or tuple(MODELS)) if timed else ():
             usual = MODELS.get(model, (64, 128))[device.type == "cuda"]

@@ -123,7 +123,7 @@ def missing(plans: dict[str, list[RunSpec]], store: RunStore) -> Rows:
 
 def status(session: "Session") -> dict[str, Rows]:
     """Return the runs of the store, and how far each analysis is at the scale."""
-    from rofit.reproduction.wanted import plan
+    from rofit.reproduction.plan import plan
 
     analyses = []
     trained = [n for n in catalog.analysis_names() if not catalog.is_timed(n)]

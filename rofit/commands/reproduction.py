@@ -1,116 +1,107 @@
-"""What `rofit run` and `reproduce` do: train what is missing, evaluate, publish."""
+"""`rofit run` and `rofit reproduce`: analyses, by name or by the paper's numbers."""
 
-import json
-from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import click
 
+from rofit.commands import inventory, terminal
+from rofit.commands.answers import answer, say, unfinished
+from rofit.commands.flags import shared
 from rofit.commands.session import Session
 from rofit.errors import NothingToDraw, UserError
+from rofit.measures.claims import from_plain
 from rofit.reproduction import catalog
-from rofit.reproduction.publish import draw, publish, result_folder, tabulate
-from rofit.reproduction.wanted import Request, available
+from rofit.reproduction.plan import Request, plan
+from rofit.reproduction.publish import read_result
+from rofit.reproduction.reproduce import redraw, reproduce
 from rofit.settings.spec import RunSpec
 
-Result = dict[str, Any]
+
+@click.command("run")
+@click.argument("names", nargs=-1, required=True)
+@shared
+def run(session: Session, names: tuple[str, ...]) -> int:
+    """Train the runs an analysis needs, then its table, picture and claims."""
+    return _reproduce_all(session, list(names))
 
 
-def reproduce(
+@click.command("reproduce")
+@click.option("--figure", "figures", type=int, multiple=True, help="By its number.")
+@click.option("--table", "tables", type=int, multiple=True, help="By its number.")
+@click.option("--all", "everything", is_flag=True, help="Every analysis there is.")
+@shared
+def reproduce_(
     session: Session,
-    plans: dict[str, list[RunSpec]],
-    diagnostics: tuple[str, ...],
-    tell: Callable[[Result], None],
-    left_out: Callable[[NothingToDraw], None],
-) -> tuple[list[Result], bool]:
-    """Return what became of each analysis, and whether all are complete.
+    figures: tuple[int, ...],
+    tables: tuple[int, ...],
+    everything: bool,
+) -> int:
+    """Do the same for a figure or table of the paper, by its number."""
+    names = catalog.analysis_names() if everything else []
+    names += [n for k in figures for n in catalog.find_by_number("figure", k)]
+    names += [n for k in tables for n in catalog.find_by_number("table", k)]
+    if not names:
+        raise UserError("name what to reproduce: --figure N, --table N or --all")
+    return _reproduce_all(session, names)
 
-    Args:
-        session: the flags, understood.
-        plans: analysis -> the runs that it needs.
-        diagnostics: that watch every run.
-        tell: called with each result.
-        left_out: called where nothing of an analysis can be drawn; may raise it.
 
-    Raises:
-        UserError: what is asked for cannot be done.
-    """
-    results: list[Result] = []
-    for name, specs in plans.items():
+def _reproduce_all(session: Session, names: list[str]) -> int:
+    alone, as_json = len(names) == 1, session.flags.as_json
+    plans: list[tuple[Request, list[RunSpec]]] = []
+    for name in names:
+        request = session.request(name)
         try:
-            if not _reproduce(session, name, specs, diagnostics):
-                return results, False
+            plans.append((request, plan(request)))
         except NothingToDraw as error:
-            left_out(error)
+            _leave_out(NothingToDraw(f"{name}: {error}"), alone=alone)
+    if not as_json:
+        click.echo(session.about_scale())
+    if session.flags.dry_run:
+        rows = inventory.missing(
+            {request.name: specs for request, specs in plans}, session.store
+        )
+        answer({"runs": rows}, as_json)
+        return 0
+    results = []
+    for request, specs in plans:
+        try:
+            if not _reproduce_one(session, request, specs):
+                return unfinished()
+        except NothingToDraw as error:
+            _leave_out(error, alone=alone)
             continue
-        results.append(_result(session.request(name), session.places.results))
-        tell(results[-1])
-    return results, True
+        results.append(read_result(request, session.places.results))
+        if not as_json:
+            _print_result(results[-1])
+    if results and as_json:
+        answer({"results": results}, as_json=True)
+    return 0 if results else 2
 
 
-def _reproduce(
-    session: Session, name: str, specs: list[RunSpec], diagnostics: tuple[str, ...]
-) -> bool:
-    """Train what an analysis misses and publish it; say whether it is complete."""
-    analysis, request = catalog.load_analysis(name), session.request(name)
-    folder = result_folder(request, session.places.results)
+def _reproduce_one(session: Session, request: Request, specs: list[RunSpec]) -> bool:
     if session.flags.redraw:
-        if not (folder / "table.csv").exists():
-            raise NothingToDraw(f"no table.csv in {folder}; run without --redraw first")
-        draw(name, folder)
+        redraw(request, session.places.results)
         return True
-    specs, absent = available(request, specs, session.store, session.places.data)
-    if not specs:
-        raise NothingToDraw(f"{name} has no data: {'; '.join(absent.values())}")
-    if catalog.is_timed(name):
-        table = analysis.table(_times(session, specs))
-    else:
-        _check_watched(session, specs, analysis.DIAGNOSTICS)
-        if not session.train(specs, diagnostics, analysis.DIAGNOSTICS):
-            return False
-        attacks = catalog.evaluations(name, session.scale)
-        if attacks and not session.evaluate(specs, attacks):
-            return False
-        table = tabulate(request, specs, session.store)
-    publish(request, specs, table, folder, absent)
-    return True
+    return reproduce(
+        request,
+        specs,
+        session.places.results,
+        jobs=session.flags.jobs,
+        deterministic=session.flags.deterministic,
+        execution=session.execution,
+    )
 
 
-def _result(request: Request, results: Path) -> Result:
-    """Return where an analysis's results are, and its claims."""
-    name, folder = request.name, result_folder(request, results)
-    kind = "md" if hasattr(catalog.load_figure(name), "render") else "png"
-    return {
-        "analysis": name,
-        "paper": catalog.load_analysis(name).PAPER,
-        "size": request.folder,
-        "table": str(folder / "table.csv"),
-        "shown": str(folder / f"{name}.{kind}"),
-        "claims": json.loads((folder / "claims.json").read_text()),
-    }
+def _leave_out(error: NothingToDraw, *, alone: bool) -> None:
+    """Say that one of several analyses cannot be drawn; raise if it is the only one."""
+    if alone:
+        raise error
+    click.echo(f"rofit: left out: {error}", err=True)
 
 
-def _times(session: Session, specs: list[RunSpec]) -> pd.DataFrame:
-    """Return the times of the runs' training steps, taken in turn."""
-    from rofit.bench.costs import step_times  # these import torch
-    from rofit.running.parts import find_device
-    from rofit.training.engine import find_engine
-
-    device = find_device(session.flags.device)
-    engine, _ = find_engine(session.flags.engine, specs[0], device)
-    return step_times(specs, session.places.data, device=device, engine=engine)
-
-
-def _check_watched(
-    session: Session, specs: list[RunSpec], diagnostics: Iterable[str]
-) -> None:
-    for spec in specs:
-        folder = session.store.folder(spec.run_id)
-        lacking = set(diagnostics) - folder.watched()
-        if lacking and folder.state == "done":
-            names = ", ".join(sorted(lacking))
-            raise UserError(
-                f"run {spec.run_id} was trained without {names}; move its folder "
-                f"{folder.path} away and run again"
-            )
+def _print_result(result: dict[str, Any]) -> None:
+    claims = [from_plain(claim) for claim in result["claims"]]
+    title = f"{result['analysis']} ({result['paper']}), {result['size']}"
+    say(terminal.claims_table(claims, title))
+    for what in ("table", "shown"):
+        say(f"{what:8} {result[what]}", soft_wrap=True, highlight=False)

@@ -6,18 +6,43 @@ The way in for data that no download offers: any archive or folder of small imag
 import os
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from rofit.data.archives import ENDINGS, Parts
 from rofit.data.cache import cached, cached_source, check_writable, list_cached, store
-from rofit.data.datasets import DATASETS
+from rofit.data.datasets import DATASETS, holds_known
 from rofit.data.decode import Progress, decode
 from rofit.data.images import Dataset, Images, Labels
 from rofit.data.layout import find_layout
 from rofit.data.sources import fingerprint, open_source
 
-__all__ = ["cached", "list_cached", "read_class_folders"]
+__all__ = ["ClassFolders", "cached", "list_cached", "open_data", "read_class_folders"]
+
+
+class ClassFolders(NamedTuple):
+    """A data set out of class folders: its name and digest, and how it is shown."""
+
+    name: str
+    digest: str
+    shown_as: str
+
+
+def open_data(path: Path, *, cache: Path) -> tuple[Path, ClassFolders | None]:
+    """Return the folder of data sets that *path* means, and the class folders in it.
+
+    Args:
+        path: a folder as torchvision lays it out, or class folders, which are decoded.
+        cache: the folder of data sets where decoded images are kept.
+
+    Raises:
+        UserError: as `read_class_folders`.
+    """
+    if holds_known(path):
+        return path, None
+    dataset = read_class_folders(path, cache=cache)
+    return cache, ClassFolders(dataset.name, dataset.digest, dataset.shown_as)
 
 
 def read_class_folders(

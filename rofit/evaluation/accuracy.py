@@ -27,7 +27,7 @@ class Verdict:
     logits: Tensor
 
 
-def evaluate(
+def measure_accuracy(
     model: nn.Module,
     x: Tensor,
     y: Tensor,

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from rofit.errors import UserError
 from rofit.evaluation.cases import Case
-from rofit.evaluation.mill import Stage
+from rofit.evaluation.verdicts import Stage
 from rofit.evaluation.watched import FewSizes, Watched
 from rofit.seeding import generator, stream_seed
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from rofit.attacks.pgd import PGD
-from rofit.evaluation.mill import Images, fooled
 from rofit.evaluation.stages import starts
+from rofit.evaluation.verdicts import EvaluationImages, fooled
 from rofit.losses import cross_entropy, margin
 from rofit.settings.threat import ThreatModel
 
@@ -27,12 +27,14 @@ _POINTS = 0.01  # of accuracy
 _SQUARE = 0.002  # of accuracy
 _FEW = 2 * _POINTS + 1e-9  # of accuracy: as good as nothing
 _TINY = 1e-9  # a threshold itself raises nothing, whatever the rounding
-Probe = Callable[[nn.Module, Images, ThreatModel], str]
+Probe = Callable[[nn.Module, EvaluationImages, ThreatModel], str]
 # What survives each attack, by name of the attack: bool (n,), all on the same images.
 Survivors = Mapping[str, Tensor]
 
 
-def probe(network: nn.Module, images: Images, threat: ThreatModel) -> dict[str, str]:
+def probe(
+    network: nn.Module, images: EvaluationImages, threat: ThreatModel
+) -> dict[str, str]:
     """Return each probe's warning, empty where there is none.
 
     Args:
@@ -87,7 +89,7 @@ _STRONGER = (
 )
 
 
-def _random(network: nn.Module, images: Images, threat: ThreatModel) -> str:
+def _random(network: nn.Module, images: EvaluationImages, threat: ThreatModel) -> str:
     with torch.no_grad():
         one, other = network(images.x), network(images.x)
     apart = float((one - other).abs().max())
@@ -99,7 +101,9 @@ def _random(network: nn.Module, images: Images, threat: ThreatModel) -> str:
     )
 
 
-def _probabilities(network: nn.Module, images: Images, threat: ThreatModel) -> str:
+def _probabilities(
+    network: nn.Module, images: EvaluationImages, threat: ThreatModel
+) -> str:
     with torch.no_grad():
         seen = network(images.x)
     sums_to_one = bool(((seen.sum(dim=1) - 1).abs() < 1e-4).all())
@@ -108,7 +112,7 @@ def _probabilities(network: nn.Module, images: Images, threat: ThreatModel) -> s
     return ""
 
 
-def _dynamic(network: nn.Module, images: Images, threat: ThreatModel) -> str:
+def _dynamic(network: nn.Module, images: EvaluationImages, threat: ThreatModel) -> str:
     with _counted() as calls, torch.enable_grad():
         network(images.x)
     if not calls:
@@ -119,7 +123,9 @@ def _dynamic(network: nn.Module, images: Images, threat: ThreatModel) -> str:
     )
 
 
-def _zero_gradients(network: nn.Module, images: Images, threat: ThreatModel) -> str:
+def _zero_gradients(
+    network: nn.Module, images: EvaluationImages, threat: ThreatModel
+) -> str:
     share = float(_flat(network, images, margin).float().mean())
     if share <= _SHARE:
         return ""
@@ -129,7 +135,9 @@ def _zero_gradients(network: nn.Module, images: Images, threat: ThreatModel) -> 
     )
 
 
-def _saturated(network: nn.Module, images: Images, threat: ThreatModel) -> str:
+def _saturated(
+    network: nn.Module, images: EvaluationImages, threat: ThreatModel
+) -> str:
     lost = _flat(network, images, cross_entropy) & ~_flat(network, images, margin)
     share = float(lost.float().mean())
     if share <= _SHARE:
@@ -141,7 +149,9 @@ def _saturated(network: nn.Module, images: Images, threat: ThreatModel) -> str:
     )
 
 
-def _large_radius(network: nn.Module, images: Images, threat: ThreatModel) -> str:
+def _large_radius(
+    network: nn.Module, images: EvaluationImages, threat: ThreatModel
+) -> str:
     if not _has_graph(network, images):
         return ""  # zero_gradients says so
     wide = ThreatModel(threat.norm, _LARGE[threat.norm])
@@ -157,7 +167,9 @@ def _large_radius(network: nn.Module, images: Images, threat: ThreatModel) -> st
     )
 
 
-def _clean_at_chance(network: nn.Module, images: Images, threat: ThreatModel) -> str:
+def _clean_at_chance(
+    network: nn.Module, images: EvaluationImages, threat: ThreatModel
+) -> str:
     with torch.no_grad():
         logits = network(images.x)
     right = float((logits.argmax(dim=1) == images.y).float().mean())
@@ -182,14 +194,16 @@ PROBES: dict[str, Probe] = {
 }
 
 
-def _has_graph(network: nn.Module, images: Images) -> bool:
+def _has_graph(network: nn.Module, images: EvaluationImages) -> bool:
     """Return whether predictions depend on images in a way that autograd follows."""
     with torch.enable_grad():
         return bool(network(images.x.clone().requires_grad_(True)).requires_grad)
 
 
 def _flat(
-    network: nn.Module, images: Images, loss: Callable[[Tensor, Tensor], Tensor]
+    network: nn.Module,
+    images: EvaluationImages,
+    loss: Callable[[Tensor, Tensor], Tensor],
 ) -> Tensor:
     """Return whether the loss has no gradient at all in each image: bool (B,)."""
     x = images.x.clone().requires_grad_(True)

@@ -15,7 +15,7 @@ from rofit.attacks import geometry
 from rofit.attacks.pgd import PGD, Loss
 from rofit.evaluation.autoattack import library_stages
 from rofit.evaluation.cases import Case
-from rofit.evaluation.mill import Stage
+from rofit.evaluation.verdicts import Stage
 from rofit.losses import cross_entropy, margin
 from rofit.seeding import generator
 from rofit.settings.threat import ThreatModel

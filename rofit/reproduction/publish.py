@@ -9,7 +9,7 @@ import pandas as pd
 from rofit.errors import UserError
 from rofit.measures.claims import as_plain, markdown
 from rofit.reproduction import catalog
-from rofit.reproduction.wanted import Request, about_data
+from rofit.reproduction.plan import Request, about_data
 from rofit.settings.spec import RunSpec
 from rofit.store.environment import commit, versions
 from rofit.store.rows import load_logs
@@ -50,8 +50,8 @@ def publish(
     make_folder(folder)
     table.to_csv(folder / "table.csv", index=False)
     claims = analysis.claims(table)
-    told = [as_plain(claim) for claim in claims]
-    write_text(folder / "claims.json", json.dumps(told, indent=1) + "\n")
+    plain = [as_plain(claim) for claim in claims]
+    write_text(folder / "claims.json", json.dumps(plain, indent=1) + "\n")
     write_text(folder / "claims.md", markdown(claims))
     write_text(
         folder / "manifest.json", json.dumps(_manifest(request, specs), indent=1) + "\n"
@@ -86,6 +86,20 @@ def make_folder(folder: Path) -> None:
 def result_folder(request: Request, out: Path) -> Path:
     """Return where the results of a request are."""
     return out / request.folder / request.name
+
+
+def read_result(request: Request, results: Path) -> dict[str, Any]:
+    """Return where the published results of a request are, and their claims."""
+    name, folder = request.name, result_folder(request, results)
+    kind = "md" if hasattr(catalog.load_figure(name), "render") else "png"
+    return {
+        "analysis": name,
+        "paper": catalog.load_analysis(name).PAPER,
+        "size": request.folder,
+        "table": str(folder / "table.csv"),
+        "shown": str(folder / f"{name}.{kind}"),
+        "claims": json.loads((folder / "claims.json").read_text()),
+    }
 
 
 def _check_columns(name: str, table: pd.DataFrame, declared: dict[str, str]) -> None:

@@ -2,21 +2,22 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from rofit.evaluation import masking
 from rofit.evaluation.cases import suffix
-from rofit.running.subject import Subject, Weights
+from rofit.running.checkpoints import Checkpoint, LoadedCheckpoint
 from rofit.settings.threat import ThreatModel
-from rofit.store.evaluations import evaluations, verdicts
+from rofit.store.evaluations import evaluations, read_verdicts
 from rofit.store.runs import RunFolder, write_text
 from rofit.training.process import prepare
 
 
 def check(
-    subject: Subject,
+    checkpoint: LoadedCheckpoint,
     folder: RunFolder,
     norm: str,
     epsilon: float,
@@ -30,15 +31,15 @@ def check(
     """
     prepare(precision)
     threat = ThreatModel(norm, epsilon)
-    found = masking.probe(subject.network, subject.images, threat)
+    found = masking.probe(checkpoint.network, checkpoint.images, threat)
     seen: dict[str, Tensor] = {}
     fewest_first = sorted(evaluations(folder), key=lambda each: each["n"])
     for result in fewest_first:  # of two with one attack, the one of more images
         ball = (result["norm"], result["epsilon"])
         here = not result["epsilon"] or ball == (norm, epsilon)
         here &= result.get("precision", "fp32") == precision
-        if result["network"] == subject.digest and here:
-            by = verdicts(folder, result["name"])["fooled_by"]
+        if result["network"] == checkpoint.digest and here:
+            by = read_verdicts(folder, result["name"])["fooled_by"]
             attack = result["attack"].removesuffix(suffix(precision))
             seen[attack] = torch.tensor((by == "").tolist())
             if result["kind"] == "autoattack":
@@ -48,9 +49,9 @@ def check(
     shortest = min(map(len, seen.values()), default=0)
     found |= masking.compare({name: kept[:shortest] for name, kept in seen.items()})
     told = {
-        "checkpoint": subject.name,
-        "epoch": subject.epoch,
-        "network": subject.digest,
+        "checkpoint": checkpoint.name,
+        "epoch": checkpoint.epoch,
+        "network": checkpoint.digest,
         "norm": norm,
         "epsilon": epsilon,
         "compared": sorted(seen),
@@ -58,20 +59,35 @@ def check(
         "warnings": {name: text for name, text in found.items() if text},
         "passed": [name for name, text in found.items() if not text],
     }
-    path = checks_file(subject, folder, norm, epsilon, precision)
+    path = checks_file(checkpoint, folder, norm, epsilon, precision)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(told, indent=1) + "\n")
     return found
 
 
+def read_checks(
+    checkpoint: Checkpoint,
+    folder: RunFolder,
+    norm: str,
+    epsilon: float,
+    precision: str = "fp32",
+) -> dict[str, Any] | None:
+    """Return what was compared, ``warnings`` (check -> text) and what ``passed``.
+
+    None where the checks were not made.
+    """
+    path = checks_file(checkpoint, folder, norm, epsilon, precision)
+    return json.loads(path.read_text()) if path.exists() else None
+
+
 def checks_file(
-    weights: Weights,
+    checkpoint: Checkpoint,
     folder: RunFolder,
     norm: str,
     epsilon: float,
     precision: str = "fp32",
 ) -> Path:
     """Return where the checks of a network are kept."""
-    key = f"{weights.digest[:8]}-{norm}-{round(epsilon * 255, 3):g}"
-    name = f"{weights.name}-checks-{key}{suffix(precision)}.json"
+    key = f"{checkpoint.digest[:8]}-{norm}-{round(epsilon * 255, 3):g}"
+    name = f"{checkpoint.name}-checks-{key}{suffix(precision)}.json"
     return folder.path / "evaluations" / name

@@ -1,25 +1,48 @@
 """The evaluations that an analysis needs: best and last of every run, side by side."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from rofit.evaluation.cases import Case, read_cases
-from rofit.progress import Meter
-from rofit.running.checks import check, checks_file
-from rofit.running.evaluator import How, evaluate, missing
-from rofit.running.parts import find_device
-from rofit.running.subject import Subject, Weights, load_subject
+from rofit.progress import meters
+from rofit.running.checkpoints import Checkpoint, LoadedCheckpoint, load_checkpoint
+from rofit.running.checks import checks_file
+from rofit.running.components import find_device
+from rofit.running.evaluate import BEST_AND_LAST, evaluate_and_check
+from rofit.running.evaluator import Execution, missing
+from rofit.running.jobs import work_all
 from rofit.settings.spec import RunSpec
 from rofit.store.evaluations import evaluations
 from rofit.store.runs import RunFolder, RunStore, read_rows
 from rofit.training.stop import Stop
 
-BOTH = ("best", "last")
+
+def evaluate_runs(
+    specs: list[RunSpec],
+    attacks: tuple[str, ...],
+    *,
+    longest: float,
+    store: Path,
+    data: Path,
+    device: str,
+    engine: str,
+    jobs: int,
+    max_minutes: float | None,
+    console: Console | None,
+) -> bool:
+    """Evaluate best and last of runs that are trained; say whether all is done.
+
+    *longest* is in passes an image: attacks that may take more are left out. The other
+    arguments are those of `rofit.evaluate`.
+    """
+    where = {"data": data, "device": device, "engine": engine, "quiet": not console}
+    lacking = evaluation_jobs(specs, RunStore(store), attacks, longest=longest, **where)
+    return work_all(lacking, jobs, max_minutes, console or Console(stderr=True))
 
 
 def evaluation_jobs(
@@ -38,7 +61,7 @@ def evaluation_jobs(
     """
     jobs = []
     for spec in specs:
-        other = twin(spec, specs) if "transfer" in attacks else None
+        other = transfer_source(spec, specs) if "transfer" in attacks else None
         source = store.folder(other.run_id) if other else None
         jobs.append(EvaluationJob(store.folder(spec.run_id), source, attacks, **how))
     return [job for job in jobs if not job.is_done]
@@ -80,40 +103,34 @@ class EvaluationJob:
 
         It opens neither data nor checkpoints, which may be gone: False if in doubt.
         """
-        ours, theirs = _judged(self.folder), _judged(self.source)
+        ours, theirs = _evaluated(self.folder), _evaluated(self.source)
         spec, n = self.folder.spec, _test_images(self.folder)
-        for checkpoint in BOTH:
-            weights, source = ours.get(checkpoint), theirs.get(checkpoint)
-            if weights is None or (self.source and source is None):
+        for name in BEST_AND_LAST:
+            checkpoint, source = ours.get(name), theirs.get(name)
+            if checkpoint is None or (self.source and source is None):
                 return False
-            checked = checks_file(weights, self.folder, spec.norm, spec.epsilon)
-            lacking = missing(weights, self.folder, self._cases(spec, n, source))
+            checked = checks_file(checkpoint, self.folder, spec.norm, spec.epsilon)
+            lacking = missing(checkpoint, self.folder, self._cases(spec, n, source))
             if lacking or not checked.exists():
                 return False
         return True
 
     def work(self, stop: Stop, console: Console, *, alone: bool) -> bool:
         """Make the evaluations that are missing; say whether all are there."""
-        how = How(
-            find_device(self.device),
-            stop,
-            meters(None if self.quiet else console, f"{self.folder.path.name} "),
-            engine=self.engine,
-        )
-        for checkpoint in BOTH:
-            subject, source = self._load(self.folder, checkpoint, how), None
-            if self.source is not None:
-                source = self._load(self.source, checkpoint, how)
-            cases = self._cases(subject.spec, len(subject.images.y), source)
-            threat = (subject.spec.norm, subject.spec.epsilon)
-            lacking = missing(subject, self.folder, cases)
-            if not evaluate(subject, self.folder, lacking, how, source=source):
+        shown = meters(None if self.quiet else console, f"{self.folder.path.name} ")
+        device = find_device(self.device)
+        execution = Execution(device, stop, shown, engine=self.engine)
+        for name in BEST_AND_LAST:
+            checkpoint = self._load(self.folder, name, device)
+            source = self._load(self.source, name, device) if self.source else None
+            cases = self._cases(checkpoint.spec, len(checkpoint.images.y), source)
+            if not evaluate_and_check(
+                checkpoint, self.folder, cases, execution, source
+            ):
                 return False
-            if lacking or not checks_file(subject, self.folder, *threat).exists():
-                check(subject, self.folder, *threat)
         return True
 
-    def _cases(self, spec: RunSpec, n: int, source: Weights | None) -> list[Case]:
+    def _cases(self, spec: RunSpec, n: int, source: Checkpoint | None) -> list[Case]:
         cases = read_cases(
             [name for name in self.attacks if name != "transfer" or source],
             spec,
@@ -122,19 +139,21 @@ class EvaluationJob:
         )
         return [case for case in cases if case.passes <= self.longest]
 
-    def _load(self, folder: RunFolder, name: str, how: How) -> Subject:
+    def _load(
+        self, folder: RunFolder, name: str, device: torch.device
+    ) -> LoadedCheckpoint:
         path = folder.checkpoints / f"{name}.pt"
-        return load_subject(path, data=self.data, device=how.device)
+        return load_checkpoint(path, data=self.data, device=device)
 
 
-def _judged(folder: RunFolder | None) -> dict[str, Weights]:
+def _evaluated(folder: RunFolder | None) -> dict[str, Checkpoint]:
     """Return the weights that a run ended with, as far as its results know them."""
     if folder is None or folder.state != "done":
         return {}
     ended = json.loads((folder.path / "done.json").read_text())
     epochs = {"best": ended.get("best", {}).get("epoch"), "last": ended["epochs"]}
     there = {
-        Weights(each["checkpoint"], each["epoch"], each["network"])
+        Checkpoint(each["checkpoint"], each["epoch"], each["network"])
         for each in evaluations(folder)
         if each["epoch"] == epochs.get(each["checkpoint"])
     }
@@ -147,7 +166,7 @@ def _test_images(folder: RunFolder) -> int:
     return int(next(rows, {"n": 0})["n"])
 
 
-def twin(spec: RunSpec, specs: list[RunSpec]) -> RunSpec | None:
+def transfer_source(spec: RunSpec, specs: list[RunSpec]) -> RunSpec | None:
     """Return the run whose adversarial examples are tried on *spec*'s network."""
     plain = [each for each in specs if each.method == "pgd_at" and each != spec]
     same = [each for each in plain if each.seed == spec.seed]
@@ -155,8 +174,3 @@ def twin(spec: RunSpec, specs: list[RunSpec]) -> RunSpec | None:
         return same[0] if same else None
     later = sorted(plain, key=lambda each: (each.seed <= spec.seed, each.seed))
     return later[0] if later else None
-
-
-def meters(console: Console | None, about: str) -> Callable[[str, float], Meter]:
-    """Return what makes meters whose labels begin with *about*."""
-    return lambda label, left: Meter(console, about + label, left)

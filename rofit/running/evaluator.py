@@ -12,16 +12,16 @@ import torch
 from rofit.attacks.compiled import CompiledPGD
 from rofit.attacks.pgd import PGD
 from rofit.errors import UserError
-from rofit.evaluation import mill
+from rofit.evaluation import verdicts
 from rofit.evaluation.accuracy import CHUNK
 from rofit.evaluation.cases import Case
-from rofit.evaluation.mill import Stage
 from rofit.evaluation.stages import make_stages
+from rofit.evaluation.verdicts import Stage
 from rofit.progress import Meter
-from rofit.running.parts import device_name
-from rofit.running.subject import Subject, Weights
+from rofit.running.checkpoints import Checkpoint, LoadedCheckpoint
+from rofit.running.components import device_name
 from rofit.store.environment import environment
-from rofit.store.evaluations import EvaluationFolder, Shard, evaluations, verdicts
+from rofit.store.evaluations import EvaluationFolder, Shard, evaluations, read_verdicts
 from rofit.store.runs import RunFolder
 from rofit.training.engine import choose_engine
 from rofit.training.process import prepare
@@ -29,7 +29,7 @@ from rofit.training.stop import Stop
 
 
 @dataclass(frozen=True)
-class How:
+class Execution:
     """What verdicts do not depend on: share of the work, device, engine, end."""
 
     device: torch.device
@@ -41,149 +41,151 @@ class How:
 
     @property
     def images(self) -> int:
-        """Images at a time."""
+        """EvaluationImages at a time."""
         return self.chunk or CHUNK[self.device.type]
 
 
-def evaluate(
-    subject: Subject,
+def evaluate_cases(
+    checkpoint: LoadedCheckpoint,
     folder: RunFolder,
     cases: Iterable[Case],
-    how: How,
+    execution: Execution,
     *,
-    source: Subject | None = None,
+    source: LoadedCheckpoint | None = None,
 ) -> bool:
     """Make the evaluations that the folder lacks; say whether this share is done.
 
     Args:
-        subject: the network.
+        checkpoint: the network.
         folder: of its run: where verdicts go after every batch.
         cases: what is asked.
-        how: device, engine, share of the work, when to stop.
+        execution: device, engine, share of the work, when to stop.
         source: the network that ``transfer`` attacks.
 
     Raises:
         UserError: another process is at it, an attack cannot be made here, or the GPU
             has too little memory.
     """
-    for case in missing(subject, folder, cases):
+    for case in missing(checkpoint, folder, cases):
         prepare(case.precision)
-        kept = EvaluationFolder(folder, evaluation_name(subject, case))
-        if same := _of_same_weights(subject, folder, case):
+        kept = EvaluationFolder(folder, evaluation_name(checkpoint, case))
+        if same := _of_same_weights(checkpoint, folder, case):
             kept.path.mkdir(parents=True, exist_ok=True)
-            table = verdicts(folder, same.pop("name"))
-            about = {"checkpoint": subject.name, "epoch": subject.epoch}
+            table = read_verdicts(folder, same.pop("name"))
+            about = {"checkpoint": checkpoint.name, "epoch": checkpoint.epoch}
             kept.finish(table, same | about)
             continue
         try:
-            if not _evaluate_one(subject, kept, case, how, source):
+            if not _evaluate_one(checkpoint, kept, case, execution, source):
                 return False
         except torch.cuda.OutOfMemoryError:
             raise UserError(
-                f"{how.device} has too little memory for {how.images} images at a "
-                "time: free it, or take fewer (rofit eval --batch-size "
-                f"{how.images // 2}); the verdicts so far are kept"
+                f"{execution.device} has too little memory for {execution.images} "
+                "images at a time: free it, or take fewer (rofit eval --batch-size "
+                f"{execution.images // 2}); the verdicts so far are kept"
             ) from None
     return True
 
 
-def missing(weights: Weights, folder: RunFolder, cases: Iterable[Case]) -> list[Case]:
+def missing(
+    checkpoint: Checkpoint, folder: RunFolder, cases: Iterable[Case]
+) -> list[Case]:
     """Return the cases that the folder has no result of."""
     there = {each["name"] for each in evaluations(folder)}
-    return [case for case in cases if evaluation_name(weights, case) not in there]
+    return [case for case in cases if evaluation_name(checkpoint, case) not in there]
 
 
-def evaluation_name(weights: Weights, case: Case) -> str:
+def evaluation_name(checkpoint: Checkpoint, case: Case) -> str:
     """Return the name of the folder that the case has in a run's."""
-    return f"{weights.name}-{case.key(weights.digest)}"
+    return f"{checkpoint.name}-{case.key(checkpoint.digest)}"
 
 
 def _of_same_weights(
-    subject: Subject, folder: RunFolder, case: Case
+    checkpoint: LoadedCheckpoint, folder: RunFolder, case: Case
 ) -> dict[str, Any] | None:
     """Return the result of another checkpoint with the same weights, if there is one.
 
     Where the last epoch is the best, they are one network.
     """
-    end = f"-{case.key(subject.digest)}"
+    end = f"-{case.key(checkpoint.digest)}"
     found = (each for each in evaluations(folder) if each["name"].endswith(end))
     return next(found, None)
 
 
 def _evaluate_one(
-    subject: Subject,
+    checkpoint: LoadedCheckpoint,
     kept: EvaluationFolder,
     case: Case,
-    how: How,
-    source: Subject | None,
+    execution: Execution,
+    source: LoadedCheckpoint | None,
 ) -> bool:
-    images = subject.images.first(case.n)
-    mine = images.share(*how.shard)
+    images = checkpoint.images.first(case.n)
+    mine = images.share(*execution.shard)
     stages = make_stages(
         case,
-        subject.network,
-        n_classes=subject.n_classes,
-        make_pgd=_pgd_maker(case, how, min(how.images, len(mine.y))),
+        checkpoint.network,
+        n_classes=checkpoint.n_classes,
+        make_pgd=_pgd_maker(case, execution, min(execution.images, len(mine.y))),
         source=source.network if source else None,
-        filled_to=how.images if how.device.type == "cuda" else 0,
+        filled_to=execution.images if execution.device.type == "cuda" else 0,
     )
-    with kept.opened(how.shard):
-        table = kept.load(how.shard)
+    with kept.opened(execution.shard):
+        table = kept.load(execution.shard)
         if table is None:
-            table = mill.blank(mine)
-        label = f"{subject.name} {case.attack} {case.threat}"
+            table = verdicts.unattacked(mine)
+        label = f"{checkpoint.name} {case.attack} {case.threat}"
         begun = time.monotonic()
-        with how.meter(label, _left(table, stages)) as meter:
+        with execution.meter(label, _left(table, stages)) as meter:
 
             def after(table: Any, stage: Stage, images: int) -> bool:
-                kept.save(table, how.shard)
+                kept.save(table, execution.shard)
                 meter.show(
                     _left(table, stages), f"{(table['fooled_by'] == '').mean():.1%}"
                 )
-                return how.stop.now or how.stop.out_of_time
+                return execution.stop.now or execution.stop.out_of_time
 
-            done = mill.grind(
+            done = verdicts.run_stages(
                 stages,
-                subject.network,
+                checkpoint.network,
                 case.threat,
                 mine,
                 table,
-                chunk=how.images,
+                chunk=execution.images,
                 after=after,
             )
-        kept.save(table, how.shard)
+        kept.save(table, execution.shard)
         seconds = time.monotonic() - begun
-        whole = kept.merged(how.shard[1])
-        if whole is not None and mill.finished(whole, stages):
-            result = _result(subject, case, whole, stages, how, seconds)
+        whole = kept.merged(execution.shard[1])
+        if whole is not None and verdicts.finished(whole, stages):
+            result = _result(checkpoint, case, whole, stages, execution, seconds)
             kept.finish(whole, result)
     return done
 
 
 def _result(
-    subject: Subject,
+    checkpoint: LoadedCheckpoint,
     case: Case,
     table: Any,
     stages: list[Stage],
-    how: How,
+    execution: Execution,
     seconds: float,
 ) -> dict[str, Any]:
     about = {
-        "checkpoint": subject.name,
-        "epoch": subject.epoch,
-        "network": subject.digest,
+        "checkpoint": checkpoint.name,
+        "epoch": checkpoint.epoch,
+        "network": checkpoint.digest,
         "attack": case.attack,
     }
     return (
         about
         | case.as_dict()
         | {
-            "accuracy": mill.robust(table),
-            "after": mill.accuracy_after(table, stages),
+            "accuracy": verdicts.robust_accuracy(table),
+            "after": verdicts.accuracy_after(table, stages),
             "seconds": round(seconds, 2),
-            "shards": how.shard[1],
+            "shards": execution.shard[1],
             "environment": environment(
-                device_name(how.device), torch.get_num_threads()
+                device_name(execution.device), torch.get_num_threads()
             ),
         }
     )
@@ -197,11 +199,13 @@ def _left(table: Any, stages: list[Stage]) -> float:
     return float(to_come[alive["stages"].to_numpy()].sum())
 
 
-def _pgd_maker(case: Case, how: How, batch: int) -> Callable[..., PGD]:
+def _pgd_maker(case: Case, execution: Execution, batch: int) -> Callable[..., PGD]:
     """Return PGD, or its compiled form where that pays."""
     steps = case.number if case.kind in ("pgd", "cw") else 0
-    made, _ = choose_engine(how.engine, case.n * steps * case.restarts, how.device)
+    made, _ = choose_engine(
+        execution.engine, case.n * steps * case.restarts, execution.device
+    )
     if made == "eager":
         return PGD
-    captured = how.device.type == "cuda"
+    captured = execution.device.type == "cuda"
     return partial(CompiledPGD, batch=batch, captured=captured)

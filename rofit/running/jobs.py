@@ -22,7 +22,7 @@ from rich.console import Console
 
 from rofit.progress import Lines, Report, report
 from rofit.running import runner
-from rofit.running.parts import find_device
+from rofit.running.components import find_device
 from rofit.settings.spec import RunSpec
 from rofit.store.runs import RunFolder
 from rofit.training.stop import Stop

@@ -15,8 +15,8 @@ from rofit.methods import Given, find_kind, make_params
 from rofit.methods.resolve import described, teachers
 from rofit.precision import CONVOLUTIONS, Twin
 from rofit.progress import Report
-from rofit.running.parts import device_name, initial_model, load_data, split_of
-from rofit.running.views import view_maker
+from rofit.running.components import device_name, initial_model, load_data, split_of
+from rofit.running.epoch_views import view_maker
 from rofit.seeding import numpy_rng
 from rofit.settings.spec import RunSpec
 from rofit.store.environment import environment

@@ -129,10 +129,10 @@ def evaluations(run: RunFolder) -> list[dict[str, Any]]:
     return found
 
 
-def verdicts(run: RunFolder, name: str) -> pd.DataFrame:
+def read_verdicts(run: RunFolder, name: str) -> pd.DataFrame:
     """Return the verdicts image by image of a finished evaluation.
 
-    Columns index, class, stages, fooled_by (see `rofit.evaluation.mill`).
+    Columns index, class, stages, fooled_by (see `rofit.evaluation.verdicts`).
 
     Raises:
         UserError: they are not there or cannot be read.

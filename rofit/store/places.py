@@ -25,7 +25,9 @@ class Places:
     data: Path
 
     @classmethod
-    def given(cls, store: str | None = None, results: str | None = None) -> "Places":
+    def given(
+        cls, store: str | Path | None = None, results: str | Path | None = None
+    ) -> "Places":
         """Return the folders, those not given being the default ones."""
         return cls(
             store=Path(store) if store else home() / "runs",

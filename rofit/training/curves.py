@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from rofit.attacks import geometry
 from rofit.attacks.pgd import PGD
-from rofit.evaluation.accuracy import Verdict, evaluate
+from rofit.evaluation.accuracy import Verdict, measure_accuracy
 from rofit.losses import cross_entropy
 from rofit.measures.selection import selection_split
 from rofit.seeding import generator
@@ -78,13 +78,13 @@ class LearningCurves:
         for split, images in self.clean.items():
             if split not in splits:
                 continue
-            verdict = evaluate(model, images.unit(), images.y)
+            verdict = measure_accuracy(model, images.unit(), images.y)
             self.seen[split, "none"] = verdict.logits
             rows += _rows(split, "none", verdict, "epoch_end")
         for split, images in self.attacked.items():
             if split not in splits:
                 continue
-            verdict = evaluate(
+            verdict = measure_accuracy(
                 model,
                 images.unit(),
                 images.y,

@@ -1,6 +1,7 @@
 """When a training ends early: a signal at a step's end, a time limit at an epoch's."""
 
 import signal
+import threading
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -40,7 +41,9 @@ class Stop:
         return self.deadline is not None and time.monotonic() > self.deadline
 
     def __enter__(self) -> "Stop":
-        """Take the two signals."""
+        """Take the two signals, as the main thread alone can."""
+        if threading.current_thread() is not threading.main_thread():
+            return self
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._hear)
         return self

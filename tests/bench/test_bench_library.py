@@ -9,8 +9,8 @@ from rofit.bench.library import library_rows
 from rofit.bench.tables import bench
 from rofit.bench.timing import Times
 from rofit.errors import UserError
-from rofit.evaluation.mill import Images
-from rofit.running.subject import Subject
+from rofit.evaluation.verdicts import EvaluationImages
+from rofit.running.checkpoints import LoadedCheckpoint
 from rofit.settings.spec import RunSpec
 from rofit.training.engine import Engine
 
@@ -19,9 +19,9 @@ from rofit.training.engine import Engine
 def subject():
     """A small net on digits, inside a radius that leaves some of them."""
     x, y = digits("test")
-    images = Images(x[:24], y[:24], list(range(24)))
+    images = EvaluationImages(x[:24], y[:24], list(range(24)))
     network = Engine(digits_net(steps=40), "fp32").frozen
-    return Subject("last", 1, "", RunSpec(epsilon=0.2), network, images, 10)
+    return LoadedCheckpoint("last", 1, "", RunSpec(epsilon=0.2), network, images, 10)
 
 
 def test_both_ways_attack_the_same_network_and_agree(subject, monkeypatch):

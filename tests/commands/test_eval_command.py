@@ -8,8 +8,8 @@ import torch
 from command_line import rofit
 from evaluated_runs import SPEC, trained
 
-from rofit.commands import examination
-from rofit.store.evaluations import evaluations, verdicts
+from rofit.running import evaluate as evaluation
+from rofit.store.evaluations import evaluations, read_verdicts
 from rofit.store.runs import RunStore
 
 LAST = ("eval", SPEC.run_id, "--checkpoint", "last", "--quiet")
@@ -110,7 +110,7 @@ def test_worst_of_several_attacks_is_what_survives_all(home):
     survived, alone = [], []
     for result in evaluations(folder(home)):
         if result["epsilon"] == SPEC.epsilon:
-            table = verdicts(folder(home), result["name"])
+            table = read_verdicts(folder(home), result["name"])
             survived.append(set(table["index"][table["fooled_by"] == ""]))
             alone.append(result["accuracy"])
     left = len(set.intersection(*survived)) / 40
@@ -216,7 +216,7 @@ def test_shards_are_a_share_each_and_a_result_together(home):
 
 def test_tf32_is_another_evaluation_with_a_name_of_its_own(home, monkeypatch):
     """As on a GPU: the CPU, which has no TF32, is refused (test_eval_says_no)."""
-    monkeypatch.setattr(examination, "without_tf32", lambda device: False)
+    monkeypatch.setattr(evaluation, "without_tf32", lambda device: False)
     before = [b.allow_tf32 for b in (torch.backends.cudnn, torch.backends.cuda.matmul)]
     words = (*LAST, "--attack", "clean,pgd3")
     usual = answered(home, *words)

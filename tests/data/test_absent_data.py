@@ -19,8 +19,8 @@ from rofit.commands import inventory
 from rofit.errors import UserError
 from rofit.measures.metrics import best_last_gap
 from rofit.reproduction import catalog
-from rofit.reproduction.wanted import Request, plan
-from rofit.running import parts
+from rofit.reproduction.plan import Request, plan
+from rofit.running import components
 from rofit.settings.spec import RunSpec
 
 pytestmark = pytest.mark.usefixtures("asked")  # no network
@@ -224,6 +224,6 @@ def test_evaluations_that_are_done_need_no_data(tmp_path, analyses, monkeypatch)
 
     analyses(table0_some=("digits",), evaluations=("clean",))
     assert _run(tmp_path, SOME).code == 0
-    monkeypatch.setattr(parts, "_load_data", gone)
+    monkeypatch.setattr(components, "_load_data", gone)
     answer = _run(tmp_path, SOME)
     assert (answer.code, answer.err) == (0, "")

@@ -9,8 +9,8 @@ import torch
 from evaluated_digits import Doubled, case, images, left, pick, trained, verdicts
 from torch import nn
 
-from rofit.evaluation.mill import accuracy_after, blank, grind
 from rofit.evaluation.stages import make_stages
+from rofit.evaluation.verdicts import accuracy_after, run_stages, unattacked
 from rofit.settings.threat import NORMS
 
 pyautoattack = pytest.importorskip("pyautoattack")
@@ -69,9 +69,9 @@ def test_each_stage_gets_the_images_that_are_left_in_any_chunks():
 
         return stage._replace(find=find)
 
-    table = blank(seen)
+    table = unattacked(seen)
     watching, never = [watched(stage) for stage in stages], lambda *_: False
-    grind(watching, net, asked.threat, seen, table, chunk=5, after=never)
+    run_stages(watching, net, asked.threat, seen, table, chunk=5, after=never)
     for number, stage in enumerate(stages):
         got = [i for name, i in tried if name == stage.name]
         assert got == table["index"][table["stages"] > number].tolist()

@@ -9,7 +9,7 @@ from toy_problems import batch, conv_net
 from rofit.attacks.geometry import start
 from rofit.attacks.pgd import PGD
 from rofit.evaluation import accuracy
-from rofit.evaluation.accuracy import Verdict, evaluate
+from rofit.evaluation.accuracy import Verdict, measure_accuracy
 from rofit.losses import cross_entropy
 from rofit.settings.threat import ThreatModel
 
@@ -57,10 +57,10 @@ def test_verdict_equals_a_loop_over_images_for_any_chunk(
     monkeypatch.setitem(accuracy.CHUNK, "cpu", chunk)
     net, x, y, begin = problem
     if attacked:
-        verdict = evaluate(net, x, y, attack=ATTACK, start=begin)
+        verdict = measure_accuracy(net, x, y, attack=ATTACK, start=begin)
         correct, losses = _slow(net, x, y, begin)
     else:
-        verdict = evaluate(net, x, y)
+        verdict = measure_accuracy(net, x, y)
         correct, losses = _slow(net, x, y, None)
     assert 0 < correct < N
     _same(verdict, correct, losses)
@@ -68,7 +68,10 @@ def test_verdict_equals_a_loop_over_images_for_any_chunk(
 
 def test_attack_lowers_what_it_should(problem):
     net, x, y, begin = problem
-    clean, robust = evaluate(net, x, y), evaluate(net, x, y, attack=ATTACK, start=begin)
+    clean, robust = (
+        measure_accuracy(net, x, y),
+        measure_accuracy(net, x, y, attack=ATTACK, start=begin),
+    )
     assert robust.accuracy <= clean.accuracy and robust.loss > clean.loss
 
 
@@ -80,7 +83,7 @@ def test_short_last_chunk_is_weighted_by_its_images(monkeypatch):
     net[1].weight.data = torch.tensor([[0.0], [1.0]])
     y = torch.ones(4, dtype=torch.int64)
     softplus = torch.nn.functional.softplus(-x.flatten().double())
-    verdict = evaluate(net, x, y)
+    verdict = measure_accuracy(net, x, y)
     assert (verdict.accuracy, verdict.n) == (0.75, 4)
     assert verdict.loss == pytest.approx(softplus.mean().item(), rel=1e-6)
 
@@ -88,8 +91,8 @@ def test_short_last_chunk_is_weighted_by_its_images(monkeypatch):
 def test_verdict_does_not_depend_on_the_order_of_the_images(problem):
     net, x, y, begin = problem
     order = torch.randperm(N, generator=torch.Generator().manual_seed(1))
-    one = evaluate(net, x, y, attack=ATTACK, start=begin)
-    other = evaluate(net, x[order], y[order], attack=ATTACK, start=begin[order])
+    one = measure_accuracy(net, x, y, attack=ATTACK, start=begin)
+    other = measure_accuracy(net, x[order], y[order], attack=ATTACK, start=begin[order])
     assert one.accuracy == other.accuracy
     assert one.loss == pytest.approx(other.loss, rel=1e-12)
 
@@ -102,7 +105,7 @@ def test_evaluation_is_in_eval_mode_and_leaves_no_trace(problem, attack):
     state, stream = deepcopy(net.state_dict()), torch.get_rng_state()
     seen = []
     net[1].register_forward_hook(lambda module, *_: seen.append(net.training))
-    evaluate(net, x, y, attack=attack, start=begin if attack else None)
+    measure_accuracy(net, x, y, attack=attack, start=begin if attack else None)
     assert seen and not any(seen)
     assert [module.training for module in net.modules()] == modes
     assert all(torch.equal(v, state[k]) for k, v in net.state_dict().items())
@@ -115,13 +118,13 @@ def test_modes_are_restored_also_when_the_network_raises(problem):
     net[1].eval()
     modes = [module.training for module in net.modules()]
     with pytest.raises(RuntimeError):
-        evaluate(net, x[:, :1], y)  # a channel is missing
+        measure_accuracy(net, x[:, :1], y)  # a channel is missing
     assert [module.training for module in net.modules()] == modes
 
 
 def test_verdict_holds_plain_numbers(problem):
     net, x, y, _ = problem
-    verdict = evaluate(net, x, y)
+    verdict = measure_accuracy(net, x, y)
     assert isinstance(verdict, Verdict)
     kinds = [type(value) for value in (verdict.accuracy, verdict.loss, verdict.n)]
     assert kinds == [float, float, int]
@@ -130,7 +133,7 @@ def test_verdict_holds_plain_numbers(problem):
 def test_attack_without_starts_never_passes_for_clean(problem):
     net, x, y, _ = problem
     try:
-        verdict = evaluate(net, x, y, attack=ATTACK)
+        verdict = measure_accuracy(net, x, y, attack=ATTACK)
     except (TypeError, ValueError):
         return
-    assert verdict.loss > evaluate(net, x, y).loss
+    assert verdict.loss > measure_accuracy(net, x, y).loss

@@ -13,16 +13,16 @@ from toy_problems import batch, conv_net, linear_net, quick
 from rofit.attacks.geometry import inside, into_ball
 from rofit.evaluation.autoattack import ORDER
 from rofit.evaluation.cases import ATTACKS
-from rofit.evaluation.mill import (
-    COLUMNS,
-    Images,
-    accuracy_after,
-    blank,
-    fooled,
-    grind,
-    robust,
-)
 from rofit.evaluation.stages import Stage, make_stages
+from rofit.evaluation.verdicts import (
+    COLUMNS,
+    EvaluationImages,
+    accuracy_after,
+    fooled,
+    robust,
+    run_stages,
+    unattacked,
+)
 from rofit.settings.threat import NORMS, ThreatModel
 
 FEW = settings(quick, max_examples=3)  # an example makes hundreds of passes
@@ -130,18 +130,18 @@ def _mill(weak):
     stages = [Stage(name, name.split()[0], 1, find(k)) for k, name in enumerate(NAMES)]
     y = torch.arange(len(weak)) % 2
     x = y.double().view(-1, 1, 1, 1).expand(-1, 1, 2, 2)
-    return stages, Images(x, y, [7 + 3 * k for k in range(len(weak))])
+    return stages, EvaluationImages(x, y, [7 + 3 * k for k in range(len(weak))])
 
 
 def _grind(stages, seen, table, chunk, after=lambda *_: False):
-    return grind(stages, Bright(), ANYTHING, seen, table, chunk=chunk, after=after)
+    return run_stages(stages, Bright(), ANYTHING, seen, table, chunk=chunk, after=after)
 
 
 @quick
 @given(WEAK, st.integers(1, 10))
 def test_table_is_that_of_a_loop_over_images(weak, chunk):
     stages, seen = _mill(weak)
-    table, batches = blank(seen), []
+    table, batches = unattacked(seen), []
     assert list(table) == list(COLUMNS) and robust(table) == 1
 
     def after(table, stage, n):
@@ -164,7 +164,7 @@ def test_table_is_that_of_a_loop_over_images(weak, chunk):
 @given(WEAK, st.integers(1, 10))
 def test_accuracy_after_falls_and_ends_at_what_is_robust(weak, chunk):
     stages, seen = _mill(weak)
-    table = blank(seen)
+    table = unattacked(seen)
     _grind(stages, seen, table, chunk)
     told = accuracy_after(table, stages)
     last = {"clean": 0, "a": 1, "b": 4, "c": 5}
@@ -186,15 +186,15 @@ def _at_batch(number):
 @given(WEAK, st.integers(1, 4))
 def test_a_broken_run_ends_with_the_table_of_an_unbroken_one(weak, chunk):
     stages, seen = _mill(weak)
-    whole, states = blank(seen), []
+    whole, states = unattacked(seen), []
     _grind(stages, seen, whole, chunk, lambda table, *_: states.append(table.copy()))
     for stop in range(1, len(states)):
-        table = blank(seen)
+        table = unattacked(seen)
         assert not _grind(stages, seen, table, chunk, _at_batch(stop))
         assert table.equals(states[stop - 1])
         assert _grind(stages, seen, table, 1 + stop % 3)
         assert table.equals(whole)
-    table, batches = blank(seen), 1  # the last one ends it
+    table, batches = unattacked(seen), 1  # the last one ends it
     while not _grind(stages, seen, table, chunk, lambda *_: True):
         batches += 1
     assert table.equals(whole) and batches == len(states)

@@ -11,7 +11,7 @@ from torch import nn
 from torch.autograd import grad as grad_taken_early
 
 from rofit.evaluation.masking import PROBED, PROBES, probe
-from rofit.evaluation.mill import Images
+from rofit.evaluation.verdicts import EvaluationImages
 
 NORMS = {"linf": {}, "l2": {"norm": "l2", "epsilon": 1.0, "step_size": 0.3}}
 
@@ -167,7 +167,7 @@ def test_net_without_a_graph_is_answered_in_words(subject, defence):
 
 def test_no_more_images_are_looked_at_than_are_needed(subject):
     x, y, index = (getattr(subject.images, name) for name in ("x", "y", "index"))
-    many = Images(x.repeat(3, 1, 1, 1), y.repeat(3), index * 3)
+    many = EvaluationImages(x.repeat(3, 1, 1, 1), y.repeat(3), index * 3)
     seen = set()
 
     def counting(net, x):

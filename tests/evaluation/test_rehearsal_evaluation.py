@@ -18,18 +18,18 @@ from rofit.attacks.pgd import PGD
 from rofit.diagnostics import DIAGNOSTICS, Embedding, find_diagnostic
 from rofit.diagnostics.diagnostic import EpochDiagnostic, StepView
 from rofit.diagnostics.view import EpochView, Split
-from rofit.evaluation.accuracy import evaluate
+from rofit.evaluation.accuracy import measure_accuracy
 from rofit.evaluation.cases import ATTACKS, read_cases
-from rofit.evaluation.mill import Images
+from rofit.evaluation.verdicts import EvaluationImages
 from rofit.losses import cross_entropy
 from rofit.precision import Twin
 from rofit.running import evaluator
+from rofit.running.checkpoints import LoadedCheckpoint
 from rofit.running.checks import check
-from rofit.running.subject import Subject
 from rofit.seeding import generator
 from rofit.settings.spec import RunSpec
 from rofit.settings.threat import ThreatModel
-from rofit.store.evaluations import evaluations, verdicts
+from rofit.store.evaluations import evaluations, read_verdicts
 from rofit.store.runs import RunFolder
 
 SPEC = RunSpec(epochs=1, epsilon=0.1, step_size=0.05)
@@ -140,10 +140,10 @@ def test_gpu_sees_the_diagnostics_images_in_one_pass():
 def test_learning_curves_verdict_is_the_same_on_a_gpu():
     x, y = (part[:N] for part in digits())
     begin = 0.1 * (2 * torch.rand(x.shape, generator=generator(0, "start")) - 1)
-    here = evaluate(net(CPU), x, y, attack=ATTACK, start=begin)
+    here = measure_accuracy(net(CPU), x, y, attack=ATTACK, start=begin)
     with ClaimedDevice():
         images = [part.to(CUDA) for part in (x, y, begin)]
-        there = evaluate(net(CUDA), *images[:2], attack=ATTACK, start=images[2])
+        there = measure_accuracy(net(CUDA), *images[:2], attack=ATTACK, start=images[2])
         assert there.logits.device == CUDA
     assert (there.accuracy, there.n) == (here.accuracy, here.n)
     assert there.loss == pytest.approx(here.loss, rel=1e-5)
@@ -153,8 +153,8 @@ def subject(device, n_classes, seed=0):
     """Return a network under evaluation, nothing to be trained, and 24 test images."""
     network = Counting(net(device, steps=40 + seed).eval().requires_grad_(False))
     x, y = (part[:24].to(device) for part in digits("test"))
-    images = Images(x, y, [*range(24)])
-    return Subject("last", 1, f"ab{seed}", SPEC, network, images, n_classes)
+    images = EvaluationImages(x, y, [*range(24)])
+    return LoadedCheckpoint("last", 1, f"ab{seed}", SPEC, network, images, n_classes)
 
 
 NAMES = {"pgd": "pgd3x2", "cw": "cw3", "square": "square40"}
@@ -177,10 +177,10 @@ def test_evaluation_finds_the_same_on_a_gpu(kind, tmp_path, monkeypatch):
             judged = subject(device, n_classes)
             source = subject(device, n_classes, seed=1)
             told = how(device=device, chunk=20)
-            assert evaluator.evaluate(judged, folder, [case], told, source=source)
+            assert evaluator.evaluate_cases(judged, folder, [case], told, source=source)
             check(judged, folder, case.norm, SPEC.epsilon)
         (result,) = evaluations(folder)
-        tables.append(verdicts(folder, result["name"]))
+        tables.append(read_verdicts(folder, result["name"]))
         batches.append(set(judged.network.sizes))
     assert (tables[0] == tables[1]).all(axis=None)
     assert set(tables[0]["fooled_by"]) > {""}, "something to be found, and to be left"

@@ -4,8 +4,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-
 from rofit.commands.findings import found_rows
+
 from rofit.evaluation.cases import read_cases
 from rofit.measures.reported import references, reported
 from rofit.settings.spec import RunSpec

@@ -10,7 +10,7 @@ from rofit.errors import UserError
 from rofit.methods import METHODS
 from rofit.methods.resolve import resolve
 from rofit.reproduction import catalog
-from rofit.reproduction.wanted import Request, plan
+from rofit.reproduction.plan import Request, plan
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
 

@@ -4,14 +4,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from rofit.data.folders import ClassFolders
 from rofit.errors import UserError
 from rofit.reproduction import catalog
-from rofit.reproduction.wanted import Request, about_data, plan, varied_fields
+from rofit.reproduction.plan import Request, about_data, plan, varied_fields
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
 
 FIG1 = "fig1_gradnorm"
-MINE = ("mine", "0123456789ab", "mine (class folders)")
+MINE = ClassFolders("mine", "0123456789ab", "mine (class folders)")
 BASE = RunSpec(
     method="sgls", epsilon=4 / 255, drops=(0.5,), method_params=(("start", 0.2),)
 )
@@ -107,14 +108,14 @@ def test_data_of_no_name_cannot_replace_one_of_the_data_sets_that_are_compared(p
 @pytest.mark.parametrize("name", ["svhn", "svhn-png"])
 def test_copy_of_a_data_set_replaces_that_one_of_those_that_are_compared(planned, name):
     specs = [BASE, BASE.replace(dataset="svhn")]
-    found = planned(specs, "paper", data=(name, "0123456789ab", "a copy"))
+    found = planned(specs, "paper", data=ClassFolders(name, "0123456789ab", "a copy"))
     digests = {spec.dataset: spec.dataset_digest for spec in found}
     assert digests == {BASE.dataset: "", name: "0123456789ab"}
 
 
 def test_data_never_take_the_place_of_another_single_data_set(planned):
     with pytest.raises(UserError, match="of cifar100, and cifar10-jpeg is none"):
-        data = ("cifar10-jpeg", "0123456789ab", "cifar10 (jpeg)")
+        data = ClassFolders("cifar10-jpeg", "0123456789ab", "cifar10 (jpeg)")
         planned([RunSpec(dataset="cifar100")], data=data)
 
 
@@ -128,7 +129,9 @@ def test_folder_names_the_scale_and_all_that_departs_from_it():
 
 
 def test_folder_never_leaves_the_folder_of_results():
-    request = Request(FIG1, "demo", {"model": "../../x"}, data=("..", "", ""))
+    request = Request(
+        FIG1, "demo", {"model": "../../x"}, data=ClassFolders("..", "", "")
+    )
     assert "/" not in request.folder
 
 

@@ -14,8 +14,8 @@ from rofit.measures.claims import Claim, from_plain
 from rofit.methods.resolve import all_teachers
 from rofit.reproduction import catalog
 from rofit.reproduction import publish as reproduce
+from rofit.reproduction.plan import Request, plan
 from rofit.reproduction.publish import publish
-from rofit.reproduction.wanted import Request, plan
 from rofit.settings.spec import RunSpec
 from rofit.store.rows import load_logs
 from rofit.store.runs import RunStore

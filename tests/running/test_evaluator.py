@@ -13,12 +13,12 @@ from rofit.attacks.pgd import PGD
 from rofit.errors import UserError
 from rofit.evaluation.cases import Case, read_cases
 from rofit.evaluation.masking import PROBES
-from rofit.evaluation.mill import COLUMNS
+from rofit.evaluation.verdicts import COLUMNS
 from rofit.losses import cross_entropy
 from rofit.running.checks import check, checks_file
-from rofit.running.evaluator import evaluate
+from rofit.running.evaluator import evaluate_cases
 from rofit.seeding import generator
-from rofit.store.evaluations import evaluations, rows, verdicts
+from rofit.store.evaluations import evaluations, read_verdicts, rows
 from rofit.store.runs import RunFolder
 from rofit.training.stop import Stop
 
@@ -62,7 +62,7 @@ def flags():
 
 def tables(folder):
     """Return the verdicts of all evaluations there, by attack."""
-    return {r["attack"]: verdicts(folder, r["name"]) for r in evaluations(folder)}
+    return {r["attack"]: read_verdicts(folder, r["name"]) for r in evaluations(folder)}
 
 
 def same(one, other):
@@ -138,7 +138,7 @@ def test_checkpoints_of_the_same_weights_are_evaluated_once(subject, passed, tmp
     for attack in ("none", "pgd3"):
         one, other = results["best", attack], results["last", attack]
         assert one["accuracy"] == other["accuracy"] and one["after"] == other["after"]
-        pair = [verdicts(folder, each["name"]) for each in (one, other)]
+        pair = [read_verdicts(folder, each["name"]) for each in (one, other)]
         pd.testing.assert_frame_equal(*pair)
 
 
@@ -205,7 +205,7 @@ def test_compiled_engine_agrees_with_eager(run, tmp_path, compiler):
     left = []
     for engine in ("eager", "compiled"):
         folder = RunFolder(tmp_path / engine)
-        assert evaluate(load(run), folder, [case], how(engine=engine, chunk=64))
+        assert evaluate_cases(load(run), folder, [case], how(engine=engine, chunk=64))
         left.append(tables(folder)["pgd20"]["fooled_by"])
     assert ((left[0] == "") != (left[1] == "")).sum() <= 1
     assert {"clean", "pgd20 1", ""} == set(left[0])
@@ -233,7 +233,7 @@ def test_tf32_is_allowed_for_its_own_cases_and_kept_beside_those_of_fp32(
     assert told and set(told) == {(False, False)}
     told.clear()
     cases = read_cases(["clean", "pgd3"], SPEC, n=16, precision="tf32")
-    assert evaluate(subject, folder, cases, how())
+    assert evaluate_cases(subject, folder, cases, how())
     handle.remove()
     assert told and set(told) == {(True, True)}
     assert {path: path.read_bytes() for path in files} == files
@@ -248,7 +248,7 @@ def test_tf32_is_allowed_for_its_own_cases_and_kept_beside_those_of_fp32(
 def test_checks_compare_evaluations_of_one_precision(subject, tmp_path, flags):
     folder, _ = evaluated(subject, tmp_path, "clean")
     cases = read_cases(["clean", "pgd3"], SPEC, n=16, precision="tf32")
-    evaluate(subject, folder, cases, how())
+    evaluate_cases(subject, folder, cases, how())
     for precision, compared in (("fp32", ["none"]), ("tf32", ["none", "pgd3"])):
         found = check(subject, folder, SPEC.norm, SPEC.epsilon, precision)
         assert ("robust_near_clean" in found) == (precision == "tf32")

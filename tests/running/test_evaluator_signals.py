@@ -12,7 +12,7 @@ from command_line import rofit
 from evaluated_runs import SPEC, evaluated, load, trained
 
 from rofit.evaluation.cases import read_cases
-from rofit.store.evaluations import EvaluationFolder, evaluations, verdicts
+from rofit.store.evaluations import EvaluationFolder, evaluations, read_verdicts
 
 POLLS = 60_000  # of 10 ms at most: a limit for what hangs
 N, BATCH = 6, 2
@@ -106,7 +106,7 @@ def test_autoattack_killed_twice_ends_with_the_verdicts_of_an_unbroken_one(
     assert rofit(home(run), *words("autoattack")).code == 0
     (resumed,) = evaluations(run)
     assert {resumed[key] == result[key] for key in ("name", "accuracy", "after", "n")}
-    tables = [verdicts(each, result["name"]) for each in (run, whole)]
+    tables = [read_verdicts(each, result["name"]) for each in (run, whole)]
     pd.testing.assert_frame_equal(*tables)
 
 
@@ -138,7 +138,7 @@ def test_time_limit_of_nothing_makes_one_batch_each_time(run, tmp_path):
     steps = [b - a for a, b in zip([0, *seen], seen, strict=False)]
     assert len(steps) > 4 and all(0 < step <= BATCH for step in steps)
     whole, _ = evaluated(load(run), tmp_path, attack, n=N, chunk=BATCH)
-    tables = [verdicts(each, kept.path.name) for each in (run, whole)]
+    tables = [read_verdicts(each, kept.path.name) for each in (run, whole)]
     pd.testing.assert_frame_equal(*tables)
 
 

@@ -11,8 +11,8 @@ from made_up_evaluations import CASCADE, ONE, RESULT, finished, judged, some
 from stored_runs import PGD, ROWS, stored
 
 from rofit.errors import UserError
-from rofit.evaluation.mill import COLUMNS, blank
-from rofit.store.evaluations import EvaluationFolder, evaluations, verdicts
+from rofit.evaluation.verdicts import COLUMNS, unattacked
+from rofit.store.evaluations import EvaluationFolder, evaluations, read_verdicts
 
 HOLD = """
 import sys, pathlib
@@ -49,7 +49,7 @@ def test_nothing_is_made_before_a_shard_is_opened(run):
 
 def test_verdicts_are_loaded_as_they_were_saved(folder):
     table = judged(some(5))
-    folder.save(blank(some(5)), ONE)
+    folder.save(unattacked(some(5)), ONE)
     folder.save(table, ONE)
     pd.testing.assert_frame_equal(folder.load(ONE), table)
     assert list(table) == list(COLUMNS)
@@ -75,7 +75,7 @@ def test_failed_save_leaves_the_verdicts_before(folder, monkeypatch):
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="No space left"):
-        folder.save(blank(some(5)), ONE)
+        folder.save(unattacked(some(5)), ONE)
     pd.testing.assert_frame_equal(folder.load(ONE), judged(some(5)))
 
 
@@ -90,8 +90,8 @@ def test_shards_merge_in_the_order_of_the_images(folder, n, of):
 
 def test_shards_that_no_image_falls_to_change_nothing(folder):
     for k in (1, 2, 3):
-        folder.save(blank(some(2).share(k, 3)), (k, 3))
-    pd.testing.assert_frame_equal(folder.merged(3), blank(some(2)))
+        folder.save(unattacked(some(2).share(k, 3)), (k, 3))
+    pd.testing.assert_frame_equal(folder.merged(3), unattacked(some(2)))
 
 
 def test_merge_waits_for_a_shard_that_is_torn(folder):
@@ -193,9 +193,9 @@ def test_evaluations_are_the_finished_ones_by_name(run):
 
 def test_verdicts_are_those_of_the_finished_evaluation(run):
     folder = finished(run)
-    pd.testing.assert_frame_equal(verdicts(run, folder.path.name), judged(some(4)))
+    pd.testing.assert_frame_equal(read_verdicts(run, folder.path.name), judged(some(4)))
     path = folder.path / "samples.parquet"
     path.write_bytes(path.read_bytes()[:-50])
     for name in (folder.path.name, "last-pgd20-9"):
         with pytest.raises(UserError, match=f"{name}/samples.* missing or cannot be"):
-            verdicts(run, name)
+            read_verdicts(run, name)

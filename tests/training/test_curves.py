@@ -6,7 +6,7 @@ from torch import nn
 from toy_problems import random_images
 
 from rofit.attacks.pgd import PGD
-from rofit.evaluation.accuracy import evaluate
+from rofit.evaluation.accuracy import measure_accuracy
 from rofit.settings.threat import ThreatModel
 from rofit.training import checkpoint
 from rofit.training.batches import DeviceImages
@@ -95,7 +95,7 @@ def test_rows_after_the_epoch_are_the_evaluation_of_their_images(trained_with):
         asked = {}
         if attack == "pgd3":
             asked = {"attack": EVALUATION, "start": curves.starts[split]}
-        verdict = evaluate(net, images.unit(), images.y, **asked)
+        verdict = measure_accuracy(net, images.unit(), images.y, **asked)
         assert row["value"] == getattr(verdict, metric), (split, attack, metric)
 
 

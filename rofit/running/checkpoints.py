@@ -9,15 +9,15 @@ from torch import Tensor, nn
 
 from rofit.data.augment import to_unit
 from rofit.errors import UserError
-from rofit.evaluation.mill import Images
-from rofit.running.parts import initial_model, load_data, split_of
+from rofit.evaluation.verdicts import EvaluationImages
+from rofit.running.components import initial_model, load_data, split_of
 from rofit.settings.spec import RunSpec
 from rofit.training import checkpoint
 from rofit.training.engine import Engine
 
 
 @dataclass(frozen=True)
-class Weights:
+class Checkpoint:
     """Which weights of a run are meant.
 
     Attributes:
@@ -32,7 +32,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Subject(Weights):
+class LoadedCheckpoint(Checkpoint):
     """A trained network under evaluation.
 
     Attributes:
@@ -44,27 +44,29 @@ class Subject(Weights):
 
     spec: RunSpec
     network: nn.Module
-    images: Images
+    images: EvaluationImages
     n_classes: int
 
 
 _HELD = {"spec": dict, "model": dict, "epoch": int}
 
 
-def require(path: Path) -> None:
+def require_file(path: Path) -> None:
     """Raise UserError unless there is a file."""
     if not path.exists():
         raise UserError(f"there is no checkpoint {path}; rofit status lists the runs")
 
 
-def load_subject(path: Path, *, data: Path, device: torch.device) -> Subject:
+def load_checkpoint(
+    path: Path, *, data: Path, device: torch.device
+) -> LoadedCheckpoint:
     """Return the network of a checkpoint with the test images of its run.
 
     Raises:
         UserError: there is no checkpoint, it cannot be read, its weights do not fit the
             network or the data set that its spec names.
     """
-    require(path)
+    require_file(path)
     state = checkpoint.load(path, device)
     known = isinstance(state, dict) and all(
         isinstance(state.get(key), kind) for key, kind in _HELD.items()
@@ -86,13 +88,13 @@ def load_subject(path: Path, *, data: Path, device: torch.device) -> Subject:
             f"classes, which its spec names: {why[0].strip()}"
         ) from None
     parts = split_of(spec, images)
-    return Subject(
+    return LoadedCheckpoint(
         path.stem,
         state["epoch"],
         _digest(state["model"]),
         spec,
         Engine(model, "fp32").frozen,
-        Images(
+        EvaluationImages(
             to_unit(torch.from_numpy(parts.test.pixels).to(device)),
             torch.from_numpy(parts.test.labels).to(device),
             parts.test_index.tolist(),

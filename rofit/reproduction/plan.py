@@ -1,15 +1,16 @@
-"""Which runs an analysis needs at a size, and which of them can be made."""
+"""Which runs an analysis needs at a size."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rofit.data.known import DATASETS
 from rofit.errors import NothingToDraw, UserError
 from rofit.reproduction import catalog
 from rofit.settings.scales import Scale, find_scale
 from rofit.settings.spec import RunSpec
-from rofit.store.runs import RunStore
+
+if TYPE_CHECKING:
+    from rofit.data.folders import ClassFolders
 
 
 @dataclass(frozen=True)
@@ -21,22 +22,22 @@ class Request:
         scale: its size.
         settings: overrides as text, field -> value.
         seeds: runs of each setting; the scale's number where None.
-        data: name and digest of the data set that takes the place of the analysis's,
-            and how it is shown; None leaves it.
+        data: class folders that take the place of the analysis's data set; None
+            leaves it.
     """
 
     name: str
     scale: str
     settings: dict[str, str] = field(default_factory=dict)
     seeds: int | None = None
-    data: tuple[str, str, str] | None = None
+    data: "ClassFolders | None" = None
 
     @property
     def folder(self) -> str:
         """The result's folder: the scale, and all that departs from it."""
         told = [self.scale]
         if self.data:
-            told.append(f"{self.data[0]}-{self.data[1][:6]}")
+            told.append(f"{self.data.name}-{self.data.digest[:6]}")
         told += [f"{key}={value}" for key, value in sorted(self.settings.items())]
         if self.seeds is not None:
             told.append(f"seeds={self.seeds}")
@@ -62,8 +63,8 @@ def plan(request: Request) -> list[RunSpec]:
             raise UserError(f"{request.name} varies {key} itself; {instead}")
     sized = [_sized(spec, scale, varied, specs[0].dataset) for spec in specs]
     if request.data:
-        name, digest, _ = request.data
-        given = {"dataset": name, "dataset_digest": digest}
+        name = request.data.name
+        given = {"dataset": name, "dataset_digest": request.data.digest}
         named = list(dict.fromkeys(spec.dataset for spec in specs))
         # Any images take the place of the usual ones; others only those they are of.
         usual = named == [RunSpec().dataset]
@@ -108,55 +109,6 @@ def stands_for(name: str, datasets: Iterable[str]) -> str:
     )
 
 
-def available(
-    request: Request, specs: list[RunSpec], store: RunStore, root: Path
-) -> tuple[list[RunSpec], dict[str, str]]:
-    """Return the runs whose data are there, and a sentence for each set that is not.
-
-    Runs that are done need no data. Looking may fetch a data set.
-
-    Args:
-        request: what is wanted.
-        specs: the runs of its plan.
-        store: where runs are.
-        root: folder of data sets.
-
-    Raises:
-        NothingToDraw: the one data set of the analysis is not there.
-        UserError: one is there and cannot be read.
-    """
-    from rofit.running.parts import load_data
-
-    absent: dict[str, str] = {}
-    own = find_scale(request.scale).changes.get("dataset")
-    compared = len({spec.dataset for spec in specs}) > 1
-    undone = [s for s in specs if store.folder(s.run_id).state != "done"]
-    for spec in {spec.dataset: spec for spec in undone}.values():  # one a data set
-        if own and compared and spec.dataset != own and not spec.dataset_digest:
-            absent[spec.dataset] = f"{spec.dataset} (scale {request.scale} is of {own})"
-            continue
-        if spec.dataset not in DATASETS and not spec.dataset_digest:
-            absent[spec.dataset] = (
-                f"{spec.dataset} (pass an archive of its class folders with --data, "
-                f"called {spec.dataset}.tar)"
-            )
-            continue
-        try:
-            load_data(spec, root)
-        except UserError as error:
-            known = DATASETS.get(spec.dataset)
-            if known is None or known.is_present(root):
-                raise  # it is there, and something else is wrong with it
-            if not compared:
-                raise NothingToDraw(f"{request.name}: {error}") from None
-            absent[spec.dataset] = (
-                f"{spec.dataset} (not there: rofit data {spec.dataset} --fetch with a "
-                "network, or --data with an archive of its class folders)"
-            )
-    there = [spec for spec in specs if spec.dataset not in absent]
-    return there, absent
-
-
 def varied_fields(specs: list[RunSpec]) -> set[str]:
     """Return the fields and method parameters in which the specs differ."""
     told = [spec.as_dict() | dict(spec.method_params) for spec in specs]
@@ -168,8 +120,8 @@ def about_data(request: Request, specs: list[RunSpec]) -> str:
     """Return the data set as results name it, with its label noise and the threats."""
     first = specs[0]
     names = {s.dataset: s.dataset for s in specs}
-    if request.data and request.data[0] in names:
-        names[request.data[0]] = request.data[2]
+    if request.data and request.data.name in names:
+        names[request.data.name] = request.data.shown_as
     shown = " / ".join(names.values())
     size = f", {first.train_size} training images" if first.train_size else ""
     shares = sorted({spec.label_noise for spec in specs})

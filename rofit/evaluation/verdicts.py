@@ -1,4 +1,4 @@
-"""The mill: stages over images, verdicts kept image by image after every batch.
+"""Stages of attacks over images: verdicts, kept image by image after every batch.
 
 The table of verdicts is all the state there is: whoever has it can go on.
 """
@@ -43,7 +43,7 @@ class Stage(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Images:
+class EvaluationImages:
     """Images under evaluation, on the device: (N, C, H, W) in [0, 1], classes (N,).
 
     ``index`` are their positions in the published test part: what draws depend on.
@@ -53,27 +53,27 @@ class Images:
     y: Tensor
     index: list[int]
 
-    def share(self, k: int, of: int) -> "Images":
+    def share(self, k: int, of: int) -> "EvaluationImages":
         """Return every *of*-th image, beginning with the *k*-th (from 1)."""
         part = slice(k - 1, None, of)
-        return Images(self.x[part], self.y[part], self.index[part])
+        return EvaluationImages(self.x[part], self.y[part], self.index[part])
 
-    def first(self, n: int) -> "Images":
+    def first(self, n: int) -> "EvaluationImages":
         """Return the first *n* images."""
-        return Images(self.x[:n], self.y[:n], self.index[:n])
+        return EvaluationImages(self.x[:n], self.y[:n], self.index[:n])
 
 
-def blank(images: Images) -> pd.DataFrame:
+def unattacked(images: EvaluationImages) -> pd.DataFrame:
     """Return the table of verdicts before the first stage."""
     about = {"index": images.index, "class": images.y.tolist()}
     return pd.DataFrame(about).assign(stages=0, fooled_by="")
 
 
-def grind(
+def run_stages(
     stages: list[Stage],
     network: nn.Module,
     threat: ThreatModel,
-    images: Images,
+    images: EvaluationImages,
     table: pd.DataFrame,
     *,
     chunk: int,
@@ -125,7 +125,7 @@ def fooled(
     return inside(threat, x, x_adv) & (logits.argmax(dim=1) != y)
 
 
-def robust(table: pd.DataFrame) -> float:
+def robust_accuracy(table: pd.DataFrame) -> float:
     """Return the share of images that nothing has fooled so far."""
     return float((table["fooled_by"] == "").mean())
 

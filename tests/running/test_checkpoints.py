@@ -7,8 +7,8 @@ import torch
 from evaluated_runs import SPEC, evaluated, load, trained
 from training_helpers import CPU
 
-from rofit.running import parts
-from rofit.running.subject import load_subject
+from rofit.running import components
+from rofit.running.checkpoints import load_checkpoint
 from rofit.store.evaluations import evaluations
 
 
@@ -24,7 +24,7 @@ def test_subject_is_the_network_of_the_checkpoint_in_eval_mode(run):
     assert not any(module.training for module in net.modules())
     assert not any(each.requires_grad for each in net.parameters())
     state = torch.load(run.checkpoints / "last.pt", weights_only=True)
-    twin = parts.initial_model(SPEC, parts.load_data(SPEC, Path()))
+    twin = components.initial_model(SPEC, components.load_data(SPEC, Path()))
     twin.load_state_dict(state["model"])
     with torch.no_grad():
         assert torch.equal(net(subject.images.x), twin.eval()(subject.images.x))
@@ -33,8 +33,8 @@ def test_subject_is_the_network_of_the_checkpoint_in_eval_mode(run):
 
 
 def test_images_and_their_positions_are_the_runs_test_split(run):
-    images, data = load(run).images, parts.load_data(SPEC, Path())
-    wanted = parts.split_of(SPEC, data)
+    images, data = load(run).images, components.load_data(SPEC, Path())
+    wanted = components.split_of(SPEC, data)
     assert torch.equal(images.x, torch.from_numpy(wanted.test.pixels) / 255)
     assert torch.equal(images.y, torch.from_numpy(wanted.test.labels))
     assert images.index == wanted.test_index.tolist() and len(images.index) == 64
@@ -49,7 +49,7 @@ def changed(run, path, change):
     change(state)
     path.parent.mkdir(exist_ok=True)
     torch.save(state, path)
-    return load_subject(path, data=Path(), device=CPU)
+    return load_checkpoint(path, data=Path(), device=CPU)
 
 
 def test_run_in_another_precision_is_evaluated_in_fp32(run, tmp_path):

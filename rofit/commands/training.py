@@ -1,0 +1,98 @@
+"""`rofit train`: one run, or one a seed, from flags, a recipe or a spec.json."""
+
+from pathlib import Path
+
+import click
+
+from rofit.commands import inventory
+from rofit.commands.answers import answer, unfinished
+from rofit.commands.flags import shared
+from rofit.commands.session import Session
+from rofit.errors import UserError
+from rofit.settings.knobs import parse_value
+from rofit.settings.recipes import find_recipe
+from rofit.settings.scales import find_scale
+from rofit.settings.spec import RunSpec
+from rofit.store.runs import read_spec
+
+
+@click.command()
+@click.option("--method", help="Training method (rofit list).")
+@click.option("--labels", help="Method whose label rule is taken.")
+@click.option("--weights", help="Methods whose weight rules are taken: awp,swa.")
+@click.option("--dataset", help="Data set (rofit data).")
+@click.option("--recipe", help="Published training recipe.")
+@click.option("--spec", "file", type=Path, help="A spec.json to begin from.")
+@click.option("--keep", multiple=True, type=int, help="Keep this epoch's weights.")
+@click.option("--watch", multiple=True, help="Diagnostic [all].")
+@shared
+def train(
+    session: Session,
+    method: str | None,
+    labels: str | None,
+    weights: str | None,
+    dataset: str | None,
+    recipe: str | None,
+    file: Path | None,
+    keep: tuple[int, ...],
+    watch: tuple[str, ...],
+) -> int:
+    """Train one run (or one a seed) from flags, a recipe or a spec.json."""
+    from rofit.running import train as training
+
+    diagnostics = inventory.diagnostics(watch)
+    specs = specs_of(session, method, labels, weights, dataset, recipe, file)
+    training.check_kept(specs, keep)
+    if (session.flags.scale or not file) and not session.flags.as_json:
+        click.echo(session.about_scale())
+    if not session.flags.dry_run:
+        training.train(
+            *specs,
+            diagnostics=diagnostics,
+            required=watch,
+            keep=keep,
+            jobs=session.flags.jobs,
+            deterministic=session.flags.deterministic,
+            **session.execution(),
+        )
+    folders = [session.store.folder(spec.run_id) for spec in specs]
+    rows = [inventory.run_row(*pair) for pair in zip(folders, specs, strict=True)]
+    answer({"runs": rows}, session.flags.as_json)
+    done = all(folder.state == "done" for folder in folders)
+    return 0 if session.flags.dry_run or done else unfinished()
+
+
+def specs_of(
+    session: Session,
+    method: str | None,
+    labels: str | None,
+    weights: str | None,
+    dataset: str | None,
+    recipe: str | None,
+    file: Path | None,
+) -> list[RunSpec]:
+    """Return the runs that the flags name, one a seed.
+
+    A spec.json is taken as it is unless a scale is named.
+    """
+    from rofit.methods.resolve import override, resolve
+
+    spec = read_spec(file)[0] if file else RunSpec()
+    if recipe:
+        spec = find_recipe(recipe).apply(spec)
+    if session.flags.scale or not file:
+        spec = find_scale(session.scale).apply(spec)
+    if session.data:
+        name, digest, _ = session.data
+        spec = spec.replace(dataset=name, dataset_digest=digest)
+    named = {"method": method, "dataset": dataset, "labels_from": labels}
+    spec = spec.replace(**{k: v for k, v in named.items() if v})
+    if weights:
+        methods = parse_value("weights", weights, tuple[str, ...])
+        spec = spec.replace(weights_from=methods)
+    spec = override(resolve(spec), session.settings)
+    if session.flags.seeds is None:
+        return [spec]
+    if "seed" in session.settings:
+        raise UserError("--seeds and --set seed exclude each other: give one")
+    return [spec.replace(seed=seed) for seed in range(session.flags.seeds)]

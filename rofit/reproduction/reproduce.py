@@ -1,0 +1,119 @@
+"""An analysis: what it lacks is trained and evaluated, then it is published."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rofit.errors import NothingToDraw, UserError
+from rofit.reproduction import catalog
+from rofit.reproduction.available import available
+from rofit.reproduction.plan import Request
+from rofit.reproduction.publish import draw, publish, result_folder, tabulate
+from rofit.settings.scales import find_scale
+from rofit.settings.spec import RunSpec
+from rofit.store.runs import RunFolder, RunStore
+
+
+def reproduce(
+    request: Request,
+    specs: list[RunSpec],
+    results: Path,
+    *,
+    jobs: int,
+    deterministic: bool,
+    execution: Callable[[], dict[str, Any]],
+) -> bool:
+    """Train and evaluate what the analysis lacks, and publish it; say if all is done.
+
+    Args:
+        request: the analysis and its size.
+        specs: the runs of its plan.
+        results: folder of all results.
+        jobs: runs side by side.
+        deterministic: the same bits twice on a GPU too.
+        execution: where and for how long from now on, as `rofit.train` and
+            `rofit.evaluate` both take it.
+
+    Raises:
+        NothingToDraw: none of its data are there.
+        UserError: what is asked for cannot be done.
+    """
+    from rofit.diagnostics import DIAGNOSTICS  # here and below: what imports torch
+    from rofit.running.train import train
+
+    name, analysis = request.name, catalog.load_analysis(request.name)
+    store = RunStore(Path(execution()["store"]))
+    specs, absent = available(request, specs, store, Path(execution()["data"]))
+    if not specs:
+        raise NothingToDraw(f"{name} has no data: {'; '.join(absent.values())}")
+    folders = [store.folder(spec.run_id) for spec in specs]
+    if catalog.is_timed(name):
+        table = analysis.table(_step_times(specs, execution()))
+    else:
+        _check_diagnostics(folders, analysis.DIAGNOSTICS)
+        train(
+            *specs,
+            diagnostics=tuple(DIAGNOSTICS),
+            required=analysis.DIAGNOSTICS,
+            jobs=jobs,
+            deterministic=deterministic,
+            **execution(),
+        )
+        if any(folder.state != "done" for folder in folders):
+            return False
+        if not _evaluate(request, specs, jobs, execution()):
+            return False
+        table = tabulate(request, specs, store)
+    folder = result_folder(request, results)
+    publish(request, specs, table, folder, absent)
+    return True
+
+
+def redraw(request: Request, results: Path) -> None:
+    """Draw the saved table anew.
+
+    Raises:
+        NothingToDraw: there is none.
+    """
+    folder = result_folder(request, results)
+    if not (folder / "table.csv").exists():
+        raise NothingToDraw(f"no table.csv in {folder}; run without --redraw first")
+    draw(request.name, folder)
+
+
+def _evaluate(
+    request: Request, specs: list[RunSpec], jobs: int, execution: dict[str, Any]
+) -> bool:
+    """Evaluate best and last of every run, as far as the scale has the time."""
+    attacks = catalog.evaluations(request.name, request.scale)
+    if not attacks:
+        return True
+    from rofit.running.evaluation_jobs import evaluate_runs
+
+    longest = find_scale(request.scale).longest
+    return evaluate_runs(specs, attacks, longest=longest, jobs=jobs, **execution)
+
+
+def _step_times(specs: list[RunSpec], execution: dict[str, Any]) -> pd.DataFrame:
+    """Return the times of the runs' training steps, taken in turn."""
+    from rofit.bench.costs import step_times
+    from rofit.running.components import find_device
+    from rofit.training.engine import find_engine
+
+    device = find_device(execution["device"])
+    engine, _ = find_engine(execution["engine"], specs[0], device)
+    return step_times(specs, execution["data"], device=device, engine=engine)
+
+
+def _check_diagnostics(folders: list[RunFolder], required: tuple[str, ...]) -> None:
+    """Raise UserError for a run that is done and lacks a diagnostic."""
+    for folder in folders:
+        lacking = set(required) - folder.watched()
+        if lacking and folder.state == "done":
+            names = ", ".join(sorted(lacking))
+            raise UserError(
+                f"run {folder.path.name} was trained without {names}; move its folder "
+                f"{folder.path} away and run again"
+            )

@@ -1,0 +1,245 @@
+"""`rofit.evaluate`: checkpoints under attacks, and checks for masked gradients."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from rofit.errors import UserError
+from rofit.evaluation.cases import Case, read_cases
+from rofit.measures.reported import references
+from rofit.methods.resolve import described
+from rofit.progress import meters
+from rofit.running.checkpoints import LoadedCheckpoint, load_checkpoint, require_file
+from rofit.running.checks import check, checks_file, read_checks
+from rofit.running.components import find_device
+from rofit.running.evaluator import (
+    Execution,
+    evaluate_cases,
+    evaluation_name,
+    missing,
+)
+from rofit.settings.spec import RunSpec
+from rofit.store.evaluations import Shard, evaluations
+from rofit.store.places import Places
+from rofit.store.runs import RunFolder, RunStore
+from rofit.training.process import without_tf32
+from rofit.training.stop import Stop
+
+BEST_AND_LAST = ("best", "last")
+# A row a case; `evaluation` is its folder in the run's, `done` whether this share is.
+COLUMNS = (
+    "folder checkpoint epoch network evaluation kind attack norm epsilon precision n "
+    "accuracy seconds after reference checks done"
+).split()
+
+
+def evaluate(
+    *runs: str | Path,
+    attacks: Iterable[str] = ("clean", "pgd20", "autoattack"),
+    checkpoints: Iterable[str] = (),
+    norm: str = "",
+    epsilons: Iterable[float] = (),
+    n: int = 0,
+    seed: int = 0,
+    source: str | Path = "",
+    precision: str = "fp32",
+    shard: Shard = (1, 1),
+    batch_size: int = 0,
+    store: str | Path | None = None,
+    data: str | Path | None = None,
+    device: str = "auto",
+    engine: str = "auto",
+    max_minutes: float | None = None,
+    console: Console | None = None,
+    dry_run: bool = False,
+) -> pd.DataFrame:
+    """Evaluate checkpoints on the test images of their runs, and keep the results.
+
+    What is there is not made again; what was interrupted goes on, image by image. The
+    checks for masked gradients of `rofit.evaluation.masking` are made and kept too.
+
+    Args:
+        runs: ids of runs (or how they begin or end), or checkpoint files.
+        attacks: names, ``pgd20@4/255`` with a radius of its own (`rofit list`).
+        checkpoints: of runs; ``best`` and ``last`` where empty.
+        norm: of the threat model; the run's where empty.
+        epsilons: radii in input units; the run's where empty.
+        n: the first so many test images; all where 0.
+        seed: of every draw.
+        source: run (its last) or checkpoint file that ``transfer`` attacks.
+        precision: ``fp32``, or ``tf32`` on a GPU that has it.
+        shard: k of so many: every so-manieth image from the k-th on.
+        batch_size: images at a time; the device's usual number where 0.
+        store: folder of runs; ``runs``, or that of ``$ROFIT_HOME``, where None.
+        data: folder of data sets; ``data`` likewise.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        engine: ``auto``, ``compiled`` or ``eager``; for PGD and C&W.
+        max_minutes: then stop after a batch; no limit where None.
+        console: where progress is shown; nowhere where None.
+        dry_run: only return what is there.
+
+    Returns:
+        `COLUMNS`, a row a case: accuracy a fraction in [0, 1], None until all shards
+        are done; ``after`` has the accuracy after each attack of a cascade,
+        ``reference`` what others published, ``checks`` the warnings of the threat
+        model's checks. A checkpoint that was not reached has one row without an attack.
+
+    Raises:
+        UserError: no such run, checkpoint or attack, a number out of range, or TF32 on
+            a device that has none.
+    """
+    places, place = Places.given(store), find_device(device)
+    folders = RunStore(places.store)
+    root = Path(data) if data else places.data
+    if precision == "tf32" and without_tf32(place):
+        raise UserError(
+            f"--precision tf32 needs a GPU that has it (Ampere or later), got {place}"
+        )
+    names = tuple(attacks)
+    if source and not any(name.startswith("transfer") for name in names):
+        raise UserError("--from names the network of transfer: add --attack transfer")
+    other = None
+    if source:
+        (path,) = checkpoint_files(folders, source, ("last",))
+        other = load_checkpoint(path, data=root, device=place)
+    which = tuple(checkpoints)
+    if which and any(_is_file(run) for run in runs):
+        raise UserError("--checkpoint is for runs; a file is one already")
+    paths = [
+        path
+        for run in runs
+        for path in checkpoint_files(folders, run, which or BEST_AND_LAST)
+    ]
+    for path in paths:
+        require_file(path)
+    rows: list[dict[str, Any]] = []
+    stopped = False
+    with Stop(max_minutes) as stop:
+        meter = meters(console, "")
+        execution = Execution(place, stop, meter, shard, batch_size, engine)
+        for path in paths:
+            if stopped:
+                rows.append({"checkpoint": path.stem, "done": False})
+                continue
+            checkpoint = load_checkpoint(path, data=root, device=place)
+            cases = read_cases(
+                names,
+                checkpoint.spec,
+                n=_count(n, checkpoint),
+                norm=norm,
+                epsilons=epsilons,
+                seed=seed,
+                source=other.digest if other else "",
+                precision=precision,
+            )
+            folder = _folder(folders, path, checkpoint.spec)
+            done = not missing(checkpoint, folder, cases)
+            if not dry_run:
+                _begin(folder, checkpoint.spec)
+                done = evaluate_and_check(checkpoint, folder, cases, execution, other)
+            rows += _rows(checkpoint, folder, cases, done)
+            stopped = stop.now or not (done or dry_run)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def evaluate_and_check(
+    checkpoint: LoadedCheckpoint,
+    folder: RunFolder,
+    cases: list[Case],
+    execution: Execution,
+    source: LoadedCheckpoint | None,
+) -> bool:
+    """Make what the folder lacks of cases and checks; say whether all is done.
+
+    Checks are of the run's own threat model, or of those of the cases without it.
+    """
+    lacking = missing(checkpoint, folder, cases)
+    if not evaluate_cases(checkpoint, folder, lacking, execution, source=source):
+        return False
+    for norm, epsilon in checked_threats(checkpoint.spec, cases):
+        about = (norm, epsilon, cases[0].precision)
+        if lacking or not checks_file(checkpoint, folder, *about).exists():
+            check(checkpoint, folder, *about)
+    return True
+
+
+def checked_threats(spec: RunSpec, cases: Iterable[Case]) -> list[tuple[str, float]]:
+    """Return norm and radius of the threat models whose checks are made."""
+    usual = (spec.norm, spec.epsilon)
+    threats = {(c.norm, c.epsilon) for c in cases if c.kind != "clean"} or {usual}
+    return sorted(threats & {usual} or threats)
+
+
+def checkpoint_files(
+    store: RunStore, run: str | Path, checkpoints: Iterable[str]
+) -> list[Path]:
+    """Return the checkpoint files that *run*, a run or a file, stands for.
+
+    Raises:
+        UserError: no such run, or several.
+    """
+    if _is_file(run):
+        return [Path(run)]
+    folder = store.find(str(run))
+    return [folder.checkpoints / f"{name}.pt" for name in checkpoints]
+
+
+def _is_file(run: str | Path) -> bool:
+    return Path(run).is_file() or str(run).endswith(".pt")
+
+
+def _rows(
+    checkpoint: LoadedCheckpoint, folder: RunFolder, cases: list[Case], done: bool
+) -> list[dict[str, Any]]:
+    results = {result["name"]: result for result in evaluations(folder)}
+    spec, precision = checkpoint.spec, cases[0].precision
+    checks = {
+        threat: read_checks(checkpoint, folder, *threat, precision)
+        for threat in checked_threats(spec, cases)
+    }
+    rows = []
+    for case in cases:
+        name = evaluation_name(checkpoint, case)
+        result = results.get(name, {})
+        ball = (spec if case.kind == "clean" else case).threat
+        about = {
+            "folder": folder.path,
+            "checkpoint": checkpoint.name,
+            "epoch": checkpoint.epoch,
+            "network": checkpoint.digest,
+            "evaluation": name,
+            "attack": case.attack,
+            "reference": references(spec, checkpoint.name, case.attack, case.threat),
+            "checks": checks.get((ball.norm, ball.epsilon)),
+            "done": done or bool(result),
+        }
+        measured = {key: result.get(key) for key in ("accuracy", "seconds", "after")}
+        rows.append(about | case.as_dict() | measured)
+    return rows
+
+
+def _folder(store: RunStore, path: Path, spec: RunSpec) -> RunFolder:
+    """Return the run's folder that the file is in, or its like in the store."""
+    inside = path.resolve().parent.parent
+    if inside.name == spec.run_id and path.parent.name == "checkpoints":
+        return RunFolder(inside)
+    return store.folder(spec.run_id)
+
+
+def _begin(folder: RunFolder, spec: RunSpec) -> None:
+    """Make the folder of a run that is known by a checkpoint file alone."""
+    if folder.state == "missing":
+        with folder.opened(described(spec)):
+            pass
+
+
+def _count(n: int, checkpoint: LoadedCheckpoint) -> int:
+    there = len(checkpoint.images.y)
+    if n > there:
+        raise UserError(
+            f"the run has {there} test images; --n must not be more, got {n}"
+        )
+    return n or there

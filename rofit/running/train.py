@@ -1,0 +1,110 @@
+"""`rofit.train`: runs by their specs, what they learn from first."""
+
+import time
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from rofit.diagnostics import DIAGNOSTICS, find_diagnostic
+from rofit.errors import UserError
+from rofit.methods.resolve import all_teachers, resolve
+from rofit.running.jobs import TrainingJob, work_all
+from rofit.settings.spec import RunSpec
+from rofit.store.places import Places
+from rofit.store.runs import RunFolder, RunStore
+
+
+def train(
+    *specs: RunSpec,
+    store: str | Path | None = None,
+    data: str | Path | None = None,
+    diagnostics: Collection[str] = tuple(DIAGNOSTICS),
+    required: Collection[str] = (),
+    keep: Collection[int] = (),
+    device: str = "auto",
+    engine: str = "auto",
+    jobs: int = 1,
+    max_minutes: float | None = None,
+    deterministic: bool = False,
+    console: Console | None = None,
+) -> list[RunFolder]:
+    """Train the runs that are not done, from their last checkpoint on.
+
+    The runs that a method learns from (teachers) are trained first. SIGINT and SIGTERM
+    stop at the end of a step, with a checkpoint.
+
+    Args:
+        specs: the runs, in order.
+        store: folder of runs; ``runs``, or that of ``$ROFIT_HOME``, where None.
+        data: folder of data sets; ``data`` likewise.
+        diagnostics: names of what is measured while they train, as far as a run allows.
+        required: names among these without which no run begins.
+        keep: epochs whose weights are kept, besides best and last.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        engine: ``auto``, ``compiled`` or ``eager``.
+        jobs: runs side by side, each in a process of its own.
+        max_minutes: then stop at an epoch's end; no limit where None.
+        deterministic: the same bits twice on a GPU too.
+        console: where progress is shown; nowhere where None.
+
+    Returns:
+        The folders of *specs*, whose ``state`` is ``done`` where the run is.
+
+    Raises:
+        UserError: a name or number that cannot be used, data that are not there, or a
+            run that another process holds.
+        Diverged: a term of the loss became NaN or infinite.
+
+    Example:
+        ``(run,) = rofit.train(rofit.RunSpec(method="sgls", dataset="digits"))``
+    """
+    for name in {*diagnostics, *required}:
+        find_diagnostic(name)
+    specs = tuple(resolve(spec) for spec in specs)
+    check_kept(specs, keep)
+    places = Places.given(store)
+    folders = RunStore(places.store)
+
+    def jobs_of(runs: Sequence[RunSpec], needed: Collection[str]) -> list[TrainingJob]:
+        return [
+            TrainingJob(
+                spec,
+                folders.folder(spec.run_id),
+                tuple(diagnostics),
+                tuple(needed),
+                data=Path(data) if data else places.data,
+                device=device,
+                engine=engine,
+                deterministic=deterministic,
+                keep=frozenset(keep) if spec in specs else frozenset(),
+                label=f"{number}/{len(runs)} {spec.method} seed {spec.seed}",
+                quiet=console is None,
+            )
+            for number, spec in enumerate(runs, start=1)
+        ]
+
+    def undone(runs: Iterable[RunSpec]) -> list[RunSpec]:
+        return [s for s in runs if folders.folder(s.run_id).state != "done"]
+
+    begun = time.monotonic()
+    teachers = undone(all_teachers(undone(specs)))
+    students = [spec for spec in undone(specs) if spec not in teachers]
+    for runs, needed in ((teachers, ()), (students, required)):
+        left = max_minutes
+        if max_minutes is not None:
+            left = max(0.0, max_minutes - (time.monotonic() - begun) / 60)
+        shown = console or Console(stderr=True)
+        if not work_all(jobs_of(runs, needed), jobs, left, shown):
+            break
+    return [folders.folder(spec.run_id) for spec in specs]
+
+
+def check_kept(specs: Iterable[RunSpec], keep: Collection[int]) -> None:
+    """Raise UserError for an epoch to keep that a run does not have."""
+    for spec in specs:
+        for epoch in keep:
+            if not 1 <= epoch <= spec.epochs:
+                raise UserError(
+                    f"an epoch to keep must be from 1 to {spec.epochs}, got {epoch}"
+                )
