@@ -4,6 +4,7 @@
 # make test-gpu-versions   the suite on those that GPU machines have
 #                          either with TESTS="files", and PYTHON310= or PYTHON312=
 # make lint   ruff and mypy
+# make docs   the tables in docs/, from what is registered
 # make gpu MINUTES=9 DATA=cifar10-jpeg.tar.xz OUT=folder   all that wants a GPU
 # make gallery DATA=cifar10-jpeg.tar.xz   pictures and tables of the gallery, some hours
 
@@ -11,7 +12,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-oldest test-gpu-versions lint clean gallery gpu
+.PHONY: demo test test-oldest test-gpu-versions lint docs clean gallery gpu
 
 demo: $(VENV)/.installed
 	$(BIN)/rofit run fig1_gradnorm --scale demo
@@ -52,6 +53,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(VENV)/.installed
+	$(BIN)/python docs/tables.py
+
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable .
@@ -64,7 +68,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 clean:
 	rm -rf $(VENV) $(OLDEST) $(GPU_VERSIONS) build *.egg-info
 
-# The pictures that the README shows; DATA is an archive of CIFAR-10's class folders.
+# The pictures and tables that docs/results.md links; DATA is an archive of CIFAR-10's class folders.
 SHOWN = fig1_gradnorm fig2_label_assignment fig3_confidence fig4_memorization \
 	fig5_embedding fig7_iiw fig9_ablation fig10_strength fig11_landscape fig12_calibration \
 	table1_main table2_remedies table4_threats table5_attacks table7_components \

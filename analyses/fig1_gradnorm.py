@@ -6,8 +6,8 @@ under PGD-20. The norm is said to ramp up while the robust accuracy on test imag
 falls. SGLS is drawn beside it, which is ours: the remedy should show neither.
 
 Which norm the paper uses is not known; ours is the norm of the training step's
-gradient, with the product with the weights' norm in the table (PAPER 6.1 of the
-project's notes). All thresholds are ours, read off the public training logs of Wu et
+gradient, with the product with the weights' norm in the table (docs/diagnostics.md,
+"Gradient norm"). All thresholds are ours, read off the public training logs of Wu et
 al. 2020 (AWP).
 
 Expected at full size: best test accuracy of pgd_at 50 to 53 % within a few epochs of

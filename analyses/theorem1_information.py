@@ -5,9 +5,10 @@ its inequality we know only the opening. What is checked here (ours): (a) the ex
 statement I(w; y*) <= lambda I(w; y) for predictions mixed with the uniform distribution
 at the share 1 - lambda, by convexity; it must hold on every measured distribution; and
 (b) the empirical claim that networks trained on softened labels tell less about their
-weights than those trained on given ones. Networks of several seeds are the ensemble, at
-the end of training; 3 seeds are few: --seeds 5 is what our notes ask for. The runs are
-those of Figure 2. Claims are over tenths of the images, not over seeds.
+weights than those trained on given ones (docs/method.md, "Theorem 1"). Networks of
+several seeds are the ensemble, at the end of training; 3 seeds are few: --seeds 5 is
+better. The runs are those of Figure 2. Claims are over tenths of the images, not over
+seeds.
 """
 
 from functools import partial

@@ -15,7 +15,7 @@ def soft_cross_entropy(logits: Tensor, soft: Tensor) -> Tensor:
     Returns:
         (B,), in nats, no reduction.
 
-    Source: the cross entropy CE(q, p) of PAPER section 1.1 in the project's notes.
+    Source: the cross entropy CE(q, p) of docs/method.md, "Notation".
     """
     return -(soft * F.log_softmax(logits, dim=1)).sum(dim=1)
 

@@ -1,6 +1,8 @@
-"""The losses of PAPER 1.4 and 5 as loops over examples and classes, on scalars.
+"""The losses of the methods as loops over examples and classes, on scalars.
 
 Nothing of rofit computes here. What a loss may look at is a `Step`.
+
+Source: docs/method.md, "Losses of the other methods".
 """
 
 import math

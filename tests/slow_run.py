@@ -1,7 +1,9 @@
-"""A method's training step, slow and in float64, from PAPER 1.2, 1.4 and 5.
+"""A method's training step, slow and in float64, from the formulas of docs/.
 
 Nothing of rofit computes here: attack, labels, averages, perturbed weights and SGD are
 written out; only the network itself, BatchNorm included, is a copy of the run's.
+
+Source: docs/method.md, "Losses of the other methods".
 """
 
 import math

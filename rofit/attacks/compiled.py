@@ -2,7 +2,7 @@
 
 Forward pass, input gradient and update become a few fused kernels around the
 convolutions. It is PGD up to rounding: `rofit bench parity` and
-tests/test_compiled_attack.py hold the two together.
+tests/attacks/test_compiled_attack.py hold the two together.
 """
 
 import logging

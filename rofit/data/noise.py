@@ -53,8 +53,9 @@ def symmetric_noise(
         UserError: if the rate is outside [0, 1], the convention is unknown, or "other"
             is asked of fewer than two classes.
 
-    Source: PAPER.md 6.3, after LayneH/self-adaptive-training @2f902b3 ("uniform") and
-    YisenWang/symmetric_cross_entropy_for_noisy_labels @ec778df ("other").
+    Source: docs/method.md, "Symmetric label noise": LayneH/self-adaptive-training
+    @2f902b3 ("uniform"), YisenWang/symmetric_cross_entropy_for_noisy_labels @ec778df
+    ("other").
     """
     if not 0 <= rate <= 1:
         raise UserError(

@@ -32,7 +32,7 @@ class Calibration(EpochDiagnostic):
     On all n test images, clean and under the evaluation's attack; eval mode. Rows of a
     bin carry ``bin``, 0 to 14, four times a run; an empty bin has a count and nothing
     else.
-    Source: PAPER 6.8 of the project's notes.
+    Source: Guo et al. 2017; docs/diagnostics.md, "Calibration".
     """
 
     columns: ClassVar[dict[str, Column]] = {

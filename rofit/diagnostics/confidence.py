@@ -25,7 +25,7 @@ class Confidence(EpochDiagnostic):
     On all validation and test images, clean and under the evaluation's attack, which
     maximises the cross entropy with the given classes; eval mode. A mean over no image
     (no incorrect prediction, say) gives no row; ``n`` counts the images of each mean.
-    Source: PAPER 6.2 of the project's notes; the validation rows are ours.
+    Source: docs/diagnostics.md, "Confidence"; the validation rows are ours.
     """
 
     columns: ClassVar[dict[str, Column]] = {

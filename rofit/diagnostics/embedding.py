@@ -24,7 +24,7 @@ class Embedding(EpochDiagnostic):
     mode and the run's precision, of the first 1,000 clean test images with their true
     classes. No number where features are not finite.
 
-    Source: PAPER 6.7 of the project's notes; k = 20 is ours.
+    Source: docs/diagnostics.md, "Embedding"; k = 20 is ours.
     Differs: 1,000 images instead of 2,000, which a run at small scale does not have.
 
     Samples, a row an image: ``position`` in the test part, ``y`` (true class), and

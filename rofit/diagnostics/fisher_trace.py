@@ -33,7 +33,7 @@ class FisherTrace(EpochDiagnostic):
     training images, clean and attacked with given classes; eval mode, fp32, all
     parameters.
 
-    Source: PAPER 4.4.3 of the project's notes (ours): the difference is larger when
+    Source: ours (docs/diagnostics.md, "Fisher trace"): the difference is larger when
     labels are memorised against the model.
     """
 

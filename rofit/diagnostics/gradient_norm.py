@@ -17,8 +17,8 @@ class GradientNorm:
     """Norm of the gradient of the training loss in all parameters, each step.
 
     Mean-reduced loss with the method's own labels, train mode, the training
-    adversaries, weight decay excluded. Source: ours (PAPER 6.1 a of the project's
-    notes); which norm the paper's Figure 1 shows is not known to us.
+    adversaries, weight decay excluded. Source: ours (docs/diagnostics.md, "Gradient
+    norm"); which norm the paper's Figure 1 shows is not known to us.
     """
 
     columns: ClassVar[dict[str, Column]] = {

@@ -43,8 +43,8 @@ class InformationInWeights(EpochDiagnostic):
     ``sampled`` from the model (the true Fisher information; fisher only: a mean
     gradient of drawn labels is noise around zero).
 
-    Source: PAPER 6.5 of the project's notes: iiw_fisher is ours, after the PIB paper;
-    iiw_code is the formula of that paper's code.
+    Source: docs/diagnostics.md, "Information in weights": iiw_fisher is ours, after the
+    PIB paper; iiw_code is the formula of that paper's code.
     Differs: natural units; neither is multiplied by the number of training images.
     Differs: the code sums the mean gradients of 10 batches of size B (1000 or 200),
     drawn with replacement, and divides by the number N_b = ceil(n / B) of batches in

@@ -47,7 +47,7 @@ class Landscape(EpochDiagnostic):
     sign for each input value. Inputs are not cut to [0, 1]. Rows have ``a``, or ``u``
     and ``v`` in units of 1/255.
 
-    Source: PAPER 6.9 of the project's notes, after AWP; sizes are ours.
+    Source: docs/diagnostics.md, "Loss landscapes", after AWP; sizes are ours.
     """
 
     columns: ClassVar[dict[str, Column]] = {

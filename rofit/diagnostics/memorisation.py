@@ -26,7 +26,7 @@ class Memorisation(EpochDiagnostic):
     all others. With uniform noise 1/K of the corrupted labels are the true ones by
     chance, and 1/K is what knowing nothing of them gives. Eval mode, no augmentation;
     clean on all training images, attacked (with given classes) on the first 256.
-    Source: PAPER 6.3 of the project's notes; ever learnt and forgotten are ours.
+    Source: docs/diagnostics.md, "Memorisation"; ever learnt and forgotten are ours.
 
     Attributes:
         learnt: whether each corrupted label, in the order of positions, was predicted

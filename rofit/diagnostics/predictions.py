@@ -24,7 +24,8 @@ class Predictions(EpochDiagnostic):
     given class ``y``, true class ``true``, and ``p0`` to ``p<K-1>``, float32. Runs of
     one data seed have the same images at the same positions; attacked ones are each
     network's own adversaries of them.
-    Source: feeds PAPER 4.4 of the project's notes; the numbers of images are ours.
+    Source: feeds docs/method.md, "Theorem 1"; the numbers of images are ours
+    (docs/diagnostics.md, "Predictions of single images").
     """
 
     columns: ClassVar[dict[str, Column]] = {}

@@ -38,8 +38,8 @@ class SampleGradients(EpochDiagnostic):
     Samples have a row an image, attack and kind of labels: ``position`` in the
     training part, ``attacked`` and ``assigned`` (0 or 1), and the four norms.
 
-    Source: PAPER 6.1 b-d of the project's notes; which norm the paper's Figure 1
-    shows is not known to us.
+    Source: ours (docs/diagnostics.md, "Single gradients"); which norm the paper's
+    Figure 1 shows is not known to us.
     """
 
     columns: ClassVar[dict[str, Column]] = {

@@ -23,7 +23,7 @@ class Softness(EpochDiagnostic):
     """Entropy, mass and largest class of the labels that the method trains on.
 
     Means over all training images of the labels as they stand after the epoch.
-    Source: PAPER 6.10 of the project's notes; correction is ours.
+    Source: ours (docs/diagnostics.md, "Softness of labels").
     """
 
     columns: ClassVar[dict[str, Column]] = {

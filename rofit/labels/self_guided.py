@@ -23,7 +23,7 @@ class SelfGuided(LabelRule):
     """A label table (N, K), in use from a fraction of the run on.
 
     Source: SGLS, the authors' first release (alpha 0.9, c 0.2, r 1); ``r`` below 1 is
-    SGLR by our reading (PAPER 1.3 of the project's notes).
+    SGLR by our reading (docs/method.md, "SGLR, our reading").
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 Nothing else belongs here: not the device, not what is logged. A field added later must
 have a default that means "as before", and no default is ever changed, so that a run on
-disk keeps its name (golden ids stand in tests/test_spec.py).
+disk keeps its name (golden ids stand in tests/settings/test_spec.py).
 """
 
 import dataclasses

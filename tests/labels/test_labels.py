@@ -1,4 +1,4 @@
-"""Label rules against the closed forms and identities of PAPER 1.2 and 1.3."""
+"""Label rules against the closed forms of docs/method.md, "SGLR, our reading"."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""README is kept true: its commands run, its notebook lines too, its table is ours."""
+"""README and docs are kept true: what they show runs, their pictures are ours."""
 
 import json
 import os
@@ -8,43 +8,56 @@ import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 from command_line import rofit
+from documents import ROOT, TEXTS, blocks, prose
 from torch import nn
 
 from rofit import load_logs
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+# What a user is shown; analyses/ has what is for whoever has a GPU.
+SHOWN = {name: text for name, text in TEXTS.items() if not name.startswith("analyses")}
 SMALL_BENCH = "rofit bench --model preact_tiny --batch-size 4 --rounds 2 --engine eager"
+SHORT = "cw,apgd-ce" if find_spec("pyautoattack") else "cw"
 GALLERY = ROOT / "figures" / "gallery"
+PYTHON = [block for text in SHOWN.values() for block in blocks(text, "python")]
 
 
 def commands():
-    """Return README's rofit commands, at smoke scale and without data from outside."""
-    found = []
-    for block in re.findall(r"^```\n(.*?)^```", README, flags=re.M | re.S):
-        for line in block.splitlines():
-            text = line.split("#")[0].strip()
-            if text.startswith("rofit ") and "--fetch" not in text:
-                text = re.sub(r"--scale \w+", "--scale smoke", text)
-                text = re.sub(r"^rofit bench$", SMALL_BENCH, text)
-                text = text.replace("cw,autoattack", SHORT)  # as long as a test
-                found.append(re.sub(r"--data \S+", "", text))
-    return found
+    """Return the rofit commands shown, at smoke scale and without data from outside."""
+    lines = [
+        line.split("#")[0].strip()
+        for text in SHOWN.values()
+        for block in blocks(text)
+        for line in block.splitlines()
+    ]
+    made = []
+    for text in dict.fromkeys(lines):
+        if text.startswith("rofit ") and "--fetch" not in text:
+            text = re.sub(r"--scale \w+", "--scale smoke", text)
+            text = re.sub(r"^rofit bench$", SMALL_BENCH, text)
+            text = text.replace("cw,autoattack", SHORT)  # as long as a test
+            made.append(re.sub(r"--data \S+", "", text))
+    return made
 
 
-SHORT = "cw,apgd-ce" if find_spec("pyautoattack") else "cw"
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README, flags=re.M | re.S)
+def python_block(words):
+    """Return the one Python block with these words in it."""
+    (block,) = (block for block in PYTHON if words in block)
+    return block
+
+
+LOGS = python_block("best_last_gap(logs)")
+WATCH = python_block("watched = watch(")
+METHOD = python_block("def build(")
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A folder in which every command of the README has run."""
+    """A folder in which every command that is shown has run."""
     home = tmp_path_factory.mktemp("readme")
     for text in commands():
         runs = iter(sorted(path.name for path in (home / "runs").glob("*")))
@@ -55,26 +68,41 @@ def store(tmp_path_factory):
     return home
 
 
-def test_every_command_of_the_readme_runs(store):
-    assert len(commands()) >= 6
+def test_every_command_that_is_shown_runs(store):
+    assert len(commands()) >= 10
     assert list((store / "results").rglob("*.png"))
     pytest.importorskip("pyautoattack")  # all but its attack ran without it
 
 
-def test_the_notebook_lines_of_the_readme_run(store, monkeypatch):
+def test_every_make_target_that_is_named_is_there():
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M)
+    named = {
+        match[1]
+        for text in TEXTS.values()
+        for code in [*re.findall(r"`([^`]+)`", prose(text)), *blocks(text)]
+        for match in re.finditer(r"^make ([\w-]+)", code, re.M)
+    }
+    assert {"demo", "test", "docs", "gpu"} <= named <= set(targets)
+
+
+def test_no_python_that_is_shown_goes_without_a_test():
+    assert sorted(PYTHON) == sorted([LOGS, WATCH, METHOD])
+
+
+def test_the_notebook_lines_run(store, monkeypatch):
     monkeypatch.chdir(store)
     names = {}
-    exec(BLOCKS[0], names)
+    exec(LOGS, names)
     assert isinstance(names["logs"], pd.DataFrame)
     assert len(names["test"])
 
 
-def test_the_watch_lines_of_the_readme_run(tmp_path, monkeypatch):
+def test_the_watch_lines_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     x, y = torch.rand(6, 3, 8, 8), torch.tensor([0, 1, 2, 0, 1, 2])
     model = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
     names = {"model": model, "x": x, "y": y, "x_test": x, "y_test": y}
-    exec(BLOCKS[1], names)
+    exec(WATCH, names)
     loss = nn.functional.cross_entropy(logits := model(x), y)
     loss.backward()
     names["watched"].step(logits, y, loss)
@@ -87,11 +115,12 @@ def test_the_method_of_the_readme_is_one_file_and_works(tmp_path):
     shutil.copytree(ROOT / "rofit", tmp_path / "rofit")
     for name in ("analyses", "figures"):
         (tmp_path / "rofit" / name).symlink_to(ROOT / name)
-    (tmp_path / "rofit" / "methods" / "focal_at.py").write_text(BLOCKS[2])
+    (tmp_path / "rofit" / "methods" / "focal_at.py").write_text(METHOD)
     env = os.environ | {"PYTHONPATH": str(tmp_path), "ROFIT_HOME": str(tmp_path)}
     words = ["train", "--method", "focal_at", "--scale", "smoke", "--json"]
     found = []
-    for more in ([], ["--set", "focal_gamma=1"], ["--labels", "sglr"]):
+    parts = ["--labels", "sglr", "--weights", "awp"]
+    for more in ([], ["--set", "focal_gamma=1"], parts):
         command = [sys.executable, "-m", "rofit", *words, *more]
         made = subprocess.run(
             command, cwd=tmp_path, env=env, capture_output=True, text=True
@@ -104,16 +133,20 @@ def test_the_method_of_the_readme_is_one_file_and_works(tmp_path):
     assert set(logs["method_params.focal_gamma"]) == {1.0, 2.0}
 
 
-def test_pictures_of_the_readme_are_in_the_gallery():
-    shown = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)
+@pytest.mark.parametrize("name", ["README.md", "docs/results.md"])
+def test_pictures_are_in_the_gallery_with_the_claims_that_the_command_wrote(name):
+    shown = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", TEXTS[name])
     assert shown
-    for path in shown:
-        assert (ROOT / path).is_file(), path
-        assert (ROOT / path).is_relative_to(GALLERY)
-
-
-def test_claims_of_the_readme_are_those_that_the_command_wrote():
-    shown = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)
     for picture in shown:
-        path = (ROOT / picture).parent / "claims.md"
-        assert path.read_text() in README, f"{path} is not in README as it was written"
+        path = (ROOT / name).parent / picture
+        assert path.is_file() and path.resolve().is_relative_to(GALLERY)
+        claims = (path.parent / "claims.md").read_text()
+        assert claims in TEXTS[name], f"{name} has not the claims of {picture}"
+
+
+def test_no_other_document_shows_pictures():
+    """Of those there would be no test."""
+    assert [name for name, text in TEXTS.items() if "![" in text] == [
+        "README.md",
+        "docs/results.md",
+    ]

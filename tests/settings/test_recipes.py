@@ -71,7 +71,7 @@ def test_recipe_has_a_source_and_leaves_method_data_and_model_to_others(name):
 
 
 def test_sources_settings_that_are_not_listed_are_the_defaults():
-    """PAPER 2: SGD 0.1, 0.9, 5e-4, batch 128, PGD-10 at 8/255 by 2/255, crop and flip.
+    """SGD 0.1, 0.9, 5e-4, batch 128, PGD-10 at 8/255 by 2/255, crop and flip.
 
     Both recipes rely on them, so none of them may drift.
     """

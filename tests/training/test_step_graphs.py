@@ -1,7 +1,7 @@
 """Training steps replayed from a recording are the steps: bit for bit, every method.
 
 On the CPU a tape stands for CUDA graphs (tests/tape.py); on a GPU the graphs themselves
-are tested in tests/test_captured.py.
+are tested in tests/attacks/test_captured.py.
 """
 
 from copy import deepcopy

@@ -1,4 +1,4 @@
-"""One whole step against the algorithm of PAPER 1.2, written out in float64."""
+"""One whole step against docs/method.md, "SGLS, the first release", in float64."""
 
 from copy import deepcopy
 
@@ -42,7 +42,7 @@ def _batch(run):
 
 
 def _slow_sgls(run, batch, start, *, refining):
-    """Return network and table after one step of PAPER 1.2, 1. to 5., with r = 1."""
+    """Return network and table after one step of SGLS, with r = 1."""
     net, spec = deepcopy(run.model), run.spec
     table = torch.eye(10, dtype=torch.float64)[run.train.y]
     hard = torch.eye(10, dtype=torch.float64)[batch.y]
@@ -118,7 +118,7 @@ def test_sglr_with_nothing_of_the_given_label_is_sgls(training):
 
 @pytest.mark.parametrize("r", [0.25, 0.8])
 def test_without_history_the_whole_gradient_is_plain_training_scaled(training, r):
-    """PAPER 1.2: self-refinement alone changes no direction, on a real network too."""
+    """Self-refinement alone changes no direction, on a real network too."""
     params = (("r", r), ("label_momentum", 0.0), ("clean_share", 0.0))
     scaled = doubled(training(method="sglr", method_params=params))
     plain = doubled(training(method="pgd_at"))

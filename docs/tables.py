@@ -1,0 +1,206 @@
+"""Writes the tables in docs/*.md from what is registered: `make docs`.
+
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``. What lies
+between is made here, so that a list of methods in a text cannot be wrong.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rofit.commands.inventory import everything
+from rofit.data.known import DATASETS
+from rofit.diagnostics import DIAGNOSTICS
+from rofit.diagnostics.diagnostic import EpochDiagnostic
+from rofit.methods import METHODS
+from rofit.settings.scales import SCALES
+from rofit.settings.spec import RunSpec
+
+DOCS = Path(__file__).parent
+GALLERY = DOCS.parent / "figures" / "gallery"
+_BLOCK = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end of table -->)", re.S)
+
+Rows = Iterable[dict[str, str]]
+
+
+def filled(text: str) -> str:
+    """Return a document with all its tables made anew.
+
+    Raises:
+        KeyError: a marker names a table that is not there.
+    """
+    return _BLOCK.sub(
+        lambda block: block[1] + _markdown(TABLES[block[2]]()) + block[3], text
+    )
+
+
+def methods() -> Rows:
+    """Return a row a method: what it is, and what it brings."""
+    for row in everything()["methods"]:
+        yield {
+            "name": _code(row["name"]),
+            "what": row["about"],
+            "brings": row["brings"],
+        }
+
+
+def sources() -> Rows:
+    """Return a row a method: what its docstring says of its source and differences."""
+    for name, module in METHODS.items():
+        rest = re.sub(r"(?<=\w-)\n", "", module.__doc__ or "").partition("\n\n")[2]
+        rest = " ".join(rest.split())
+        before, word, after = rest.partition("Source: ")
+        source, _, differs = (after if word else before).partition("Differs: ")
+        yield {"name": _code(name), "source": source.strip(), "differs": differs}
+
+
+def parameters() -> Rows:
+    """Return a row a parameter of methods, with the methods that have it."""
+    users: dict[tuple[str, ...], list[str]] = {}
+    for name, module in METHODS.items():
+        for row in _knobs(module.Params):
+            users.setdefault(tuple(row.values()), []).append(_code(name))
+    for (name, *about), those in sorted(users.items()):
+        default, span, meaning = about
+        yield {
+            "name": name,
+            "default": default,
+            "range": span,
+            "what": meaning,
+            "methods": ", ".join(those),
+        }
+
+
+def settings() -> Rows:
+    """Return a row a field of RunSpec."""
+    return _knobs(RunSpec)
+
+
+def diagnostics() -> Rows:
+    """Return a row a diagnostic: when it is measured, and what that costs."""
+    for name, kind in DIAGNOSTICS.items():
+        when = "every step"
+        if issubclass(kind, EpochDiagnostic):
+            when = (
+                f"{kind.when.times} times a run" if kind.when.times else "every epoch"
+            )
+        about = (kind.__doc__ or "").splitlines()[0].rstrip(".")
+        yield {"name": _code(name), "what": about, "when": when, "cost": kind.cost}
+
+
+def metrics(name: str) -> Rows:
+    """Return a row a metric of the diagnostic called *name*."""
+    for metric, column in DIAGNOSTICS[name].columns.items():
+        yield {"metric": _code(metric), "unit": column.unit, "what": column.about}
+
+
+def analyses() -> Rows:
+    """Return a row an analysis: its command, its state, and where its result is."""
+    for row in everything()["analyses"]:
+        kind, number = row["paper"].split()
+        command = f"rofit reproduce --{kind.lower()} {number}"
+        if kind not in ("Figure", "Table"):
+            command = f"rofit run {row['name']}"
+        yield {
+            "paper": row["paper"],
+            "what": row["about"],
+            "command": _code(command),
+            "content": row["status"],
+            "in the gallery": _shown(row["name"]),
+        }
+
+
+def listed(kind: str) -> Rows:
+    """Return the rows of `rofit list` of that kind."""
+    for row in everything()[kind]:
+        yield {key: _code(v) if key == "name" else str(v) for key, v in row.items()}
+
+
+def data_sets() -> Rows:
+    """Return a row a data set."""
+    for name, known in DATASETS.items():
+        yield {"name": _code(name), "images": known.size}
+
+
+TABLES: dict[str, Callable[[], Rows]] = {
+    "methods": methods,
+    "sources of methods": sources,
+    "parameters of methods": parameters,
+    "settings": settings,
+    "diagnostics": diagnostics,
+    "analyses": analyses,
+    "data sets": data_sets,
+    **{kind: partial(listed, kind) for kind in ("attacks", "recipes", "scales")},
+    **{f"metrics of {name}": partial(metrics, name) for name in DIAGNOSTICS},
+}
+
+
+def _knobs(cls: Any) -> Rows:
+    for each in fields(cls):
+        if not each.metadata:  # method_params: the other table
+            continue
+        about, low, high, choices = (
+            each.metadata[key] for key in ("about", "low", "high", "choices")
+        )
+        span = ", ".join(map(_code, choices))
+        if low is not None:
+            span = f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
+        default = _default(each.default)
+        yield {
+            "name": _code(each.name),
+            "default": default,
+            "range": span,
+            "what": about,
+        }
+
+
+def _default(value: object) -> str:
+    levels = 255 * value if isinstance(value, float) else 0
+    if 0 < levels < 255 and levels == round(levels):
+        return f"{levels:.0f}/255"
+    return json.dumps(value).strip('[]"') or "empty"
+
+
+def _shown(name: str) -> str:
+    """Return the size of the gallery's copy, with links; nothing without one."""
+    folder = GALLERY / name
+    if not folder.is_dir():
+        return "not yet"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    seeds = manifest["seeds"] or SCALES[manifest["scale"]].seeds
+    size = f"{seeds} seed{'s' * (seeds > 1)}" if manifest["runs"] else "times"
+    (result,) = [*folder.glob(f"{name}.png"), *folder.glob(f"{name}.md")]
+    links = {"picture" if result.suffix == ".png" else "table": result.name}
+    links["claims"] = "claims.md"
+    there = (f"[{k}](../figures/gallery/{name}/{v})" for k, v in links.items())
+    return f"{manifest['scale']}, {size}: {', '.join(there)}"
+
+
+def _code(text: object) -> str:
+    return f"`{text}`"
+
+
+def _markdown(rows: Rows) -> str:
+    table = list(rows)
+    if not table:
+        return "No numbers, only samples.\n"
+    lines = [list(table[0]), ["---"] * len(table[0]), *(row.values() for row in table)]
+    cells = ([str(cell).replace("|", "\\|") for cell in line] for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
+
+
+def main() -> None:
+    """Write every document whose tables have changed."""
+    for path in sorted(DOCS.glob("*.md")):
+        text = path.read_text()
+        if (made := filled(text)) != text:
+            path.write_text(made)
+            print(f"{path.name}: tables made anew")
+
+
+if __name__ == "__main__":
+    main()
