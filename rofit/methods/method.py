@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from rofit.attacks.pgd import PGD, Loss, Network
+from rofit.attacks.pgd import PGD, Labels, Loss, Network
 from rofit.labels.rule import LabelRule
 from rofit.losses import cross_entropy, divergence, soft_cross_entropy
 from rofit.weights.averages import WeightAverage
@@ -55,8 +55,8 @@ class Seen:
 
 # Terms by name, each (B,). The loss is the sum of the terms' means over the batch.
 Objective = Callable[[Seen], dict[str, Tensor]]
-# Positions and given classes -> a loss of a method's own for the attack, its target.
-Inner = Callable[[Tensor, Tensor], tuple[Loss, Tensor]]
+# Positions and given classes -> a loss of a method's own for the attack, its labels.
+Inner = Callable[[Tensor, Tensor], tuple[Loss, Labels]]
 
 # The attack maximises the cross entropy with the given classes or with the assigned
 # labels, or the divergence from the network's own prediction on the clean input.
