@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from rofit.attacks.pgd import Loss
 from rofit.labels.ensembled import Ensembled
 from rofit.losses import (
     EnsembleLabels,
@@ -18,6 +17,7 @@ from rofit.losses import (
     ensemble_loss,
     squared_distance,
 )
+from rofit.methods.inner import CleanBatch, InnerMaximisation
 from rofit.methods.method import Given, Method, Seen
 from rofit.settings.knobs import Knobs, knob
 
@@ -56,10 +56,11 @@ def build(params: Params, given: Given) -> Method:
             "distance": labels.weight * apart,
         }
 
-    def inner(index: Tensor, y: Tensor) -> tuple[Loss, EnsembleLabels]:
-        soft = labels.current(index, y)
-        hard = F.one_hot(y, given.n_classes).to(soft)
-        weight = labels.weight.to(soft).expand(len(y))
-        return ensemble_loss, EnsembleLabels(hard, soft, weight)
+    def ensembles(clean: CleanBatch) -> EnsembleLabels:
+        soft = labels.current(clean.index, clean.y)
+        hard = F.one_hot(clean.y, given.n_classes).to(soft)
+        weight = labels.weight.to(soft).expand(len(soft))
+        return EnsembleLabels(hard, soft, weight)
 
-    return Method(labels, given.attack, objective, inner=inner)
+    inner = InnerMaximisation(given.attack, ensemble_loss, ensembles)
+    return Method(labels, inner, objective)
