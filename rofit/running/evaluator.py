@@ -17,6 +17,7 @@ from rofit.evaluation.accuracy import CHUNK
 from rofit.evaluation.cases import Case
 from rofit.evaluation.mill import Stage
 from rofit.evaluation.stages import make_stages
+from rofit.evaluation.watched import fill_limit
 from rofit.progress import Meter
 from rofit.running.parts import device_name
 from rofit.running.subject import Subject, Weights
@@ -125,7 +126,7 @@ def _evaluate_one(
         n_classes=subject.n_classes,
         make_pgd=_pgd_maker(case, how, min(how.images, len(mine.y))),
         source=source.network if source else None,
-        filled_to=how.images if how.device.type == "cuda" else 0,
+        filled_to=fill_limit(how.images, how.device),
     )
     with kept.opened(how.shard):
         table = kept.load(how.shard)
