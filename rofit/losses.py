@@ -1,5 +1,7 @@
 """Pure losses on logits, one value per example; the caller chooses the reduction."""
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -79,18 +81,31 @@ def squared_distance(logits: Tensor, soft: Tensor) -> Tensor:
     return (F.softmax(logits, dim=1) - soft).square().mean(dim=1)
 
 
-def ensemble_loss(logits: Tensor, target: Tensor) -> Tensor:
+class EnsembleLabels(NamedTuple):
+    """What `ensemble_loss` compares with, a row an example.
+
+    Attributes:
+        hard: given labels, one-hot, (B, K).
+        soft: the ensemble's opinions, (B, K).
+        weight: of the distance from them, (B,).
+    """
+
+    hard: Tensor
+    soft: Tensor
+    weight: Tensor
+
+
+def ensemble_loss(logits: Tensor, labels: EnsembleLabels) -> Tensor:
     """Return ``CE(hard, p) + weight mean_k (p_k - soft_k)^2`` for each example.
 
     Args:
         logits: (B, K).
-        target: hard labels, soft labels and the weight side by side, (B, 2 K + 1).
+        labels: hard and soft ones, and the weight.
 
     Returns:
         (B,), no reduction.
 
     Source: Dong et al. 2022 (temporal ensembling), its released code.
     """
-    k = logits.shape[1]
-    hard, soft, weight = target[:, :k], target[:, k : 2 * k], target[:, 2 * k]
+    hard, soft, weight = labels
     return soft_cross_entropy(logits, hard) + weight * squared_distance(logits, soft)

@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.random import fork_rng
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from rofit.attacks.captured import Captured
 from rofit.attacks.geometry import into_ball
-from rofit.attacks.pgd import PGD, Loss, Network, moved
+from rofit.attacks.pgd import PGD, Labels, Loss, Network, moved
 from rofit.losses import cross_entropy
 from rofit.settings.threat import ThreatModel
 
@@ -47,13 +48,15 @@ class CompiledPGD(PGD):
     )
 
     def __call__(
-        self, model: Network, x: Tensor, loss: Loss, target: Tensor, start: Tensor
+        self, model: Network, x: Tensor, loss: Loss, labels: Labels, start: Tensor
     ) -> Tensor:
         """Return adversarial examples, detached, like `PGD`."""
         parts = []
         for begin in range(0, len(x), self.batch):
             part = slice(begin, begin + self.batch)
-            filled = [self._fill(rows[part]) for rows in (x, target, start)]
+            filled = tree_map(
+                lambda rows, part=part: self._fill(rows[part]), (x, labels, start)
+            )
             parts.append(self._run(model, loss, *filled)[: len(x) - begin])
         return torch.cat(parts)
 
@@ -67,18 +70,22 @@ class CompiledPGD(PGD):
         # a compiled function is made for every stride.
         return torch.empty_like(rows, memory_format=torch.channels_last).copy_(rows)
 
-    def _run(self, model: Network, loss: Loss, *tensors: Tensor) -> Tensor:
+    def _run(
+        self, model: Network, loss: Loss, x: Tensor, labels: Labels, start: Tensor
+    ) -> Tensor:
         if not self.captured:
-            return self._steps(model, loss, *tensors)
+            return self._steps(model, loss, x, labels, start)
+        tensors, form = tree_flatten((x, labels, start))
         key = (model, loss, *(given.shape for given in tensors))
         if key not in self.graphs:
             self.graphs[key] = Captured(
-                lambda *given: self._steps(model, loss, *given), tensors
+                lambda *given: self._steps(model, loss, *tree_unflatten(given, form)),
+                tensors,
             )
         return self.graphs[key](tensors)
 
     def _steps(
-        self, model: Network, loss: Loss, x: Tensor, target: Tensor, start: Tensor
+        self, model: Network, loss: Loss, x: Tensor, labels: Labels, start: Tensor
     ) -> Tensor:
         from torch._dynamo import config  # slow to import, so only when used
 
@@ -91,7 +98,7 @@ class CompiledPGD(PGD):
             options = {"cache_size_limit": _GRAPHS, "inline_inbuilt_nn_modules": True}
         with config.patch(options), torch.no_grad():
             for _ in range(self.climbs):
-                x_adv = step(model, x, x_adv, loss, target, self.threat, self.step_size)
+                x_adv = step(model, x, x_adv, loss, labels, self.threat, self.step_size)
         return x_adv
 
 
@@ -100,7 +107,7 @@ def climb(
     x: Tensor,
     x_adv: Tensor,
     loss: Loss,
-    target: Tensor,
+    labels: Labels,
     threat: ThreatModel,
     step_size: float,
 ) -> Tensor:
@@ -110,7 +117,7 @@ def climb(
     `torch.autograd.grad` on none without an option; eagerly it is the slower of the
     two. Call it without gradients, or those of the weights are compiled as well.
     """
-    gradient = torch.func.grad(lambda z: loss(model(z), target).sum())(x_adv)
+    gradient = torch.func.grad(lambda z: loss(model(z), labels).sum())(x_adv)
     return moved(threat, x, x_adv, gradient, step_size)
 
 

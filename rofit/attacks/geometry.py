@@ -5,6 +5,7 @@ The only code of rofit that compares a perturbation with epsilon. Perturbations 
 """
 
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -13,6 +14,8 @@ from torch import Tensor
 from rofit.settings.threat import ThreatModel
 
 _TINY = 1e-12
+# (threat, shape (B, C, H, W), stream) -> a random perturbation, on the CPU.
+Start = Callable[[ThreatModel, torch.Size, torch.Generator], Tensor]
 
 
 class Geometry(Protocol):
@@ -79,11 +82,21 @@ GEOMETRIES: dict[str, Geometry] = {"linf": Linf(), "l2": L2()}
 
 
 def start(threat: ThreatModel, shape: torch.Size, generator: torch.Generator) -> Tensor:
-    """Return a random start of an attack: (B, C, H, W), on the CPU.
+    """Return an attack's start, uniform in the ball: (B, C, H, W), on the CPU.
 
     Drawn apart from the attack, so that any faster path can use the same draws.
     """
     return GEOMETRIES[threat.norm].start(shape, threat.epsilon, generator)
+
+
+def gaussian_start(
+    threat: ThreatModel, shape: torch.Size, generator: torch.Generator
+) -> Tensor:
+    """Return 0.001 N(0, 1), whatever the ball: (B, C, H, W), on the CPU.
+
+    Source: the released code of TRADES (Zhang et al. 2019) and MART (Wang et al. 2020).
+    """
+    return 0.001 * torch.randn(shape, generator=generator)
 
 
 def into_ball(threat: ThreatModel, x: Tensor, x_adv: Tensor) -> Tensor:

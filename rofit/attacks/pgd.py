@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +15,11 @@ from rofit.settings.threat import ThreatModel
 
 BN_MODES = ("eval", "train")
 Network = Callable[[Tensor], Tensor]
-# (logits (B, K), target) -> (B,), to be maximised; a function with a name, so that a
-# compiled attack knows it again.
-Loss = Callable[[Tensor, Tensor], Tensor]
+# What a loss compares logits with: a tensor or a NamedTuple of some, a row an example.
+Labels = Tensor | tuple[Tensor, ...]
+# (logits (B, K), its kind of labels) -> (B,), to be maximised; a function with a name,
+# so that a compiled attack knows it again.
+Loss = Callable[[Tensor, Any], Tensor]
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class PGD:
         return self.steps if self.threat.epsilon > 0 else 0
 
     def __call__(
-        self, model: Network, x: Tensor, loss: Loss, target: Tensor, start: Tensor
+        self, model: Network, x: Tensor, loss: Loss, labels: Labels, start: Tensor
     ) -> Tensor:
         """Return adversarial examples, detached; no parameter's ``.grad`` is touched.
 
@@ -66,14 +68,14 @@ class PGD:
             x: clean inputs (B, C, H, W).
             loss: to be maximised. Summed, not averaged: the gradient of an example
                 does not depend on its batch.
-            target: what ``loss`` compares with, a row an example.
+            labels: what ``loss`` compares with, a row an example.
             start: initial perturbation, like x.
         """
         x_adv = into_ball(self.threat, x, x + start)
         with evaluating(model) if self._evaluates(model) else nullcontext():
             for _ in range(self.climbs):
                 x_adv = ascend(
-                    model, x, x_adv, loss, target, self.threat, self.step_size
+                    model, x, x_adv, loss, labels, self.threat, self.step_size
                 )
         return x_adv
 
@@ -86,14 +88,14 @@ def ascend(
     x: Tensor,
     x_adv: Tensor,
     loss: Loss,
-    target: Tensor,
+    labels: Labels,
     threat: ThreatModel,
     step_size: float,
 ) -> Tensor:
     """Return *x_adv* (B, C, H, W) after one step up *loss*, projected and detached."""
     x_adv = x_adv.detach().requires_grad_(True)
     with torch.enable_grad():
-        (gradient,) = torch.autograd.grad(loss(model(x_adv), target).sum(), x_adv)
+        (gradient,) = torch.autograd.grad(loss(model(x_adv), labels).sum(), x_adv)
     return moved(threat, x, x_adv.detach(), gradient, step_size)
 
 

@@ -13,6 +13,7 @@ from rofit.evaluation.accuracy import CHUNK
 from rofit.evaluation.autoattack import NORMS
 from rofit.evaluation.cases import Case
 from rofit.evaluation.stages import make_stages
+from rofit.evaluation.watched import fill_limit
 from rofit.running.checkpoints import LoadedCheckpoint
 
 Row = dict[str, Any]
@@ -21,6 +22,7 @@ Row = dict[str, Any]
 def library_rows(subject: LoadedCheckpoint, *, n: int, rounds: int) -> list[Row]:
     """Return seconds, images a second and verdicts of both ways, in turn.
 
+    Through rofit: as `rofit eval` does, batches filled up on a GPU included.
     Plainly: the network as a script has it, in eval mode, its parameters requiring
     gradients, in torch's default layout; AutoAttack standard in batches of the same
     size. Starts differ, so verdicts may in a few images.
@@ -29,7 +31,13 @@ def library_rows(subject: LoadedCheckpoint, *, n: int, rounds: int) -> list[Row]
     device = images.x.device
     spec = subject.spec
     case = Case("autoattack", 0, 1, spec.norm, spec.epsilon, 0.0, len(images.y))
-    stages = make_stages(case, subject.network, n_classes=subject.n_classes)
+    chunk = CHUNK[device.type]
+    stages = make_stages(
+        case,
+        subject.network,
+        n_classes=subject.n_classes,
+        filled_to=fill_limit(chunk, device),
+    )
     plain = deepcopy(subject.network).requires_grad_(True)
     plain = plain.to(memory_format=torch.contiguous_format)
     left: dict[str, torch.Tensor] = {}
@@ -42,7 +50,7 @@ def library_rows(subject: LoadedCheckpoint, *, n: int, rounds: int) -> list[Row]
             case.threat,
             images,
             table,
-            chunk=CHUNK[device.type],
+            chunk=chunk,
             after=lambda *seen: False,
         )
         left["rofit"] = torch.tensor((table["fooled_by"] == "").tolist())
@@ -54,7 +62,7 @@ def library_rows(subject: LoadedCheckpoint, *, n: int, rounds: int) -> list[Row]
             plain, norm=NORMS[case.norm], eps=case.epsilon, seed=0, device=device
         )
         x_adv, _ = kit.run_standard_evaluation(
-            images.x.contiguous(), images.y, batch_size=CHUNK[device.type]
+            images.x.contiguous(), images.y, batch_size=chunk
         )
         with torch.no_grad():
             logits = subject.network(into_ball(case.threat, images.x, x_adv))

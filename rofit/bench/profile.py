@@ -69,8 +69,8 @@ def _parts(ours: Ours) -> dict[str, Callable[[], object]]:
         cross_entropy(run.engine.predict(batch.x), batch.y).mean().backward()
 
     def draw() -> object:
-        kind = run.method.start
-        return plan.start(0, run.spec.threat, batch.x.shape, kind=kind)
+        draw = run.method.inner.start
+        return plan.start(0, run.spec.threat, batch.x.shape, draw)
 
     def save() -> None:
         memory.seek(0)

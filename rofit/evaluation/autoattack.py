@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from rofit.errors import UserError
 from rofit.evaluation.cases import Case
+from rofit.evaluation.internals import make_kit
 from rofit.evaluation.verdicts import Stage
 from rofit.evaluation.watched import FewSizes, Watched
 from rofit.seeding import generator, stream_seed
@@ -43,7 +44,8 @@ def library_stages(
         filled_to: the most that batches are filled up to, see `FewSizes`; 0 for never.
 
     Raises:
-        UserError: fewer than four classes for the targeted DLR loss; no pyautoattack.
+        UserError: fewer than four classes for the targeted DLR loss; no pyautoattack,
+            or one that lacks what `internals` lists.
         ValueError: the network has parameters that require gradients: FAB would write
             into them.
     """
@@ -77,18 +79,10 @@ class _Adapter:
     """The library's attacks on one network."""
 
     def __init__(self, case: Case, network: nn.Module) -> None:
-        try:
-            from pyautoattack import AutoAttack
-        except ModuleNotFoundError:
-            raise UserError(
-                f"{case.kind} needs the package pyautoattack: pip install pyautoattack"
-            ) from None
-
         self.case, self.network = case, network
         self.watched = Watched(network, case.threat)
-        self.kit = AutoAttack(
-            self.watched, norm=NORMS[case.norm], eps=case.epsilon, version="standard"
-        )
+        norm = NORMS[case.norm]
+        self.kit = make_kit(self.watched, norm, case.epsilon, kind=case.kind)
         silent = logging.Logger("silent")  # rofit has checks of its own
         silent.addHandler(logging.NullHandler())
         self.kit.apgd.logger = self.kit.apgd_targeted.logger = silent

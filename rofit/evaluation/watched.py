@@ -36,6 +36,14 @@ class FewSizes(nn.Module):
         return self.network(filled)[:n]
 
 
+def fill_limit(images: int, device: torch.device) -> int:
+    """Return up to how many images `FewSizes` fills batches of at most *images*.
+
+    0, for never, on a CPU: a new size costs nothing there, and a filled batch does.
+    """
+    return images if device.type == "cuda" else 0
+
+
 class _AllFound(Exception):
     """Every image of the batch has its adversarial example: the attack may end."""
 

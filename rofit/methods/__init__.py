@@ -17,7 +17,7 @@ from rofit.settings.spec import RunSpec
 
 __all__ = ["METHODS", "Given", "Kind", "Method", "find_kind", "find_method"]
 
-_PARTS = ("compose", "method", "resolve")  # what methods are made with
+_PARTS = ("compose", "inner", "method", "resolve")  # what methods are made with
 
 METHODS: dict[str, ModuleType] = {
     found.name: import_module(f"{__name__}.{found.name}")

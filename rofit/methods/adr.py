@@ -8,7 +8,8 @@ to 1.0. Differs: momentum is not Nesterov's, and the last, shorter batch is kept
 from dataclasses import dataclass
 
 from rofit.labels.rectified import Rectified
-from rofit.methods.method import ATTACK_LABELS, Given, Method, soft_label_objective
+from rofit.methods.inner import ATTACK_LABELS, InnerMaximisation
+from rofit.methods.method import Given, Method, soft_label_objective
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels"})
@@ -26,7 +27,7 @@ class Params(Knobs):
     attack_labels: str = knob(
         "assigned",
         "labels that the attack looks at (ADR)",
-        choices=ATTACK_LABELS,
+        choices=tuple(ATTACK_LABELS),
     )
 
 
@@ -41,4 +42,5 @@ def build(params: Params, given: Given) -> Method:
         shares=(params.adr_first, params.adr_last),
         precision=given.precision,
     )
-    return Method(labels, given.attack, soft_label_objective, params.attack_labels)
+    inner = InnerMaximisation(given.attack, *ATTACK_LABELS[params.attack_labels])
+    return Method(labels, inner, soft_label_objective)

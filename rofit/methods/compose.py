@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from rofit.errors import UserError
+from rofit.methods.inner import ATTACK_LABELS
 from rofit.methods.method import Given, Method
 
 # Parts that are weight rules, as an error calls them.
@@ -83,10 +84,12 @@ def composed(
 def _with_labels(made: Method, labels: ModuleType, params: Any, given: Given) -> Method:
     """Return *made* on another's labels, which its attack climbs on if it does."""
     theirs = labels.build(params, given)
-    on_labels = made.attack and made.attack_labels == "given" and made.inner is None
-    if on_labels:
-        return replace(made, labels=theirs.labels, attack_labels=theirs.attack_labels)
-    if theirs.attack_labels != labels.Params().attack_labels:
+    mine = made.inner
+    if mine.attack and (mine.loss, mine.labels) == ATTACK_LABELS["given"]:
+        inner = replace(mine, loss=theirs.inner.loss, labels=theirs.inner.labels)
+        return replace(made, labels=theirs.labels, inner=inner)
+    default = labels.Params()
+    if vars(params).get("attack_labels") != vars(default).get("attack_labels"):
         raise UserError(
             "attack_labels chooses the labels of an attack on cross entropy; this "
             "method has no such attack: leave it out"

@@ -7,6 +7,7 @@ radius) from a uniform start.
 from dataclasses import dataclass, replace
 
 from rofit.labels.fixed import Smoothed
+from rofit.methods.inner import InnerMaximisation
 from rofit.methods.method import Given, Method, soft_label_objective
 from rofit.settings.knobs import Knobs, knob
 
@@ -23,5 +24,5 @@ class Params(Knobs):
 def build(params: Params, given: Given) -> Method:
     """Return adversarial training on FGSM's examples from a random start."""
     step = params.reach * given.attack.threat.epsilon
-    once = replace(given.attack, steps=1, step_size=step)
-    return Method(Smoothed(given.n_classes), once, soft_label_objective)
+    inner = InnerMaximisation(replace(given.attack, steps=1, step_size=step))
+    return Method(Smoothed(given.n_classes), inner, soft_label_objective)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rofit.labels.distilled import Distilled
 from rofit.losses import cross_entropy, soft_cross_entropy
+from rofit.methods.inner import InnerMaximisation
 from rofit.methods.method import Given, Method, Seen
 from rofit.settings.knobs import Knobs, knob
 
@@ -49,4 +50,4 @@ def build(params: Params, given: Given) -> Method:
             "distillation": taught * soft_cross_entropy(cool, seen.soft),
         }
 
-    return Method(labels, given.attack, objective)
+    return Method(labels, InnerMaximisation(given.attack), objective)

@@ -7,7 +7,8 @@ paper compares with is not known to us: rho = 0.1 is ours.
 from dataclasses import dataclass
 
 from rofit.labels.fixed import Smoothed
-from rofit.methods.method import ATTACK_LABELS, Given, Method, soft_label_objective
+from rofit.methods.inner import ATTACK_LABELS, InnerMaximisation
+from rofit.methods.method import Given, Method, soft_label_objective
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels"})
@@ -19,11 +20,12 @@ class Params(Knobs):
 
     rho: float = knob(0.1, "mass spread over all classes (ours)", low=0, high=1)
     attack_labels: str = knob(
-        "given", "labels whose loss the attack maximises", choices=ATTACK_LABELS
+        "given", "labels whose loss the attack maximises", choices=tuple(ATTACK_LABELS)
     )
 
 
 def build(params: Params, given: Given) -> Method:
     """Return adversarial training on (1 - rho) y + rho / K."""
     labels = Smoothed(given.n_classes, params.rho)
-    return Method(labels, given.attack, soft_label_objective, params.attack_labels)
+    inner = InnerMaximisation(given.attack, *ATTACK_LABELS[params.attack_labels])
+    return Method(labels, inner, soft_label_objective)

@@ -11,8 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rofit.attacks.geometry import gaussian_start
 from rofit.labels.fixed import Smoothed
 from rofit.losses import divergence, soft_cross_entropy
+from rofit.methods.inner import InnerMaximisation
 from rofit.methods.method import Given, Method, Seen
 from rofit.settings.knobs import Knobs, knob
 
@@ -41,10 +43,5 @@ def build(params: Params, given: Given) -> Method:
             "divergence": params.beta * unsure * divergence(seen.logits, seen.clean),
         }
 
-    return Method(
-        Smoothed(given.n_classes),
-        given.attack,
-        objective,
-        start="near",
-        learns_clean=True,
-    )
+    inner = InnerMaximisation(given.attack, start=gaussian_start)
+    return Method(Smoothed(given.n_classes), inner, objective, learns_clean=True)

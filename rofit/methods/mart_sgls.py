@@ -7,6 +7,7 @@ before the table takes them (there, gradients flow into stored labels).
 from dataclasses import dataclass, replace
 
 from rofit.methods import mart, sgls
+from rofit.methods.inner import InnerMaximisation
 from rofit.methods.method import Given, Method
 
 BRINGS = frozenset({"labels", "objective"})
@@ -20,4 +21,5 @@ class Params(mart.Params, sgls.Labels):
 def build(params: Params, given: Given) -> Method:
     """Return MART's loss with CE(s_i, f(x_i')) in the place of CE(y_i, f(x_i'))."""
     labels = sgls.label_table(params, given, r=1.0)
-    return replace(mart.build(params, given), labels=labels, start="ball")
+    inner = InnerMaximisation(given.attack)
+    return replace(mart.build(params, given), labels=labels, inner=inner)

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor, nn
 
-from rofit.attacks.pgd import PGD, Loss, Network
+from rofit.attacks.pgd import PGD, Network
 from rofit.labels.rule import LabelRule
-from rofit.losses import cross_entropy, divergence, soft_cross_entropy
+from rofit.losses import soft_cross_entropy
+from rofit.methods.inner import CleanBatch, InnerMaximisation
 from rofit.weights.averages import WeightAverage
 from rofit.weights.perturbation import Perturbation
 
@@ -55,13 +55,6 @@ class Seen:
 
 # Terms by name, each (B,). The loss is the sum of the terms' means over the batch.
 Objective = Callable[[Seen], dict[str, Tensor]]
-# Positions and given classes -> a loss of a method's own for the attack, its target.
-Inner = Callable[[Tensor, Tensor], tuple[Loss, Tensor]]
-
-# The attack maximises the cross entropy with the given classes or with the assigned
-# labels, or the divergence from the network's own prediction on the clean input.
-ATTACK_LABELS = ("given", "assigned")
-TARGETS = (*ATTACK_LABELS, "prediction")
 
 
 @dataclass
@@ -70,23 +63,17 @@ class Method:
 
     Attributes:
         labels: assigns and refines the training labels.
-        attack: finds adversarial inputs; None trains on the clean ones.
+        inner: what adversarial inputs maximise, and from where.
         objective: terms of the loss on what the network was shown.
-        attack_labels: what the attack moves away from, one of TARGETS.
-        start: of the attack: ``ball`` (uniform in it), or ``near`` (0.001 N(0, 1)).
         learns_clean: whether the objective needs the clean inputs' logits as well.
-        inner: what the attack climbs on, where it is none of TARGETS.
         perturbation: moves the weights before the gradient is taken.
         average: of the weights; its network is the one that is evaluated.
     """
 
     labels: LabelRule
-    attack: PGD | None
+    inner: InnerMaximisation
     objective: Objective
-    attack_labels: str = "given"
-    start: str = "ball"
     learns_clean: bool = False
-    inner: Inner | None = None
     perturbation: Perturbation | None = None
     average: WeightAverage | None = None
 
@@ -107,21 +94,11 @@ class Method:
         return self.objective(Seen(logits, clean, soft, y))
 
     def maximise(
-        self, model: Network, x: Tensor, y: Tensor, index: Tensor, start: Tensor
+        self, network: Network, x: Tensor, y: Tensor, index: Tensor, start: Tensor
     ) -> Tensor:
-        """Return the inputs to train on, (B, C, H, W): the inner maximisation."""
-        if self.attack is None:
-            return x
-        if self.inner is not None:
-            return self.attack(model, x, *self.inner(index, y), start)
-        if self.attack_labels == "given":
-            return self.attack(model, x, cross_entropy, y, start)
-        if self.attack_labels == "prediction":
-            with torch.no_grad():
-                origin = model(x)
-            return self.attack(model, x, divergence, origin, start)
-        soft = self.labels.current(index, y)
-        return self.attack(model, x, soft_cross_entropy, soft, start)
+        """Return the inputs to train on, (B, C, H, W), of a step's `CleanBatch`."""
+        clean = CleanBatch(network, self.labels, x, y, index)
+        return self.inner.maximise(clean, start)
 
 
 def soft_label_objective(seen: Seen) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rofit.labels.fixed import Smoothed
 from rofit.losses import soft_cross_entropy
+from rofit.methods.inner import InnerMaximisation
 from rofit.methods.method import Given, Method, Seen
 from rofit.settings.knobs import Knobs, knob
 
@@ -39,4 +40,5 @@ def build(params: Params, given: Given) -> Method:
         small = loss < params.mlcat_floor
         return {"cross_entropy": torch.where(small, raised, each)}
 
-    return Method(Smoothed(given.n_classes), given.attack, objective)
+    inner = InnerMaximisation(given.attack)
+    return Method(Smoothed(given.n_classes), inner, objective)

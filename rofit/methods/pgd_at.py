@@ -7,6 +7,7 @@ defaults.
 from dataclasses import dataclass
 
 from rofit.labels.fixed import Smoothed
+from rofit.methods.inner import InnerMaximisation
 from rofit.methods.method import Given, Method, soft_label_objective
 from rofit.settings.knobs import Knobs
 
@@ -20,4 +21,5 @@ class Params(Knobs):
 
 def build(params: Params, given: Given) -> Method:
     """Return min_w mean_i max_delta CE(y_i, f(x_i + delta; w))."""
-    return Method(Smoothed(given.n_classes), given.attack, soft_label_objective)
+    inner = InnerMaximisation(given.attack)
+    return Method(Smoothed(given.n_classes), inner, soft_label_objective)

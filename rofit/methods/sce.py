@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rofit.labels.fixed import Smoothed
 from rofit.losses import reverse_cross_entropy, soft_cross_entropy
+from rofit.methods.inner import InnerMaximisation
 from rofit.methods.method import Given, Method, Seen
 from rofit.settings.knobs import Knobs, knob
 
@@ -35,4 +36,5 @@ def build(params: Params, given: Given) -> Method:
             "reverse": params.sce_reverse * reverse,
         }
 
-    return Method(Smoothed(given.n_classes), given.attack, objective)
+    inner = InnerMaximisation(given.attack)
+    return Method(Smoothed(given.n_classes), inner, objective)

@@ -9,6 +9,7 @@ loss is the cross entropy (ours), with its symmetric form as --method sce --labe
 from dataclasses import dataclass
 
 from rofit.methods import sgls
+from rofit.methods.inner import ATTACK_LABELS, InnerMaximisation
 from rofit.methods.method import Given, Method, soft_label_objective
 from rofit.settings.knobs import knob
 
@@ -25,4 +26,5 @@ class Params(sgls.Params):
 def build(params: Params, given: Given) -> Method:
     """Return adversarial training on r p + (1 - r) y, p the label table."""
     labels = sgls.label_table(params, given, r=params.r)
-    return Method(labels, given.attack, soft_label_objective, params.attack_labels)
+    inner = InnerMaximisation(given.attack, *ATTACK_LABELS[params.attack_labels])
+    return Method(labels, inner, soft_label_objective)

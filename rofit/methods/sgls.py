@@ -8,7 +8,8 @@ prediction, both in train mode. The table is updated first, then trained on, in 
 from dataclasses import dataclass
 
 from rofit.labels.self_guided import SelfGuided
-from rofit.methods.method import ATTACK_LABELS, Given, Method, soft_label_objective
+from rofit.methods.inner import ATTACK_LABELS, InnerMaximisation
+from rofit.methods.method import Given, Method, soft_label_objective
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels"})
@@ -35,14 +36,17 @@ class Params(Labels):
     """The same, and what the attack looks at."""
 
     attack_labels: str = knob(
-        "given", "labels whose loss the attack maximises (SGLS)", choices=ATTACK_LABELS
+        "given",
+        "labels whose loss the attack maximises (SGLS)",
+        choices=tuple(ATTACK_LABELS),
     )
 
 
 def build(params: Params, given: Given) -> Method:
     """Return adversarial training on the label table (r = 1: nothing of y is kept)."""
     labels = label_table(params, given, r=1.0)
-    return Method(labels, given.attack, soft_label_objective, params.attack_labels)
+    inner = InnerMaximisation(given.attack, *ATTACK_LABELS[params.attack_labels])
+    return Method(labels, inner, soft_label_objective)
 
 
 def label_table(params: Labels, given: Given, *, r: float) -> SelfGuided:

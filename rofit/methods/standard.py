@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rofit.labels.fixed import Smoothed
+from rofit.methods.inner import InnerMaximisation
 from rofit.methods.method import Given, Method, soft_label_objective
 from rofit.settings.knobs import Knobs
 
@@ -16,4 +17,5 @@ class Params(Knobs):
 
 def build(params: Params, given: Given) -> Method:
     """Return empirical risk minimisation; the attack is left to the evaluation."""
-    return Method(Smoothed(given.n_classes), None, soft_label_objective)
+    inner = InnerMaximisation(None)
+    return Method(Smoothed(given.n_classes), inner, soft_label_objective)

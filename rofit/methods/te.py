@@ -7,13 +7,17 @@ attack's start in l2 is uniform in the ball (there, 0.001 N(0, 1)).
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rofit.attacks.pgd import Loss
 from rofit.labels.ensembled import Ensembled
-from rofit.losses import cross_entropy, ensemble_loss, squared_distance
+from rofit.losses import (
+    EnsembleLabels,
+    cross_entropy,
+    ensemble_loss,
+    squared_distance,
+)
+from rofit.methods.inner import CleanBatch, InnerMaximisation
 from rofit.methods.method import Given, Method, Seen
 from rofit.settings.knobs import Knobs, knob
 
@@ -52,10 +56,11 @@ def build(params: Params, given: Given) -> Method:
             "distance": labels.weight * apart,
         }
 
-    def inner(index: Tensor, y: Tensor) -> tuple[Loss, Tensor]:
-        soft = labels.current(index, y)
-        hard = F.one_hot(y, given.n_classes).to(soft)
-        weight = labels.weight.to(soft).expand(len(y), 1)
-        return ensemble_loss, torch.cat([hard, soft, weight], dim=1)
+    def ensembles(clean: CleanBatch) -> EnsembleLabels:
+        soft = labels.current(clean.index, clean.y)
+        hard = F.one_hot(clean.y, given.n_classes).to(soft)
+        weight = labels.weight.to(soft).expand(len(soft))
+        return EnsembleLabels(hard, soft, weight)
 
-    return Method(labels, given.attack, objective, inner=inner)
+    inner = InnerMaximisation(given.attack, ensemble_loss, ensembles)
+    return Method(labels, inner, objective)

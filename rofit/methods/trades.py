@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from rofit.attacks.geometry import gaussian_start
 from rofit.labels.fixed import Smoothed
 from rofit.losses import divergence, soft_cross_entropy
+from rofit.methods.inner import InnerMaximisation, clean_prediction
 from rofit.methods.method import Given, Method, Seen
 from rofit.settings.knobs import Knobs, knob
 
@@ -35,11 +37,7 @@ def build(params: Params, given: Given) -> Method:
             "divergence": params.beta * divergence(seen.logits, seen.clean),
         }
 
-    return Method(
-        Smoothed(given.n_classes),
-        given.attack,
-        objective,
-        attack_labels="prediction",
-        start="near",
-        learns_clean=True,
+    inner = InnerMaximisation(
+        given.attack, divergence, clean_prediction, start=gaussian_start
     )
+    return Method(Smoothed(given.n_classes), inner, objective, learns_clean=True)

@@ -8,7 +8,9 @@ prediction on the adversarial inputs is not made a second time for the labels.
 
 from dataclasses import dataclass, replace
 
+from rofit.losses import divergence
 from rofit.methods import sgls, trades
+from rofit.methods.inner import InnerMaximisation, clean_prediction
 from rofit.methods.method import Given, Method
 
 BRINGS = frozenset({"labels", "objective"})
@@ -22,4 +24,5 @@ class Params(trades.Params, sgls.Labels):
 def build(params: Params, given: Given) -> Method:
     """Return CE(s_i, f(x_i)) + beta max_delta KL(f(x_i) || f(x_i'))."""
     labels = sgls.label_table(params, given, r=1.0)
-    return replace(trades.build(params, given), labels=labels, start="ball")
+    inner = InnerMaximisation(given.attack, divergence, clean_prediction)
+    return replace(trades.build(params, given), labels=labels, inner=inner)

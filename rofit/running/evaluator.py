@@ -17,6 +17,7 @@ from rofit.evaluation.accuracy import CHUNK
 from rofit.evaluation.cases import Case
 from rofit.evaluation.stages import make_stages
 from rofit.evaluation.verdicts import Stage
+from rofit.evaluation.watched import fill_limit
 from rofit.progress import Meter
 from rofit.running.checkpoints import Checkpoint, LoadedCheckpoint
 from rofit.running.components import device_name
@@ -127,7 +128,7 @@ def _evaluate_one(
         n_classes=checkpoint.n_classes,
         make_pgd=_pgd_maker(case, execution, min(execution.images, len(mine.y))),
         source=source.network if source else None,
-        filled_to=execution.images if execution.device.type == "cuda" else 0,
+        filled_to=fill_limit(execution.images, execution.device),
     )
     with kept.opened(execution.shard):
         table = kept.load(execution.shard)

@@ -93,7 +93,7 @@ def build(
             "val": DeviceImages(parts.val, device),
             "test": DeviceImages(parts.test, device),
         },
-        trained_with=method.attack,
+        trained_with=method.inner.attack,
         evaluated_with=make_attack(spec, spec.eval_steps, engine, captured=captured),
         seed=spec.seed,
     )

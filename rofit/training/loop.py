@@ -88,7 +88,7 @@ def train_step(run: Training, batch: Batch, start: Tensor) -> Terms:
     model, method, engine = run.model, run.method, run.engine
     x, y, index = batch.x, batch.y, batch.index
     method.labels.prepare(engine.frozen, x, y, index)
-    climbed = engine.attacked(method.attack)
+    climbed = engine.attacked(method.inner.attack)
     x_adv = method.maximise(climbed, x, y, index, start)
     method.labels.attacked(x_adv, index)
     if method.perturbation:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rofit.attacks import geometry
+from rofit.attacks.geometry import Start
 from rofit.seeding import generator
 from rofit.settings.threat import ThreatModel
 
@@ -31,13 +32,11 @@ class EpochPlan:
         self.flips = torch.rand(n, generator=generator(seed, "flip", epoch)) < 0.5
 
     def start(
-        self, step: int, threat: ThreatModel, shape: torch.Size, kind: str = "ball"
+        self,
+        step: int,
+        threat: ThreatModel,
+        shape: torch.Size,
+        draw: Start = geometry.start,
     ) -> Tensor:
-        """Return the attack's start of one step, (B, C, H, W) on the CPU.
-
-        Uniform in the ``ball``, or ``near`` the image: 0.001 N(0, 1), as TRADES begins.
-        """
-        stream = generator(self.seed, "attack", self.epoch, step)
-        if kind == "near":
-            return 0.001 * torch.randn(shape, generator=stream)
-        return geometry.start(threat, shape, stream)
+        """Return the attack's start of one step, (B, C, H, W) on the CPU."""
+        return draw(threat, shape, generator(self.seed, "attack", self.epoch, step))

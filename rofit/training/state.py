@@ -116,9 +116,8 @@ class Training:
     ) -> Iterator[tuple[Batch, Tensor]]:
         """Yield the batches of *plan* from step *begin* on, and the attack's starts."""
         for batch in self.train.batches(self.spec, plan, begin=begin):
-            start = plan.start(
-                batch.step, self.spec.threat, batch.x.shape, kind=self.method.start
-            )
+            draw = self.method.inner.start
+            start = plan.start(batch.step, self.spec.threat, batch.x.shape, draw)
             yield batch, onto(start, batch.x.device)
 
     def clean_batches(self) -> Iterator[Tensor]:

@@ -145,4 +145,4 @@ def test_training_replays_compiled_steps_in_bf16(smoke_spec):
     rows = run.curves.rows(run.engine.frozen)
     assert all(0 <= row["value"] < 100 for row in rows)
     assert len(run.curves.evaluated_with.graphs) == 1
-    assert not run.method.attack.graphs
+    assert not run.method.inner.attack.graphs

@@ -1,16 +1,26 @@
 """The compiled attack is PGD: the same examples up to rounding, whatever the batch."""
 
+from functools import partial
+
 import pytest
+import tape
 import torch
 import torch.nn.functional as F
 from torch._dynamo import config
 from torch._dynamo.utils import counters
 from training_helpers import digits, digits_net
 
-from rofit.attacks.compiled import CompiledPGD
+from rofit.attacks import compiled as compiled_attack
+from rofit.attacks.captured import Captured
+from rofit.attacks.compiled import CompiledPGD, climb
 from rofit.attacks.geometry import start
 from rofit.attacks.pgd import PGD
-from rofit.losses import cross_entropy, soft_cross_entropy
+from rofit.losses import (
+    EnsembleLabels,
+    cross_entropy,
+    ensemble_loss,
+    soft_cross_entropy,
+)
 from rofit.precision import Twin
 from rofit.settings.threat import NORMS, ThreatModel
 from rofit.training.process import prepare
@@ -168,6 +178,42 @@ def test_soft_labels_are_climbed_as_by_pgd(net, frozen):
     assert _same(found, eager(net, X, soft_cross_entropy, soft, begin))
     hard = compiled(frozen, X, cross_entropy, Y, begin)
     assert not _same(found, hard, share=0.9)
+
+
+def _ensembles(y, weight):
+    """Return hard labels, soft ones that lean to the next class, and weights."""
+    hard = F.one_hot(y, 10).float()
+    weights = weight * torch.linspace(0.5, 1.5, len(y))
+    return EnsembleLabels(hard, 0.2 * hard + 0.8 * hard.roll(1, dims=1), weights)
+
+
+def test_labels_of_several_tensors_are_climbed_as_by_pgd_by_one_graph(net, frozen):
+    """Batches, the last filled up, and other weights: one compilation."""
+    compiled, eager = _both("linf", 5)
+    begin, ends, graphs = _starts(X), [], []
+    for weight in (2.0, 200.0):
+        given = (X, ensemble_loss, _ensembles(Y, weight), begin)
+        ends.append(compiled(frozen, *given))
+        assert _same(ends[-1], eager(net, *given))
+        graphs.append(_graphs())
+    assert not _same(*ends, share=0.9)
+    assert graphs[0] == graphs[1]
+
+
+def test_captured_attack_reads_every_tensor_of_its_labels_anew(frozen, monkeypatch):
+    """A tape in the place of a CUDA graph, and the step as it is not compiled."""
+    recorded = partial(Captured, warm_up=0, record=tape.record)
+    monkeypatch.setattr(compiled_attack, "Captured", recorded)
+    monkeypatch.setattr(compiled_attack, "_compiled_step", lambda: climb)
+    settings = (THREATS["linf"], 2, STEP_SIZES["linf"])
+    captured = CompiledPGD(*settings, batch=BATCH, captured=True)
+    plain, ends = CompiledPGD(*settings, batch=BATCH), []
+    for y, weight in ((Y, 2.0), (Y, 200.0), (Y.flip(0), 200.0)):
+        given = (X[:100], ensemble_loss, _ensembles(y[:100], weight), _starts(X)[:100])
+        ends.append(captured(frozen, *given))
+        assert torch.equal(ends[-1], plain(frozen, *given))
+    assert len(captured.graphs) == 1
+    assert not torch.equal(ends[0], ends[1]) and not torch.equal(ends[1], ends[2])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

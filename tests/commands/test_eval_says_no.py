@@ -75,6 +75,18 @@ def test_autoattack_without_its_library_is_one_sentence(home, monkeypatch):
     refused(home, RUN, "--attack", "square9", sentence=wanted)
 
 
+def test_autoattack_of_a_release_that_it_was_not_made_for_is_one_sentence(
+    home, monkeypatch
+):
+    library = pytest.importorskip("pyautoattack")
+    monkeypatch.delattr(library.autoattack.SquareAttack, "margin_and_loss")
+    wanted = (
+        f"square needs pyautoattack >=0.2,<0.3: version {library.__version__} has no "
+        "square.margin_and_loss(x, y) that rofit relies on; pip install"
+    )
+    refused(home, RUN, "--attack", "square9", sentence=wanted)
+
+
 @pytest.mark.parametrize("command", WRONG)
 def test_wrong_input_is_answered_with_one_sentence(home, command):
     words = command.replace("RUN", RUN).split()

@@ -17,6 +17,7 @@ from rofit.attacks.pgd import PGD
 from rofit.errors import UserError
 from rofit.labels.fixed import Smoothed
 from rofit.methods import METHODS, Given, find_kind, make_params
+from rofit.methods.inner import ATTACK_LABELS
 from rofit.methods.method import soft_label_objective
 from rofit.methods.resolve import described, override, resolve
 from rofit.progress import Report
@@ -57,7 +58,7 @@ def _brought(made):
         "objective": made.objective is not soft_label_objective,
         "perturbation": made.perturbation is not None,
         "average": made.average is not None,
-        "attack": made.attack != ATTACK,
+        "attack": made.inner.attack != ATTACK,
     }
     return {part for part, there in has.items() if there}
 
@@ -102,8 +103,9 @@ def test_every_combination_is_built_or_refused_as_its_parts_say(base):
             (part,) = METHODS[donor].BRINGS
             theirs = getattr(_built(_spec(donor)), part)
             assert type(getattr(made, part)) is type(theirs), (spec, part)
-        for kept in ("attack", "start", "learns_clean"):
-            assert getattr(made, kept) == getattr(alone, kept), (spec, kept)
+        for kept in ("attack", "start"):
+            assert getattr(made.inner, kept) == getattr(alone.inner, kept), spec
+        assert made.learns_clean == alone.learns_clean, spec
 
 
 def test_parameters_that_meet_never_share_a_name():
@@ -118,9 +120,10 @@ def test_parameters_that_meet_never_share_a_name():
 @pytest.mark.parametrize("base", ["pgd_at", "mart", "sce", "fast_at", "mlcat_ls"])
 def test_attack_on_cross_entropy_takes_the_labels_choice_too(base):
     for labels, choice in (("adr", "assigned"), ("sglr", "given")):
-        assert _built(_spec(base, labels)).attack_labels == choice
-    made = _built(_spec(base, "sglr", attack_labels="assigned"))
-    assert made.attack_labels == "assigned"
+        inner = _built(_spec(base, labels)).inner
+        assert (inner.loss, inner.labels) == ATTACK_LABELS[choice]
+    inner = _built(_spec(base, "sglr", attack_labels="assigned")).inner
+    assert (inner.loss, inner.labels) == ATTACK_LABELS["assigned"]
 
 
 def test_parts_change_the_name_of_a_run_and_none_leaves_it():

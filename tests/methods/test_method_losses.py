@@ -126,13 +126,12 @@ def test_trades_attacks_the_clean_prediction_and_no_label():
     assert (moved * away > 0).all() and (moved.abs() > away.abs()).all()
 
 
-@pytest.mark.parametrize(("name", "kind"), [("trades", "near"), ("pgd_at", "ball")])
-def test_attack_begins_where_the_source_does(name, kind):
+@pytest.mark.parametrize(("name", "near"), [("trades", True), ("pgd_at", False)])
+def test_attack_begins_where_the_source_does(name, near):
     method, shape = _method(name), torch.Size((2, 3, 4, 4))
     plan = EpochPlan(7, 3, 10, pad=0)
-    begun = plan.start(2, THREAT, shape, kind=method.start)
-    assert method.start == kind
-    if kind == "near":
+    begun = plan.start(2, THREAT, shape, method.inner.start)
+    if near:
         drawn = torch.randn(shape, generator=generator(7, "attack", 3, 2))
         assert torch.equal(begun, 0.001 * drawn)
     else:
@@ -141,6 +140,6 @@ def test_attack_begins_where_the_source_does(name, kind):
 
 
 def test_fast_training_makes_one_step_of_one_and_a_quarter_radii():
-    attack = _method("fast_at").attack
+    attack = _method("fast_at").inner.attack
     assert (attack.name, attack.threat) == ("pgd1", THREAT)
     assert attack.step_size == pytest.approx(0.125)

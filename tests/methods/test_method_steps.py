@@ -9,6 +9,7 @@ from slow_run import SlowRun
 from toy_problems import random_dataset
 from training_helpers import doubled
 
+from rofit.attacks.geometry import gaussian_start
 from rofit.methods import METHODS, find_kind
 from rofit.running import runner
 from rofit.training import checkpoint
@@ -143,7 +144,7 @@ def test_every_method_has_a_slow_twin():
 def test_three_steps_are_those_of_the_formulas(pair, name, norm, epoch, more):
     """Losses, last gradients, weights, statistics, labels, averages and teachers."""
     run, slow = pair(name, norm, epoch, more)
-    assert (run.method.start == "near") == slow.how.near
+    assert (run.method.inner.start is gaussian_start) == slow.how.near
     begun = deepcopy(run.model)
     tolerance = _steps(run, slow)
     for (key, weight), wanted in zip(

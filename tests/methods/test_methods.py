@@ -215,5 +215,5 @@ def test_inner_maximisation_is_pgd_on_the_chosen_labels(name, choice):
 def test_standard_training_sees_the_clean_images():
     net, _, x, y, begin = _two_classes()
     method = _build("standard", {}, y=y, n_classes=2)
-    assert method.attack is None
+    assert method.inner.attack is None
     assert method.maximise(net, x, y, torch.arange(6), begin) is x

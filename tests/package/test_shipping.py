@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from command_line import rofit
 
+from rofit.evaluation import internals
 from rofit.reproduction import catalog
 
 # pytest brings tomli where Python has no tomllib yet
@@ -62,6 +63,12 @@ def test_declared_dependencies_are_the_imported_packages():
     foreign = imported - sys.stdlib_module_names - {"rofit"}
     told = [re.split(r"[<>=!~;\[ ]", d)[0] for d in PROJECT["project"]["dependencies"]]
     assert sorted(told) == sorted(DISTRIBUTIONS.get(name, name) for name in foreign)
+
+
+def test_pip_installs_the_pyautoattack_whose_internals_were_tested():
+    """And asks for no other than the sentence that refuses one advises."""
+    declared = [d for d in PROJECT["project"]["dependencies"] if "autoattack" in d]
+    assert declared == [f"pyautoattack{internals.TESTED}"]
 
 
 def test_every_analysis_has_a_figure_of_its_name_and_the_reverse():

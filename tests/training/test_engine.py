@@ -39,9 +39,11 @@ def test_attacks_climb_the_frozen_network_unless_they_ask_for_train_mode(
     spec, precision
 ):
     run = built(spec.replace(precision=precision))
-    assert run.engine.attacked(run.method.attack) is run.engine.frozen
+    assert run.engine.attacked(run.method.inner.attack) is run.engine.frozen
     coupled = built(spec.replace(precision=precision, attack_bn="train"))
-    assert coupled.engine.attacked(coupled.method.attack) == coupled.engine.predict
+    assert (
+        coupled.engine.attacked(coupled.method.inner.attack) == coupled.engine.predict
+    )
 
 
 def _moves(spec, precision):

@@ -92,7 +92,7 @@ def test_twenty_compiled_steps_follow_the_eager_ones(spec, method, compiler):
     but another processor may turn the sign of a gradient that is nearly zero."""
     spec = spec.replace(method=method, train_size=300, epochs=4, lr=0.01)
     eager, compiled = built(spec), built(spec, "compiled")
-    assert type(compiled.method.attack) is CompiledPGD
+    assert type(compiled.method.inner.attack) is CompiledPGD
     assert type(compiled.curves.evaluated_with) is CompiledPGD
     begun = as_vector(eager.model.state_dict())
     wanted, found = make_epochs(eager, 4), make_epochs(compiled, 4)
