@@ -1,7 +1,8 @@
 """Tables of every analysis with random numbers, for pictures drawn of them.
 
 Three seeds, and no two numbers alike: a mean is no median, a standard deviation is no
-standard error, and no column passes for another.
+standard error, and no column passes for another. Among the methods is one that rofit
+does not have: a user's own.
 """
 
 import itertools
@@ -15,8 +16,10 @@ from rofit.reproduction import catalog
 SEEDS = (3, 4, 8)
 EPOCHS = (1, 2, 3, 4, 5, 6)
 DROPS = (2, 4)
-FOUR = ("pgd_at", "label_smoothing", "sgls", "sglr")
-THREE = ("pgd_at", "sgls", "sglr")
+OWN = "focal_at"
+FIVE = ("pgd_at", "label_smoothing", "sgls", "sglr", OWN)
+GUIDED = ("pgd_at", "sgls", "sglr", OWN)
+SOFT = ("pgd_at", "label_smoothing", "sglr", OWN)
 NOISE = (0.0, 0.2, 0.4, 0.6)
 Block = dict[str, tuple[object, ...]]
 
@@ -34,11 +37,11 @@ def _best_last(**names: tuple[str, ...]) -> list[Block]:
 # What names the rows: a row for each combination, block after block. A name that a
 # block lacks is empty in it; every other column of the analysis is filled.
 BLOCKS: dict[str, list[Block]] = {
-    "fig1_gradnorm": _by_epoch(("pgd_at", "sgls")),
-    "fig2_label_assignment": _by_epoch(FOUR),
+    "fig1_gradnorm": _by_epoch(("pgd_at", "sgls", OWN)),
+    "fig2_label_assignment": _by_epoch(FIVE),
     "fig3_confidence": [
         {
-            "method": FOUR,
+            "method": FIVE,
             "seed": SEEDS,
             "checkpoint": ("best", "last"),
             "attack": ("none", "pgd20"),
@@ -46,23 +49,25 @@ BLOCKS: dict[str, list[Block]] = {
         }
     ],
     "fig4_memorization": [
-        {"training": ("standard", "adversarial")} | block
-        for block in _by_epoch(("pgd_at", "label_smoothing", "sglr"))
+        {"training": ("standard", "adversarial")} | block for block in _by_epoch(SOFT)
     ],
     "fig5_embedding": [
         {
-            "method": ("pgd_at", "label_smoothing", "sglr"),
+            "method": SOFT,
             "label_noise": NOISE,
             "epoch": (3, 6),
         }
         | seeds
-        for seeds in ({"seed": SEEDS[:1], "image": tuple(range(30))}, {"seed": SEEDS[1:]})
+        for seeds in (
+            {"seed": SEEDS[:1], "image": tuple(range(30))},
+            {"seed": SEEDS[1:]},
+        )
     ],
-    "fig6_cifar100": _by_epoch(THREE),
-    "fig7_iiw": _by_epoch(FOUR),
+    "fig6_cifar100": _by_epoch(GUIDED),
+    "fig7_iiw": _by_epoch(FIVE),
     "fig8_iiw_noise": [
         {
-            "method": ("pgd_at", "label_smoothing", "sglr"),
+            "method": SOFT,
             "seed": SEEDS,
             "label_noise": NOISE,
         }
@@ -74,15 +79,19 @@ BLOCKS: dict[str, list[Block]] = {
         {"varied": ("pgd_at",), "seed": SEEDS},
     ],
     "fig10_strength": [
-        {"method": ("pgd_at", "sglr"), "seed": SEEDS, "checkpoint": ("best", "last")}
+        {
+            "method": ("pgd_at", "sglr", OWN),
+            "seed": SEEDS,
+            "checkpoint": ("best", "last"),
+        }
         | strength
         for strength in (
             {"varied": ("radius",), "strength": (0.0, 2.0, 4.0, 8.0, 16.0)},
-            {"varied": ("steps",), "strength": (1.0, 10.0, 100.0, 1000.0)},
+            {"varied": ("steps",), "strength": (1.0, 20.0, 100.0, 1000.0)},
         )
     ],
     "fig11_landscape": [
-        {"method": FOUR, "seed": SEEDS} | surface
+        {"method": FIVE, "seed": SEEDS} | surface
         for surface in (
             {"surface": ("weights",), "a": (-1.0, -0.5, 0.0, 0.5, 1.0)},
             {
@@ -93,29 +102,29 @@ BLOCKS: dict[str, list[Block]] = {
         )
     ],
     "fig12_calibration": [
-        *_by_epoch(THREE),
-        {"method": THREE, "seed": SEEDS, "epoch": (6,), "bin": tuple(range(15))},
+        *_by_epoch(GUIDED),
+        {"method": GUIDED, "seed": SEEDS, "epoch": (6,), "bin": tuple(range(15))},
     ],
     "theorem1_information": [
         {
-            "method": FOUR,
+            "method": FIVE,
             "images": ("train clean", "test clean", "test attacked"),
             "tenth": tuple(range(5)),
             "share": (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
         }
     ],
     "table1_main": _best_last(
-        dataset=("cifar10", "cifar100"), method=("pgd_at", "sglr", "trades+sglr")
+        dataset=("cifar10", "cifar100"), method=("pgd_at", "sglr", "trades+sglr", OWN)
     ),
-    "table2_remedies": _best_last(method=("awp", "trades", "sgls")),
+    "table2_remedies": _best_last(method=("awp", "trades", "sgls", OWN)),
     "table3_architectures": _best_last(
-        model=("preact_resnet18", "wrn_34_10"), method=("pgd_at", "sgls")
+        model=("preact_resnet18", "wrn_34_10"), method=("pgd_at", "sgls", OWN)
     ),
-    "table4_threats": _best_last(norm=("linf", "l2"), method=THREE),
-    "table5_attacks": _best_last(method=THREE),
-    "table6_datasets": _best_last(dataset=("svhn", "tiny_imagenet"), method=THREE),
+    "table4_threats": _best_last(norm=("linf", "l2"), method=GUIDED),
+    "table5_attacks": _best_last(method=GUIDED),
+    "table6_datasets": _best_last(dataset=("svhn", "tiny_imagenet"), method=GUIDED),
     "table7_components": _best_last(variant=("neither", "history only", "both, SCE")),
-    "table8_cost": [{"method": ("standard", *FOUR), "round": tuple(range(7))}],
+    "table8_cost": [{"method": ("standard", *FIVE), "round": tuple(range(7))}],
 }
 _PLAIN: dict[str, object] = {
     "attack": "pgd20",
@@ -155,6 +164,8 @@ def _make_whole(table: pd.DataFrame, draws: random.Random) -> None:
     """Fill what is no number of its own in each row: marks, counts, a run's numbers."""
     if "drop_follows" in table:
         table["drop_follows"] = table["epoch"].isin(DROPS)
+    if "after_drop" in table:
+        table["after_drop"] = table["epoch"] > DROPS[0]
     if "best" in table and "epoch" in table:
         runs = table.groupby(["method", "seed"])["epoch"]
         best = runs.transform(lambda run: draws.choice(EPOCHS[:-1]))

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import pytest
 from drawn import Curve, curves, dots, legend, lines, upright
 from matplotlib.collections import PathCollection
-from random_tables import BLOCKS, DROPS, random_table
-from rofit.figures._style import LABELS
+from random_tables import BLOCKS, DROPS, OWN, random_table
+from rofit.figures._style import LABELS, look_of
 from rofit.figures._style import METHODS as LOOKS
 
 from rofit.reproduction import catalog
@@ -97,7 +97,7 @@ def _drawn(name):
 
 
 def _look(method: str) -> tuple[str, str]:
-    return LOOKS[method].color.lower(), LOOKS[method].marker
+    return look_of(method).color.lower(), look_of(method).marker
 
 
 def _expected(table, line: Line) -> dict[tuple[str, str], Curve]:
@@ -113,7 +113,7 @@ def _expected(table, line: Line) -> dict[tuple[str, str], Curve]:
         sd = [line.factor * stdev(at[x]) for x in xs] if line.banded else []
         low = [a - b for a, b in zip(y, sd, strict=False)]
         high = [a + b for a, b in zip(y, sd, strict=False)]
-        wanted[LOOKS[method].color.lower(), line.style] = Curve(xs, y, low, high)
+        wanted[_look(method)[0], line.style] = Curve(xs, y, low, high)
     return wanted
 
 
@@ -195,9 +195,9 @@ def test_all_that_is_drawn_lies_within_the_limits_of_its_axes(name):
 def test_legend_names_each_colour_and_line_style_as_what_they_are_drawn_for(name):
     table, figure = _drawn(name)
     names = LABELS if name == "fig4_memorization" else {}
-    shown = [method for method in LOOKS if method in set(table["method"])]
+    shown = [name for name in (*LOOKS, OWN) if name in set(table["method"])]
     assert legend(figure) == [
-        (LOOKS[method].color.lower(), "-", names.get(method, LOOKS[method].label))
+        (_look(method)[0], "-", names.get(method, look_of(method).label))
         for method in (sorted(shown) if name == "fig1_gradnorm" else shown)
     ] + [(GREY, style, text) for style, text in STYLES.get(name, {}).items()]
 

@@ -9,7 +9,7 @@ import pytest
 from drawn import dots, legend, lines
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from random_tables import FOUR, NOISE, SEEDS, THREE, random_table
+from random_tables import FIVE, GUIDED, NOISE, OWN, SEEDS, SOFT, random_table
 from rofit.figures import (
     fig3_confidence,
     fig5_embedding,
@@ -17,8 +17,7 @@ from rofit.figures import (
     fig11_landscape,
     fig12_calibration,
 )
-from rofit.figures._style import LABELS
-from rofit.figures._style import METHODS as LOOKS
+from rofit.figures._style import LABELS, look_of
 
 TAB10 = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd"]
 TAB10 += ["#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"]
@@ -34,7 +33,7 @@ def _values(table, column: str, **about) -> list[float]:
 
 
 def _color(method: str) -> str:
-    return LOOKS[method].color.lower()
+    return look_of(method).color.lower()
 
 
 def test_confidence_is_a_mean_and_its_bar_one_standard_deviation():
@@ -45,11 +44,11 @@ def test_confidence_is_a_mean_and_its_bar_one_standard_deviation():
         of = {"checkpoint": checkpoint, "attack": attack}
         drawn = iter(lines(axes))  # a method's points, then the bar of each
         lefts = []
-        for method in FOUR:
+        for method in FIVE:
             points, *bars = (next(drawn) for _ in range(3))
             lefts.append(points.get_xdata()[0])
             assert to_hex(points.get_color()) == _color(method)
-            assert points.get_marker() == LOOKS[method].marker
+            assert points.get_marker() == look_of(method).marker
             kinds = ("correct", "incorrect")
             for place, (kind, bar) in enumerate(zip(kinds, bars, strict=True)):
                 seen = _values(
@@ -63,15 +62,15 @@ def test_confidence_is_a_mean_and_its_bar_one_standard_deviation():
                 assert list(bar.get_ydata()) == pytest.approx([mean - sd, mean + sd])
                 assert to_hex(bar.get_color()) == _color(method)
         assert lefts == sorted(lefts) and not list(drawn)
-    told = [(_color(name), "None", LOOKS[name].label) for name in FOUR]
+    told = [(_color(name), "None", look_of(name).label) for name in FIVE]
     assert legend(figure) == told
 
 
 def test_maps_have_the_last_places_of_images_in_the_colours_of_their_classes():
     table = random_table("fig5_embedding")
     figure = fig5_embedding.draw(table)
-    methods = ("pgd_at", "label_smoothing", "sglr")
-    panels = [(method, noise) for method in methods for noise in NOISE]
+    panels = [(method, noise) for method in SOFT for noise in NOISE]
+    labels = LABELS | {OWN: OWN}
     for axes, (method, noise) in zip(figure.axes, panels, strict=True):
         of = {"method": method, "label_noise": noise, "epoch": 6}
         wanted = {
@@ -93,7 +92,7 @@ def test_maps_have_the_last_places_of_images_in_the_colours_of_their_classes():
         told = f"k-NN {100 * knn:.1f} %, silhouette {silhouette:.2f}"
         assert axes.get_xlabel() == told
         assert axes.get_title() == (f"{100 * noise:.0f}% noise" * (method == "pgd_at"))
-        assert axes.get_ylabel() == LABELS[method] * (noise == 0)
+        assert axes.get_ylabel() == labels[method] * (noise == 0)
 
 
 def test_ablation_has_means_with_bars_and_the_plain_method_as_a_level():
@@ -127,7 +126,7 @@ def test_ablation_has_means_with_bars_and_the_plain_method_as_a_level():
         label, column = text.rsplit(", ", 1)
         line = handle[0] if isinstance(handle, tuple) else handle
         name = {"#808080": "pgd_at", _color("sglr"): "sglr"}[_drawn_in(line)]
-        assert label == LOOKS[name].label and column in styles
+        assert label == look_of(name).label and column in styles
     assert len(texts) == 4
 
 
@@ -140,8 +139,8 @@ def test_planes_are_means_of_the_loss_along_the_sign_and_across_it():
     table = random_table("fig11_landscape")
     _, *panels, bar = fig11_landscape.draw(table).axes
     across, along = (-8.0, 0.0, 8.0), (-8.0, -4.0, 0.0, 4.0, 8.0)
-    for axes, method in zip(panels, FOUR, strict=True):
-        assert axes.get_title() == LOOKS[method].label
+    for axes, method in zip(panels, FIVE, strict=True):
+        assert axes.get_title() == look_of(method).label
         loss = [
             [fmean(_values(table, "loss", method=method, u=u, v=v)) for u in along]
             for v in across
@@ -165,7 +164,7 @@ def test_reliability_has_every_seeds_images_as_if_they_were_one_set():
     assert left.get_xlim() == left.get_ylim() == (0, 1)
     bins = table[table["bin"].notna() & (table["images"] > 0)]
     for method, line, dot, scatter in zip(
-        sorted(THREE), drawn, dots(left), left.collections, strict=True
+        sorted(GUIDED), drawn, dots(left), left.collections, strict=True
     ):
         pooled: dict[float, list[dict]] = {}
         for row in bins[bins["method"] == method].to_dict("records"):
@@ -181,7 +180,7 @@ def test_reliability_has_every_seeds_images_as_if_they_were_one_set():
         assert to_hex(line.get_color()) == _color(method)
         assert list(line.get_xdata()) == pytest.approx(x)
         assert list(line.get_ydata()) == pytest.approx(y)
-        assert (dot.color, dot.marker) == (_color(method), LOOKS[method].marker)
+        assert (dot.color, dot.marker) == (_color(method), look_of(method).marker)
         assert scatter.get_offsets().tolist() == line.get_xydata().tolist()
         area = [60 * n / sum(counts) for n in counts]
         assert list(scatter.get_sizes()) == pytest.approx(area)

@@ -54,7 +54,7 @@ def _values(table, **about) -> list[float]:
 
 
 def _best_last(table, heads: list[str]) -> Cells:
-    """Return best, last and difference, seed by seed; the best within its group bold."""
+    """Return best, last and difference, seed by seed; the best of a group bold."""
     keys = list(dict.fromkeys(zip(*(table[head] for head in heads), strict=True)))
     cells: Cells = {key: {} for key in keys}
     for attack, label in LABELS.items():
@@ -126,7 +126,10 @@ def _expected(name: str, table) -> tuple[list[str], Cells]:
 
 def _markdown(text: str) -> list[list[str]]:
     head, _, *lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [line.removeprefix("| ").removesuffix(" |").split(" | ") for line in (head, *lines)]
+    return [
+        line.removeprefix("| ").removesuffix(" |").split(" | ")
+        for line in (head, *lines)
+    ]
 
 
 def _latex(text: str) -> list[list[str]]:
