@@ -50,6 +50,7 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
     """Return a row a run, checkpoint and strength."""
     chosen = best_last_gap(logs)["selected_on"]
     found = logs[(logs["measured"] == "evaluation") & (logs["metric"] == "accuracy")]
+    found = found[found["checkpoint"].isin(["best", "last"])]  # and of no other epoch
     found = found.assign(
         accuracy=found["value"], selected_on=found["run_id"].map(chosen)
     )

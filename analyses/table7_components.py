@@ -44,10 +44,9 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
     """Return a row a run, checkpoint and attack."""
     whole = best_last.by_checkpoint(logs, _MOMENTUM)
     no_history = whole[_MOMENTUM].astype(float) == 0
-    named = whole["method"].map(_NAMES)
-    whole["variant"] = named.fillna(
-        no_history.map({True: "mixing only", False: "both"})
-    )
+    sglr = no_history.map({True: "mixing only", False: "both"})
+    named = whole["method"].map(_NAMES).fillna(whole["method"])
+    whole["variant"] = named.where(whole["method"] != "sglr", sglr)
     return whole.reindex(columns=list(COLUMNS))
 
 

@@ -1,5 +1,8 @@
 """How every figure of rofit looks: one colour, marker and label a method."""
 
+import colorsys
+import math
+import random
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,6 +11,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -74,6 +78,38 @@ LABELS = {
     "sgls": "SGLS",
     "sglr": "SGLR (our reading)",
 }
+_APART = 0.3  # in red, green and blue of [0, 1]: clearly another colour
+
+
+def look_of(method: str) -> Look:
+    """Return how a method is drawn, one that is not ours by its name.
+
+    Its colour and marker are drawn from the name, the same in every picture and on
+    every machine; the colour is none that is near one of ours, nor a grey.
+    """
+    if method in METHODS:
+        return METHODS[method]
+    draws = random.Random(method)
+    markers = sorted({ours.marker for ours in METHODS.values()})
+    marker = markers[int(len(markers) * draws.random())]
+    taken = [to_rgb(ours.color) for ours in METHODS.values()]
+    while True:
+        hue, lightness, saturation = (draws.random() for _ in range(3))
+        color = colorsys.hls_to_rgb(hue, 0.3 + 0.3 * lightness, 0.6 + 0.4 * saturation)
+        if min(math.dist(color, other) for other in taken) > _APART:
+            return Look(method_label(method), to_hex(color), marker)
+
+
+def method_label(name: str) -> str:
+    """Return what pictures and tables call a method, ``trades+sglr`` by its parts."""
+    parts = name.split("+")
+    return " + ".join(METHODS[p].label if p in METHODS else p for p in parts)
+
+
+def in_order(methods: Iterable[str]) -> list[str]:
+    """Return the methods without repetition: ours as METHODS has them, then others."""
+    shown = set(methods)
+    return [name for name in METHODS if name in shown] + sorted(shown - METHODS.keys())
 
 
 def save(figure: Figure, stem: Path) -> None:
@@ -126,11 +162,10 @@ def legend(
     styles: Mapping[Any, str] | None = None,
 ) -> None:
     """Name the methods that are drawn, and what line styles mean, above the panels."""
-    shown = set(methods)
+    looks = {name: look_of(name) for name in in_order(methods)}
     lines = [
         Line2D([], [], color=look.color, label=(labels or {}).get(name, look.label))
-        for name, look in METHODS.items()
-        if name in shown
+        for name, look in looks.items()
     ]
     for style, label in (styles or {}).items():
         lines.append(Line2D([], [], color="0.3", linestyle=style, label=label))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pandas as pd
-from rofit.figures._style import METHODS
+from rofit.figures._style import method_label
 
 _ESCAPED = {"%": r"\%", "_": r"\_", "&": r"\&", "±": r"$\pm$", "#": r"\#"}
 ATTACKS = {
@@ -54,12 +54,6 @@ def cells(values: pd.DataFrame, rows: list[str], column: str) -> pd.DataFrame:
         for name in dict.fromkeys(values[column])
     }
     return pd.DataFrame(found, index=mean.index)
-
-
-def method_label(name: str) -> str:
-    """Return what tables call a method, ``trades+sglr`` by its parts."""
-    parts = name.split("+")
-    return " + ".join(METHODS[p].label if p in METHODS else p for p in parts)
 
 
 def markdown(frame: pd.DataFrame, heads: list[str], note: str) -> str:

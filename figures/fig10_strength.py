@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from rofit.figures._style import METHODS, PAGE, RC, band, legend, stamp
+from rofit.figures._style import PAGE, RC, band, legend, look_of, stamp
 
 _LINES = {"last": "-", "best": "--"}
 
@@ -17,7 +17,7 @@ def draw(table: pd.DataFrame) -> Figure:
         for axes, varied in ((left, "radius"), (right, "steps")):
             rows = shown[shown["varied"] == varied]
             for (name, checkpoint), line in rows.groupby(["method", "checkpoint"]):
-                look, style = METHODS[str(name)], _LINES[str(checkpoint)]
+                look, style = look_of(str(name)), _LINES[str(checkpoint)]
                 band(axes, line, "accuracy", look, style, x="strength")
             axes.set_ylim(bottom=0)
         left.set(xlabel="radius times 255", ylabel="test accuracy, PGD-20 (%)")

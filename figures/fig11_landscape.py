@@ -4,13 +4,21 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from rofit.figures._style import METHODS, PAGE, RC, attack_name, band, legend, stamp
+from rofit.figures._style import (
+    PAGE,
+    RC,
+    attack_name,
+    band,
+    in_order,
+    legend,
+    look_of,
+    stamp,
+)
 
 
 def draw(table: pd.DataFrame) -> Figure:
     """Return the curves around the weights, and a map of the inputs a method."""
-    shown = set(table["method"])
-    methods = [name for name in METHODS if name in shown]
+    methods = in_order(table["method"])
     inputs = table[table["surface"] == "inputs"]
     weights = table[table["surface"] == "weights"]
     with plt.rc_context(RC):
@@ -21,7 +29,7 @@ def draw(table: pd.DataFrame) -> Figure:
         axes = above.subplots()
         for method in methods:
             rows = weights[weights["method"] == method]
-            band(axes, rows, "loss", METHODS[method], x="a")
+            band(axes, rows, "loss", look_of(method), x="a")
         axes.set_xlabel("step along a random direction, in norms of each filter")
         axes.set_ylabel(f"robust loss, {attack_name(weights)} (nats)")
         panels = below.subplots(1, len(methods), sharey=True, squeeze=False)[0]
@@ -30,7 +38,7 @@ def draw(table: pd.DataFrame) -> Figure:
         for panel, method in zip(panels, methods, strict=True):
             plane = means[method].unstack("u")
             drawn = panel.contourf(plane.columns, plane.index, plane, levels)
-            panel.set_title(METHODS[method].label, fontsize=7)
+            panel.set_title(look_of(method).label, fontsize=7)
             panel.set_xlabel("gradient's sign (1/255)")
         panels[0].set_ylabel("random signs (1/255)")
         below.colorbar(drawn, ax=panels, label="loss (nats)", pad=0.01)

@@ -4,12 +4,12 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from rofit.figures._style import (
-    METHODS,
     PAGE,
     RC,
     attack_name,
     band,
     legend,
+    look_of,
     mark_drops,
     stamp,
 )
@@ -24,7 +24,7 @@ def draw(table: pd.DataFrame) -> Figure:
         left, right = figure.subplots(1, 2)
         left.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle=":")
         for name, rows in bins.groupby("method", observed=True):
-            look = METHODS[str(name)]
+            look = look_of(str(name))
             pooled = _pooled(rows)
             left.plot(pooled["confidence"], pooled["accuracy"], color=look.color)
             left.scatter(
@@ -35,7 +35,7 @@ def draw(table: pd.DataFrame) -> Figure:
                 marker=look.marker,
             )
         for name, rows in epochs.groupby("method", observed=True):
-            band(right, rows, "gradient_norm", METHODS[str(name)])
+            band(right, rows, "gradient_norm", look_of(str(name)))
         mark_drops(right, epochs)
         left.set(xlim=(0, 1), ylim=(0, 1), xlabel="mean confidence in the bin")
         left.set_ylabel(f"accuracy in the bin, {attack_name(table)}")

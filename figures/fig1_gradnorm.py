@@ -5,11 +5,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from rofit.figures._style import (
-    METHODS,
     PAGE,
     RC,
     attack_name,
     band,
+    look_of,
     mark_best,
     mark_drops,
     stamp,
@@ -22,7 +22,7 @@ def draw(table: pd.DataFrame) -> Figure:
         figure = Figure(figsize=(PAGE, 2.6))
         left, right = figure.subplots(1, 2)
         for method, rows in table.groupby("method"):
-            look = METHODS[str(method)]
+            look = look_of(str(method))
             band(left, rows, "gradient_norm", look)
             shown = rows.assign(
                 train_robust=100 * rows["train_robust"],
@@ -43,7 +43,7 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def _legend(table: pd.DataFrame) -> list[Line2D]:
-    looks = [METHODS[str(method)] for method, _ in table.groupby("method")]
+    looks = [look_of(str(method)) for method, _ in table.groupby("method")]
     selected_on = {"val": "validation"}.get(table["selected_on"].iloc[0], "test")
     return [
         *(Line2D([], [], color=look.color, label=look.label) for look in looks),

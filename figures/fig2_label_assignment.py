@@ -4,12 +4,12 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from rofit.figures._style import (
-    METHODS,
     PAGE,
     RC,
     attack_name,
     band,
     legend,
+    look_of,
     mark_best,
     mark_drops,
     stamp,
@@ -24,9 +24,9 @@ def draw(table: pd.DataFrame) -> Figure:
         for axes, split in zip(panels, ("test", "train"), strict=True):
             for method, rows in table.groupby("method"):
                 shown = rows.assign(accuracy=100 * rows[f"{split}_robust"])
-                band(axes, shown, "accuracy", METHODS[str(method)])
+                band(axes, shown, "accuracy", look_of(str(method)))
                 if split == "test":
-                    mark_best(axes, shown, "accuracy", METHODS[str(method)])
+                    mark_best(axes, shown, "accuracy", look_of(str(method)))
             mark_drops(axes, table)
             axes.set_xlabel("epoch")
         panels[0].set_ylabel(f"test robust accuracy, {attack_name(table)} (%)")

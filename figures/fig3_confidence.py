@@ -5,7 +5,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from rofit.figures._style import METHODS, PAGE, RC, stamp
+from rofit.figures._style import PAGE, RC, in_order, look_of, stamp
 
 _DODGE = 0.5
 
@@ -14,7 +14,7 @@ def draw(table: pd.DataFrame) -> Figure:
     """Return four panels: best and last checkpoint, clean and attacked test images."""
     attacked = next(name for name in table["attack"] if name != "none")
     panels = [(c, a) for c in ("best", "last") for a in ("none", attacked)]
-    methods = [name for name in METHODS if name in set(table["method"])]
+    looks = {name: look_of(name) for name in in_order(table["method"])}
     with plt.rc_context(RC):
         figure = Figure(figsize=(PAGE, 2.3))
         for number, (axes, (checkpoint, attack)) in enumerate(
@@ -26,10 +26,10 @@ def draw(table: pd.DataFrame) -> Figure:
                 x="predictions",
                 y="confidence",
                 hue="method",
-                hue_order=methods,
+                hue_order=list(looks),
                 order=["correct", "incorrect"],
-                palette={name: METHODS[name].color for name in methods},
-                markers=[METHODS[name].marker for name in methods],
+                palette={name: look.color for name, look in looks.items()},
+                markers=[look.marker for look in looks.values()],
                 linestyles="none",
                 dodge=_DODGE,
                 errorbar="sd",
@@ -47,14 +47,14 @@ def draw(table: pd.DataFrame) -> Figure:
             Line2D(
                 [],
                 [],
-                color=METHODS[name].color,
-                marker=METHODS[name].marker,
+                color=look.color,
+                marker=look.marker,
                 linestyle="",
                 markersize=4,
-                label=METHODS[name].label,
+                label=look.label,
             )
-            for name in methods
+            for look in looks.values()
         ]
-        figure.legend(handles=handles, ncols=len(methods), loc="outside upper center")
+        figure.legend(handles=handles, ncols=len(looks), loc="outside upper center")
         stamp(figure, table)
     return figure

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from rofit.figures._style import LABELS, METHODS, PAGE, RC, band, legend, stamp
+from rofit.figures._style import LABELS, PAGE, RC, band, legend, look_of, stamp
 
 _PANELS = {
     "untouched_given": "untouched, given labels",
@@ -23,7 +23,7 @@ def draw(table: pd.DataFrame) -> Figure:
             for axes, (column, title) in zip(line, _PANELS.items(), strict=True):
                 for method, runs in here.groupby("method", observed=True):
                     shown = runs.assign(accuracy=100 * runs[column])
-                    band(axes, shown, "accuracy", METHODS[str(method)])
+                    band(axes, shown, "accuracy", look_of(str(method)))
                 axes.set_title(title, fontsize=8)
                 axes.set_xlabel("epoch" if training == "adversarial" else "")
             line[0].set_ylabel(f"{training}\naccuracy (%)")

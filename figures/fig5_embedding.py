@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from rofit.figures._style import LABELS, METHODS, PAGE, RC, stamp
+from rofit.figures._style import LABELS, PAGE, RC, in_order, look_of, stamp
 
 _NUMBERS = ["knn_accuracy", "silhouette"]
 
@@ -17,8 +17,7 @@ def draw(table: pd.DataFrame) -> Figure:
     last = table[table["epoch"] == table["epoch"].max()]
     means = last.drop_duplicates(["method", "label_noise", "seed"])
     means = means.groupby(["method", "label_noise"])[_NUMBERS].mean()
-    shown = set(last["method"])
-    methods = [name for name in METHODS if name in shown]
+    methods = in_order(last["method"])
     noises = sorted(set(last["label_noise"]))
     with plt.rc_context(RC):
         figure = Figure(figsize=(PAGE, 1.9 * len(methods)))
@@ -44,6 +43,6 @@ def draw(table: pd.DataFrame) -> Figure:
                 axes.set_xlabel(text, fontsize=6)
                 if method == methods[0]:
                     axes.set_title(f"{noise:.0%} noise", fontsize=8)
-            line[0].set_ylabel(LABELS.get(method, method))
+            line[0].set_ylabel(LABELS.get(method, look_of(method).label))
         stamp(figure, table)
     return figure

@@ -4,12 +4,12 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from rofit.figures._style import (
-    METHODS,
     PAGE,
     RC,
     attack_name,
     band,
     legend,
+    look_of,
     mark_best,
     mark_drops,
     stamp,
@@ -22,7 +22,7 @@ def draw(table: pd.DataFrame) -> Figure:
         figure = Figure(figsize=(PAGE, 2.6))
         left, right = figure.subplots(1, 2)
         for method, rows in table.groupby("method"):
-            look = METHODS[str(method)]
+            look = look_of(str(method))
             names = ["test_robust", "train_robust", "test_clean"]
             shown = rows.assign(**{name: 100 * rows[name] for name in names})
             band(left, shown, "test_robust", look)

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from rofit.figures._style import METHODS, PAGE, RC, attack_name, band, legend, stamp
+from rofit.figures._style import PAGE, RC, attack_name, band, legend, look_of, stamp
 
 _PANELS = {
     "iiw_fisher": "single gradients: mean of $(d^T g_i)^2$",
@@ -19,7 +19,7 @@ def draw(table: pd.DataFrame) -> Figure:
             figure.subplots(1, 2), _PANELS.items(), strict=True
         ):
             for method, rows in table.groupby("method"):
-                look = METHODS[str(method)]
+                look = look_of(str(method))
                 band(axes, rows, column, look)
                 axes.lines[-1].set(marker=look.marker, markersize=4)
             axes.set_yscale("log")

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from rofit.figures._style import METHODS, PAGE, RC, attack_name, band, legend, stamp
+from rofit.figures._style import PAGE, RC, attack_name, band, legend, look_of, stamp
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -15,7 +15,7 @@ def draw(table: pd.DataFrame) -> Figure:
         figure = Figure(figsize=(PAGE, 2.6))
         left, right = figure.subplots(1, 2)
         for method, rows in shown.groupby("method"):
-            look = METHODS[str(method)]
+            look = look_of(str(method))
             for axes, column in ((left, "iiw_fisher"), (right, "memorised")):
                 known = rows.dropna(subset=[column])
                 band(axes, known, column, look, x="noise")

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from rofit.figures._style import METHODS, PAGE, RC, band, legend, stamp
+from rofit.figures._style import PAGE, RC, band, legend, look_of, stamp
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -15,7 +15,7 @@ def draw(table: pd.DataFrame) -> Figure:
         figure = Figure(figsize=(PAGE, 2.6))
         for axes, kind in zip(figure.subplots(1, len(kinds)), kinds, strict=True):
             for method, rows in shown[shown["images"] == kind].groupby("method"):
-                look = METHODS[str(method)]
+                look = look_of(str(method))
                 band(axes, rows, "information", look, x="share")
                 band(axes, rows, "bound", look, linestyle="--", x="share")
             axes.set_title(kind, fontsize=8)

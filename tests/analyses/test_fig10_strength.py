@@ -74,6 +74,13 @@ def test_both_curves_hold_what_was_evaluated_at_the_run_s_radius(table):
     assert dict(zip(steps["strength"], steps["accuracy"], strict=True)) == _steps(0.145)
 
 
+def test_evaluations_of_other_epochs_are_left_out(table, tmp_path):
+    spec = RunSpec(method="sglr", epochs=4, seed=0)
+    write_evaluation(tmp_path, spec, "epoch-0003", "pgd20", 0.9)
+    again = fig10.table(load_logs(tmp_path)).assign(scale="demo", data=table["data"][0])
+    assert saved(again).equals(saved(table))
+
+
 def test_claims_hold_for_falling_curves_and_count_seeds(table):
     claims = fig10.claims(table)
     assert [claim.verdict for claim in claims] == ["holds"] * 6

@@ -12,8 +12,6 @@ from matplotlib.figure import Figure
 from rofit.figures import fig1_gradnorm
 from rofit.figures._style import METHODS as LOOKS
 
-from rofit.methods import METHODS
-
 
 @pytest.fixture(scope="module")
 def table() -> pd.DataFrame:
@@ -120,10 +118,3 @@ def test_drawing_leaves_pyplot_as_it_was(table):
     before = dict(plt.rcParams)
     fig1_gradnorm.draw(table)
     assert plt.get_fignums() == [] and dict(plt.rcParams) == before
-
-
-def test_every_method_has_a_look_of_its_own():
-    assert set(LOOKS) == set(METHODS)
-    labels, colors, _ = zip(*LOOKS.values(), strict=True)
-    for looks in (labels, colors):
-        assert len(set(looks)) == len(LOOKS), "labels and colours differ"

@@ -1,10 +1,16 @@
 """The notebook runs on saved logs alone, and says what the readers of logs say."""
 
 import os
+import random
 from pathlib import Path
+from statistics import fmean, stdev
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from drawn import curves
+from matplotlib.figure import Figure
+from rofit.figures._style import look_of
 from training_helpers import train
 
 from rofit import best_last_gap, compare, load_logs
@@ -124,6 +130,63 @@ def test_tables_of_the_notebook_are_those_of_the_readers(executed, store):
     assert shown == twin.round(3)._repr_html_()
 
 
+RUNS = {"pgd_at": ["a", "b", "c"], "focal_at": ["d", "e", "f"]}
+GAPS = {"pgd_at": [0.02, 0.05, 0.14], "focal_at": [0.01, 0.07, 0.08]}
+
+
+def _source(part: str) -> str:
+    (source,) = (c.source for c in _code(_notebook()) if part in c.source)
+    return source
+
+
+def test_curves_of_the_notebook_are_means_and_bands_standard_deviations():
+    draws = random.Random(0)
+    columns = [run for runs in RUNS.values() for run in runs]
+    values = {run: [draws.random() for _ in range(4)] for run in columns}
+    names = {
+        "methods": list(RUNS),
+        "method_of": {run: method for method, runs in RUNS.items() for run in runs},
+        "look_of": look_of,
+    }
+    exec(_source("def draw("), names)
+    axes = Figure().subplots()
+    names["draw"](axes, pd.DataFrame(values, index=[1, 2, 3, 4]), "--")
+    found = curves(axes)
+    assert list(found) == [(look_of(m).color.lower(), "--") for m in RUNS]
+    for curve, runs in zip(found.values(), RUNS.values(), strict=True):
+        at = list(zip(*(values[run] for run in runs), strict=True))
+        assert curve.x == [1, 2, 3, 4]
+        assert curve.y == pytest.approx([fmean(v) for v in at])
+        assert curve.low == pytest.approx([fmean(v) - stdev(v) for v in at])
+        assert curve.high == pytest.approx([fmean(v) + stdev(v) for v in at])
+
+
+def test_gaps_of_the_notebook_are_points_with_mean_and_standard_deviation():
+    figure = Figure()
+    axes = figure.subplots()
+    rows = [(method, gap) for method, gaps in GAPS.items() for gap in gaps]
+    pyplot = SimpleNamespace(subplots=lambda **_: (figure, axes), show=lambda: None)
+    names = {"methods": list(GAPS), "look_of": look_of, "plt": pyplot}
+    names["chosen"] = pd.DataFrame(rows, columns=["method", "gap"])
+    exec(_source("gap, best minus last (points"), names)
+    points = [line for line in axes.lines if len(line.get_xdata()) == 3]
+    for place, (method, gaps) in enumerate(GAPS.items()):
+        in_points = [100 * gap for gap in gaps]
+        assert list(points[place].get_ydata()) == pytest.approx(in_points)
+        assert list(points[place].get_xdata()) == [place] * 3
+        mean, _, (bar,) = axes.containers[place]
+        assert list(mean.get_ydata()) == pytest.approx([fmean(in_points)])
+        ends = [
+            fmean(in_points) - stdev(in_points),
+            fmean(in_points) + stdev(in_points),
+        ]
+        assert bar.get_segments()[0][:, 1].tolist() == pytest.approx(ends)
+        for artist in (points[place], mean):
+            assert artist.get_color() == look_of(method).color
+    labels = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert labels == [look_of(method).label for method in GAPS]
+
+
 CASES = {  # test robust accuracy from epoch 1 on, best epoch -> where it sets in
     "falls and stays": ([0.3, 0.5, 0.49, 0.47, 0.46, 0.40], 2, 4),
     "comes back once": ([0.3, 0.5, 0.40, 0.49, 0.46, 0.40], 2, 5),
@@ -138,9 +201,8 @@ CASES = {  # test robust accuracy from epoch 1 on, best epoch -> where it sets i
 
 @pytest.mark.parametrize(("test", "best", "expected"), CASES.values(), ids=CASES)
 def test_onset_is_the_epoch_from_which_the_fall_stays(test, best, expected):
-    (source,) = (c.source for c in _code(_notebook()) if "def sets_in(" in c.source)
     names = {"pd": pd}
-    exec(source, names)
+    exec(_source("def sets_in("), names)
     line = pd.Series(test, index=range(1, len(test) + 1))
     found = names["sets_in"](line, best)
     assert found is pd.NA if expected is None else found == expected

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from made_up_logs import course, saved, write_evaluation, write_run
-from made_up_tables import NAMES
+from made_up_tables import NAMES, made_up
 from rofit.analyses import table3_architectures as table3
 
 from rofit.evaluation.cases import read_cases
@@ -148,6 +148,16 @@ def test_numbers_of_small_networks_do_not_stand_beside_a_large_one(tmp_path):
     told = table3.table(logs).groupby("model")["published"].first()
     assert told["preact_resnet18"] != ""
     assert "resnet18" not in told["wrn_34_10"]
+
+
+def test_variant_that_table_7_has_no_name_for_is_called_by_its_method(
+    tmp_path, monkeypatch
+):
+    table7 = catalog.load_analysis("table7_components")
+    more = {"TRADES": RunSpec(method="trades")}
+    monkeypatch.setattr(table7, "VARIANTS", table7.VARIANTS | more)
+    named = list(dict.fromkeys(made_up(tmp_path, table7, ())["variant"]))
+    assert named == [*table7.VARIANTS][:-1] + ["trades"]
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -75,7 +75,9 @@ def test_bench_makes_the_stages_that_rofit_eval_makes(
             library_rows(there, n=16, rounds=2)
         cases = read_cases(["autoattack"], subject.spec, n=16)
         with pytest.raises(_Made):
-            evaluator.evaluate_cases(there, RunFolder(tmp_path), cases, how(device=device))
+            evaluator.evaluate_cases(
+                there, RunFolder(tmp_path), cases, how(device=device)
+            )
     assert made == 2 * [("autoattack", subject.network, 10, filled_to)]
 
 

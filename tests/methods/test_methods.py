@@ -4,6 +4,7 @@ from dataclasses import FrozenInstanceError, asdict, fields
 
 import pytest
 import torch
+from rofit.figures._style import METHODS as OURS
 from toy_problems import batch, conv_net, linear_net
 
 from rofit.attacks.geometry import start
@@ -105,7 +106,11 @@ DEFAULTS = {
 }
 
 
-@pytest.mark.parametrize("name", METHODS)
+def test_default_parameters_of_every_method_of_ours_are_written_down():
+    assert DEFAULTS.keys() == OURS.keys()
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
 def test_default_parameters_never_change(name):
     """None may ever change: ids leave them out, so old names would mean new runs."""
     assert asdict(METHODS[name].Params()) == DEFAULTS[name]

@@ -53,6 +53,7 @@ def python_block(words):
 LOGS = python_block("best_last_gap(logs)")
 WATCH = python_block("watched = watch(")
 METHOD = python_block("def build(")
+DRAWN = ("pgd_at", "sgls", "focal_at")
 
 
 @pytest.fixture(scope="module")
@@ -110,27 +111,45 @@ def test_the_watch_lines_run(tmp_path, monkeypatch):
     assert set(load_logs("runs")["method"]) == {"mine"}
 
 
-def test_the_method_of_the_readme_is_one_file_and_works(tmp_path):
-    """As a new user would: the file beside the others, then the commands it names."""
+def test_the_method_of_the_readme_is_one_file_works_and_is_drawn(tmp_path):
+    """As a new user would: the file beside the others, then the commands it names.
+
+    And, beside the others in Figure 1, in its picture.
+    """
     shutil.copytree(ROOT / "rofit", tmp_path / "rofit")
-    for name in ("analyses", "figures"):
-        (tmp_path / "rofit" / name).symlink_to(ROOT / name)
+    (tmp_path / "rofit" / "figures").symlink_to(ROOT / "figures")
+    shutil.copytree(ROOT / "analyses", tmp_path / "rofit" / "analyses")
     (tmp_path / "rofit" / "methods" / "focal_at.py").write_text(METHOD)
     env = os.environ | {"PYTHONPATH": str(tmp_path), "ROFIT_HOME": str(tmp_path)}
     words = ["train", "--method", "focal_at", "--scale", "smoke", "--json"]
-    found = []
-    parts = ["--labels", "sglr", "--weights", "awp"]
-    for more in ([], ["--set", "focal_gamma=1"], parts):
-        command = [sys.executable, "-m", "rofit", *words, *more]
-        made = subprocess.run(
+
+    def made(*words: str) -> str:
+        command = [sys.executable, "-m", "rofit", *words]
+        ended = subprocess.run(
             command, cwd=tmp_path, env=env, capture_output=True, text=True
         )
-        assert made.returncode == 0, made.stderr
-        found += json.loads(made.stdout)["runs"]
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    found = []
+    for more in (
+        [],
+        ["--set", "focal_gamma=1"],
+        ["--labels", "sglr", "--weights", "awp"],
+    ):
+        found += json.loads(made(*words, *more))["runs"]
     assert [run["state"] for run in found] == ["done"] * 3
     logs = load_logs(tmp_path / "runs")
     assert set(logs["method"]) == {"focal_at"}
     assert set(logs["method_params.focal_gamma"]) == {1.0, 2.0}
+    figure_1 = tmp_path / "rofit" / "analyses" / "fig1_gradnorm.py"
+    text = figure_1.read_text()
+    beside = text.replace('METHODS = ("pgd_at", "sgls")', f"METHODS = {DRAWN}")
+    figure_1.write_text(beside)
+    made("run", "fig1_gradnorm", "--scale", "smoke")
+    (picture,) = (tmp_path / "results").rglob("fig1_gradnorm.png")
+    table = pd.read_csv(picture.with_name("table.csv"))
+    assert set(table["method"]) == set(DRAWN)
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/results.md"])
