@@ -124,6 +124,6 @@ class Session:
 
 
 def _default_scale() -> str:
-    import torch
+    from rofit.commands.devices import has_cuda
 
-    return "gpu" if torch.cuda.is_available() else "demo"
+    return "gpu" if has_cuda() else "demo"
