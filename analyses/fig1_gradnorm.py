@@ -17,7 +17,6 @@ the first drop, 43 to 46 % at the end, 81 % on the training adversaries by then.
 from functools import partial
 
 import pandas as pd
-from scipy.stats import spearmanr
 
 from rofit.measures import epochs
 from rofit.measures.claims import Claim, at_least
@@ -130,4 +129,6 @@ def _ramp(run: pd.DataFrame, drop: int) -> float:
 def _spearman(run: pd.DataFrame, other: str) -> float:
     if len(run) < 3 or run[other].nunique() < 2 or run["gradient_norm"].nunique() < 2:
         return float("nan")
+    from scipy.stats import spearmanr  # takes as long as pandas
+
     return float(spearmanr(run["gradient_norm"], run[other]).statistic)

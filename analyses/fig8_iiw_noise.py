@@ -10,7 +10,6 @@ from functools import partial
 
 import pandas as pd
 from rofit.analyses.fig7_iiw import information, lowest
-from scipy.stats import spearmanr
 
 from rofit.measures.claims import Claim, at_least
 from rofit.measures.epochs import at_last, is_full_size, pairs
@@ -85,4 +84,6 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 def _spearman(run: pd.DataFrame) -> float:
     if len(run) < 3 or run["iiw_fisher"].nunique() < 2:
         return float("nan")
+    from scipy.stats import spearmanr  # takes as long as pandas
+
     return float(spearmanr(run["label_noise"], run["iiw_fisher"]).statistic)

@@ -1,30 +1,59 @@
-"""The command line: parse, print, exit codes. No decisions.
+"""The command line: which commands there are, and how each ends.
 
 Exit codes: 0 done, 1 error, 2 usage, 75 unfinished (run again). Results go to standard
 output, progress to standard error.
 """
 
 import sys
+from importlib import import_module
 
 import click
 
-from rofit.commands import (
-    bench,
-    comparison,
-    evaluation,
-    export,
-    inventory,
-    reproduction,
-    terminal,
-    training,
-)
-from rofit.commands.answers import answer, say
-from rofit.commands.flags import shared
-from rofit.commands.session import Session
 from rofit.errors import UserError
+
+# Command -> module and function under rofit.commands, and what `rofit --help` says.
+# A command is imported when it is called: torch takes seconds, pandas half a second.
+COMMANDS = {
+    "list": ("listing", "list_", "Say what there is: analyses, methods, attacks ..."),
+    "run": ("reproduction", "run", "Train the runs of an analysis, and draw it."),
+    "reproduce": ("reproduction", "reproduce_", "The same by the paper's number."),
+    "train": ("training", "train", "Train one run (or one a seed)."),
+    "eval": ("evaluation", "eval_", "Attack the networks of runs or checkpoint files."),
+    "status": ("listing", "status", "Say what is done, partial and missing."),
+    "show": ("listing", "show", "Show one run: settings, curve, best / last / gap."),
+    "compare": ("comparison", "compare", "Show what differs between runs."),
+    "export": ("export", "export", "Copy runs without their checkpoints."),
+    "data": ("listing", "data", "Say which data sets are there; fetch one."),
+    "bench": ("bench", "bench", "Time the field's training step against rofit's."),
+}
+
+
+class Commands(click.Group):
+    """Commands whose modules are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, imported now; None if there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, function, _ = COMMANDS[cmd_name]
+        command = getattr(import_module(f"rofit.commands.{module}"), function)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Write the table, importing nothing."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, row[-1]) for name, row in COMMANDS.items()])
 
 
 @click.group(
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     invoke_without_command=True,
 )
@@ -34,64 +63,6 @@ def cli(context: click.Context) -> None:
     """What robust overfitting is made of, measured."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
-
-
-@cli.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
-def list_(as_json: bool, debug: bool) -> None:
-    """Say what there is: analyses, methods, data sets, models, scales ..."""
-    answer(inventory.everything(), as_json)
-
-
-@cli.command()
-@shared
-def status(session: Session) -> None:
-    """Say what is done, partial and missing."""
-    answer(inventory.status(session), session.flags.as_json)
-
-
-@cli.command()
-@click.argument("text", metavar="RUN")
-@shared
-def show(session: Session, text: str) -> None:
-    """Show one run: spec, robust-accuracy curve, best / last / gap, evaluations."""
-    folder = session.store.find(text)
-    about, logs = inventory.run_about(folder)
-    if session.flags.as_json:
-        return answer(about, True)
-    if about["spec"]:
-        say(terminal.listing(folder.path.name, about["spec"]))
-    else:
-        say(f"{folder.path.name}: every field has its default", highlight=False)
-    if about["run"]["last"] is not None:
-        say(terminal.robust_curve(logs), markup=False, highlight=False)
-        say(terminal.best_last_gap_text(logs), highlight=False)
-    else:
-        say("no epoch is finished yet")
-    if about["evaluations"]:
-        say(terminal.listing("evaluations", about["evaluations"]))
-
-
-@cli.command()
-@click.argument("name", required=False)
-@click.option("--fetch", is_flag=True, help="Download it, or decode the archive.")
-@shared
-def data(session: Session, name: str | None, fetch: bool) -> None:
-    """Say where data sets are looked for and what is there; fetch one."""
-    answer(inventory.data(session, name, fetch), session.flags.as_json)
-
-
-for command in (
-    reproduction.run,
-    reproduction.reproduce_,
-    training.train,
-    evaluation.eval_,
-    comparison.compare,
-    export.export,
-    bench.bench,
-):
-    cli.add_command(command)
 
 
 def main() -> None:

@@ -51,8 +51,6 @@ def plan(request: Request) -> list[RunSpec]:
         UserError: unknown analysis, scale or field; an override of a field that the
             analysis itself varies.
     """
-    from rofit.methods.resolve import override_each
-
     analysis = catalog.load_analysis(request.name)
     scale = find_scale(request.scale)
     specs = analysis.runs()
@@ -74,8 +72,11 @@ def plan(request: Request) -> list[RunSpec]:
             for old, new in zip(specs, sized, strict=True)
         ]
     seeds = range(request.seeds or scale.seeds)
-    wanted = override_each(sized, request.settings)
-    return [spec.replace(seed=seed) for spec in wanted for seed in seeds]
+    if request.settings:
+        from rofit.methods.resolve import override_each  # imports torch
+
+        sized = override_each(sized, request.settings)
+    return [spec.replace(seed=seed) for spec in sized for seed in seeds]
 
 
 def _sized(spec: RunSpec, scale: Scale, varied: set[str], first: str) -> RunSpec:

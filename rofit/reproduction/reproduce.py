@@ -41,8 +41,10 @@ def reproduce(
         UserError: what is asked for cannot be done.
     """
     from rofit.diagnostics import DIAGNOSTICS  # here and below: what imports torch
+    from rofit.methods.resolve import resolve
     from rofit.running.train import train
 
+    specs = [resolve(spec) for spec in specs]
     name, analysis = request.name, catalog.load_analysis(request.name)
     store = RunStore(Path(execution()["store"]))
     specs, absent = available(request, specs, store, Path(execution()["data"]))

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from rofit.errors import UserError, unknown
@@ -140,7 +141,7 @@ class RunSpec(Knobs):
         return cls(**made)
 
     def _name(self, leave_out: tuple[str, ...]) -> str:
-        default = RunSpec().as_dict()
+        default = _defaults()
         told = {
             key: value
             for key, value in self.as_dict().items()
@@ -149,6 +150,12 @@ class RunSpec(Knobs):
         text = json.dumps(told, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         return f"{self.method}-{self.dataset}-{digest}"
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    """Return every field's default, as `as_dict` writes it; not to be changed."""
+    return RunSpec().as_dict()
 
 
 def epoch_at(fraction: float, epochs: int) -> int:

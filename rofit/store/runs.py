@@ -17,13 +17,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from filelock import FileLock, Timeout
 
 from rofit.errors import UserError
 from rofit.settings.spec import RunSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class RunFolder:
@@ -93,8 +95,10 @@ class RunFolder:
         """Write what the run was begun with."""
         write_text(self.path / "env.json", json.dumps(about, indent=1) + "\n")
 
-    def write_sample(self, name: str, table: pd.DataFrame | dict[str, Any]) -> None:
+    def write_sample(self, name: str, table: "pd.DataFrame | dict[str, Any]") -> None:
         """Write samples, a table or its columns, as ``samples/<name>.parquet``."""
+        import pandas as pd
+
         self.samples.mkdir(exist_ok=True)
         temporary = self.samples / f"{name}.tmp"
         pd.DataFrame(table).to_parquet(temporary, index=False)

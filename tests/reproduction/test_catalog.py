@@ -44,6 +44,7 @@ def test_analysis_asks_for_distinct_runs_of_known_methods_at_paper_size(name):
 def test_runs_stay_distinct_at_every_scale(name, scale):
     specs = plan(Request(name, scale))
     assert len({spec.run_id for spec in specs}) == len(specs)
+    assert specs == [resolve(spec) for spec in specs], "a default is spelled out"
     runs = catalog.load_analysis(name).runs()
     assert len(specs) == SCALES[scale].seeds * len(runs)
 
