@@ -40,7 +40,7 @@ class InPrecision(nn.Module):
         return functional_call(self.network, rounded(self.network, self.dtype), (x,))
 
 
-class Twin:
+class PrecisionCopy:
     """A network as attack and evaluation see it: eval mode, nothing to be trained.
 
     Parameters and buffers are the model's own memory, but for convolutions in another

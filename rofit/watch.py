@@ -23,11 +23,11 @@ import torch
 from torch import Tensor, nn
 
 from rofit.attacks.pgd import PGD
-from rofit.diagnostics import DIAGNOSTICS, Watch, find_diagnostic
+from rofit.diagnostics import DIAGNOSTICS, Monitor, find_diagnostic
+from rofit.diagnostics.monitor import unchanged
 from rofit.diagnostics.view import EpochView, Split
-from rofit.diagnostics.watch import unchanged
 from rofit.errors import UserError, unknown
-from rofit.precision import Twin
+from rofit.precision import PrecisionCopy
 from rofit.settings.knobs import knob_types
 from rofit.settings.spec import RunSpec
 from rofit.store.environment import environment
@@ -63,7 +63,7 @@ class Held(DeviceImages):
         return self.pixels
 
 
-class Watched:
+class WatchedTraining:
     """One training that is watched; made by `watch`."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Watched:
         """Open the run's folder, and keep the weights that training begins from."""
         self.model, self.spec, self.done = model, spec, 0
         self.n_classes = -1  # known at the first step
-        self.network = Twin(model, next(model.parameters()).dtype).network
+        self.network = PrecisionCopy(model, next(model.parameters()).dtype).network
         attacks = [
             PGD(spec.threat, steps, spec.step_size) if steps else None
             for steps in (spec.attack_steps, spec.eval_steps)
@@ -92,7 +92,7 @@ class Watched:
             seed=spec.seed,
         )
         asked = tuple(diagnostics)
-        self.watch = Watch(
+        self.monitor = Monitor(
             {name: find_diagnostic(name)() for name in asked or DIAGNOSTICS},
             lenient=not asked,
         )
@@ -102,7 +102,7 @@ class Watched:
             for name, part in parts.items()
         }
         self.initial = {n: p.detach().clone() for n, p in model.named_parameters()}
-        self.watch.require(asked, self._view(None))
+        self.monitor.require(asked, self._view(None))
         self.folder = RunStore(store).folder(spec.run_id)
         if self.folder.state != "missing":
             raise UserError(
@@ -111,7 +111,7 @@ class Watched:
             )
         with self.folder.opened(_described(spec)):
             self.folder.note_environment(environment("not told", 0))
-            self.folder.event("start", diagnostics=sorted(self.watch.diagnostics))
+            self.folder.event("start", diagnostics=sorted(self.monitor.diagnostics))
 
     def step(
         self, logits: Tensor, y: Tensor, loss: Tensor, soft: Tensor | None = None
@@ -127,8 +127,8 @@ class Watched:
         if soft is None:
             soft = nn.functional.one_hot(y, logits.shape[1]).float()
         self.n_classes = logits.shape[1]
-        self.curves.see(logits.detach(), y)
-        self.watch.see(self.model, logits.detach(), y, soft, loss.detach())
+        self.curves.record_step(logits.detach(), y)
+        self.monitor.record_step(self.model, logits.detach(), y, soft, loss.detach())
 
     def epoch(self, *, lr: float, soft: Tensor | None = None) -> float:
         """Evaluate after an epoch and write its rows.
@@ -152,13 +152,13 @@ class Watched:
                 self.done,
                 self.network,
                 self.curves,
-                self.watch,
+                self.monitor,
                 lambda: self._view(soft),
                 lr=lr,
                 evaluated=self.done in self.spec.evaluated_epochs,
             )
         if self.done == self.spec.epochs:
-            self.folder.event("stop", watching=self.watch.seconds)
+            self.folder.event("stop", watching=self.monitor.seconds)
             self.folder.finish({"epochs": self.done})
             keep_columns(self.folder)
         return score
@@ -181,7 +181,7 @@ class Watched:
             redrawn=given != true,
             labels=labels,
             initial=self.initial,
-            seen=dict(self.curves.seen),
+            logits_at_hand=dict(self.curves.logits),
         )
 
 
@@ -198,7 +198,7 @@ def watch(
     name: str = "theirs",
     dataset: str = "theirs",
     **settings: Any,
-) -> Watched:
+) -> WatchedTraining:
     """Watch a training loop that is not ours; see the head of this file.
 
     Args:
@@ -243,7 +243,7 @@ def watch(
             f"expected a true class for each of {len(train[1])} training images, got "
             f"{tuple(truth.shape)}"
         )
-    return Watched(model, spec, parts, truth, diagnostics, Path(store))
+    return WatchedTraining(model, spec, parts, truth, diagnostics, Path(store))
 
 
 def _described(spec: RunSpec) -> dict[str, Any]:

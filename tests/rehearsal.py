@@ -111,7 +111,7 @@ def _load(file, *, map_location, load=torch.load, **options):
 def training(spec, **options):
     """Return a training on the device, in its last epoch."""
     data = components.load_data(spec, Path())
-    run, _ = runner.build(spec, data=data, device=CUDA, **options)
+    run, _ = runner.build_training(spec, data=data, device=CUDA, **options)
     run = replace(run, graphs=StepGraphs(run.method))  # the rate is a tensor
     run.epoch = spec.epochs - 1
     run.method.begin_epoch(run.epoch, spec.epochs)

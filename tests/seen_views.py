@@ -40,7 +40,7 @@ def view_of(seen=None, *, y=None, true=None, redrawn=None, labels=None, **told):
         redrawn=none if redrawn is None else redrawn,
         labels=labels,
         initial={},
-        seen=dict(seen or {}),
+        logits_at_hand=dict(seen or {}),
     )
 
 

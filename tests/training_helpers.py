@@ -41,7 +41,7 @@ def train(spec, root: Path, *, stop_after=None, device=CPU, **options):
     folder = RunStore(root / "runs").folder(spec.run_id)
     stop = Stop()
     report = Report() if stop_after is None else StopAfter(stop, stop_after)
-    done = runner.run(
+    done = runner.train_run(
         spec,
         folder,
         data=root / "data",
@@ -56,7 +56,9 @@ def train(spec, root: Path, *, stop_after=None, device=CPU, **options):
 def built(spec, engine="eager", **options):
     """Return a training on the digits at its start."""
     data = components.load_data(spec, Path())
-    return runner.build(spec, data=data, device=CPU, engine=engine, **options)[0]
+    return runner.build_training(spec, data=data, device=CPU, engine=engine, **options)[
+        0
+    ]
 
 
 def make_epochs(run, epochs):

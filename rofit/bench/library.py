@@ -13,7 +13,7 @@ from rofit.evaluation.accuracy import CHUNK
 from rofit.evaluation.autoattack import NORMS
 from rofit.evaluation.cases import Case
 from rofit.evaluation.stages import make_stages
-from rofit.evaluation.watched import fill_limit
+from rofit.evaluation.wrappers import fill_limit
 from rofit.running.checkpoints import LoadedCheckpoint
 
 Row = dict[str, Any]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from rofit.attacks.pgd import PGD, Network
 from rofit.bench.problem import Ours, bench_spec, digits_32
 from rofit.losses import cross_entropy
-from rofit.precision import Twin
+from rofit.precision import PrecisionCopy
 from rofit.training.engine import make_attack
 
 Row = dict[str, Any]
@@ -31,7 +31,7 @@ def parity_rows(
     for _ in range(_TRAINED):
         trained.step()
     run, (batch, start) = trained.run, trained.held
-    exact = Twin(run.model, torch.float32).network
+    exact = PrecisionCopy(run.model, torch.float32).network
     eager, made = (make_attack(spec, 10, kind) for kind in ("eager", engine))
 
     def ten(attack: PGD, network: nn.Module) -> Tensor:

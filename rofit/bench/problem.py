@@ -13,7 +13,7 @@ from rofit.data import datasets
 from rofit.data.images import Dataset, Images
 from rofit.errors import UserError
 from rofit.losses import cross_entropy
-from rofit.running.runner import build
+from rofit.running.runner import build_training
 from rofit.settings.spec import RunSpec
 from rofit.training.batches import Batch
 from rofit.training.engine import make_attack
@@ -60,7 +60,7 @@ class Ours:
         Raises:
             UserError: there are fewer training images than a batch takes.
         """
-        self.run, _ = build(spec, data=data, device=device, engine=engine)
+        self.run, _ = build_training(spec, data=data, device=device, engine=engine)
         if spec.batch_size > len(self.run.train):
             raise UserError(
                 f"the bench trains on {len(self.run.train)} images; batch_size must "
@@ -108,7 +108,7 @@ class Ours:
 def theirs(ours: Ours, data: Dataset, *, eval_mode: bool) -> Plain:
     """Return a baseline with a network like *ours*, in the layout scripts use."""
     spec, device = ours.run.spec, ours.run.train.y.device
-    untouched, _ = build(spec, data=data, device=device)
+    untouched, _ = build_training(spec, data=data, device=device)
     return Plain(
         untouched.model.to(memory_format=torch.contiguous_format).train(),
         ImageFiles(data.train.pixels, data.train.labels),

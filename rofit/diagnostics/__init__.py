@@ -10,13 +10,13 @@ from rofit.diagnostics.hessian import Hessian
 from rofit.diagnostics.information_in_weights import InformationInWeights
 from rofit.diagnostics.landscape import Landscape
 from rofit.diagnostics.memorisation import Memorisation
+from rofit.diagnostics.monitor import Diagnostic, Monitor
 from rofit.diagnostics.predictions import Predictions
 from rofit.diagnostics.sample_gradients import SampleGradients
 from rofit.diagnostics.softness import Softness
-from rofit.diagnostics.watch import Diagnostic, Watch
 from rofit.errors import look_up
 
-__all__ = ["DIAGNOSTICS", "Diagnostic", "Watch", "find_diagnostic"]
+__all__ = ["DIAGNOSTICS", "Diagnostic", "Monitor", "find_diagnostic"]
 
 DIAGNOSTICS: dict[str, type[StepDiagnostic] | type[EpochDiagnostic]] = {
     "gradient_norm": GradientNorm,

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rofit.diagnostics.diagnostic import Column, EpochDiagnostic, Measured, Schedule
-from rofit.diagnostics.view import EpochView, parts
+from rofit.diagnostics.view import EpochView, chunks
 from rofit.evaluation.accuracy import CHUNK
 from rofit.models.classifier import Classifier
 
@@ -55,9 +55,9 @@ class Embedding(EpochDiagnostic):
         x = view.clean("test", self.IMAGES)
         y = view.splits["test"].true[: len(x)]
         with torch.no_grad():
-            chunks = parts(len(x), CHUNK[x.device.type])
-            seen = [network.features(x[part]) for part in chunks]
-        features = torch.cat(seen).double()
+            slices = chunks(len(x), CHUNK[x.device.type])
+            batches = [network.features(x[part]) for part in slices]
+        features = torch.cat(batches).double()
         if not features.isfinite().all():  # the next step will stop the run
             return Measured([])
         distance = distances(features)
@@ -79,8 +79,8 @@ def distances(features: Tensor) -> Tensor:
     """Return Euclidean distances (n, n) of rows (n, D), from their differences."""
     exact = "donot_use_mm_for_euclid_dist"  # a product loses those of close rows
     size = CHUNK[features.device.type]
-    chunks = [features[part] for part in parts(len(features), size)]
-    return torch.cat([torch.cdist(c, features, compute_mode=exact) for c in chunks])
+    pieces = [features[part] for part in chunks(len(features), size)]
+    return torch.cat([torch.cdist(c, features, compute_mode=exact) for c in pieces])
 
 
 def knn_accuracy(distance: Tensor, y: Tensor, *, k: int) -> Tensor | None:

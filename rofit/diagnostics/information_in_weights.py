@@ -21,7 +21,7 @@ from rofit.diagnostics.diagnostic import (
 from rofit.diagnostics.fisher_trace import draw_classes
 from rofit.diagnostics.prior import trained_prior
 from rofit.diagnostics.slopes import slopes, weight_layers
-from rofit.diagnostics.view import EpochView, parts
+from rofit.diagnostics.view import EpochView, chunks
 from rofit.modes import evaluating
 
 # Images a pass, whose activations are all kept, by kind of device.
@@ -92,11 +92,11 @@ class InformationInWeights(EpochDiagnostic):
             with torch.no_grad(), evaluating(view.model):
                 drawn = draw_classes(view, view.model(x))
             kinds = {"given": y, "sampled": drawn}
-            chunks = [
+            pieces = [
                 slopes(view.model, x[i], [y[i], drawn[i]], [*ways.values()])
-                for i in parts(len(y), CHUNK[x.device.type])
+                for i in chunks(len(y), CHUNK[x.device.type])
             ]
-            seen = torch.cat(chunks, dim=2).double()
+            seen = torch.cat(pieces, dim=2).double()
             for (labels, prior), by_image in zip(
                 product(kinds, ways), seen.flatten(0, 1), strict=True
             ):

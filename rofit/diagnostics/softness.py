@@ -16,7 +16,7 @@ from rofit.diagnostics.diagnostic import (
     Row,
     Schedule,
 )
-from rofit.diagnostics.view import EpochView, parts
+from rofit.diagnostics.view import EpochView, chunks
 
 
 class Softness(EpochDiagnostic):
@@ -44,7 +44,7 @@ class Softness(EpochDiagnostic):
         index = torch.arange(len(train.y), device=train.y.device)
         seen = [
             softness(view.labels(index[part]), train.y[part], train.true[part])
-            for part in parts(len(index), self.chunk)
+            for part in chunks(len(index), self.chunk)
         ]
         values = {name: torch.cat([each[name] for each in seen]) for name in seen[0]}
         corrected = values["label_correction"][view.redrawn]

@@ -47,7 +47,7 @@ class EpochView:
         redrawn: whether a training label was drawn anew, bool (N,).
         labels: positions (B,) -> the labels (B, K) that the method trains on now.
         initial: the weights at the start of the run, by parameter name.
-        seen: (split, attack) -> logits (n, K) of the first n images.
+        logits_at_hand: (split, attack) -> logits (n, K) of the first n images.
     """
 
     spec: RunSpec
@@ -59,7 +59,7 @@ class EpochView:
     redrawn: Tensor
     labels: Callable[[Tensor], Tensor]
     initial: dict[str, Tensor]
-    seen: dict[tuple[str, str], Tensor] = field(default_factory=dict)
+    logits_at_hand: dict[tuple[str, str], Tensor] = field(default_factory=dict)
     _adversarial: dict[str, Tensor] = field(default_factory=dict)
 
     @property
@@ -72,7 +72,7 @@ class EpochView:
         return self.splits[split].images(min(n, len(self.splits[split].y)))
 
     def adversarial(self, split: str, n: int) -> Tensor:
-        """Return adversarial twins of the first n images, from the same starts always.
+        """Return adversarial examples of the first n images, from starts that stay.
 
         Against the network in eval mode, with given classes.
         """
@@ -92,7 +92,7 @@ class EpochView:
                         y[part],
                         start[part],
                     )
-                    for part in parts(n, CHUNK[x.device.type])
+                    for part in chunks(n, CHUNK[x.device.type])
                 ]
             )
             self._adversarial[split] = found
@@ -107,16 +107,17 @@ class EpochView:
             n: how many, at most; all that the learning curves saw are there for free.
         """
         n = min(n, len(self.splits[split].y))
-        found = self.seen.get((split, attack))
+        found = self.logits_at_hand.get((split, attack))
         if found is None or len(found) < n:
             x = self.clean(split, n) if attack == "none" else self.adversarial(split, n)
             with torch.no_grad():
-                chunks = parts(n, CHUNK[x.device.type])
-                found = torch.cat([self.network(x[part]) for part in chunks])
-            self.seen[split, attack] = found
+                found = torch.cat(
+                    [self.network(x[part]) for part in chunks(n, CHUNK[x.device.type])]
+                )
+            self.logits_at_hand[split, attack] = found
         return found[:n]
 
 
-def parts(n: int, size: int) -> list[slice]:
+def chunks(n: int, size: int) -> list[slice]:
     """Return slices that cover n rows, *size* at a time."""
     return [slice(begin, begin + size) for begin in range(0, n, size)]

@@ -23,7 +23,7 @@ from rofit.errors import UserError
 from rofit.evaluation.cases import Case
 from rofit.evaluation.internals import make_kit
 from rofit.evaluation.verdicts import Stage
-from rofit.evaluation.watched import FewSizes, Watched
+from rofit.evaluation.wrappers import FewSizes, StopsWhenFooled
 from rofit.seeding import generator, stream_seed
 
 ORDER = ("apgd-ce", "apgd-t", "fab-t", "square")
@@ -80,7 +80,7 @@ class _Adapter:
 
     def __init__(self, case: Case, network: nn.Module) -> None:
         self.case, self.network = case, network
-        self.watched = Watched(network, case.threat)
+        self.watched = StopsWhenFooled(network, case.threat)
         norm = NORMS[case.norm]
         self.kit = make_kit(self.watched, norm, case.epsilon, kind=case.kind)
         silent = logging.Logger("silent")  # rofit has checks of its own

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rofit.labels.table import Tabled
-from rofit.precision import Twin
+from rofit.precision import PrecisionCopy
 from rofit.weights.averages import MovingAverage
 
 
@@ -55,9 +55,9 @@ class Rectified(Tabled):
         # tau and lambda of the step; tensors, so that a captured step reads them.
         self.annealed = torch.zeros(2, dtype=torch.float64, device=y.device)
         self.begin_step(0.0)
-        self._rounded: Twin | None = None
+        self._rounded: PrecisionCopy | None = None
         if precision == "bf16":
-            self._rounded = Twin(self.teacher.network, torch.bfloat16)
+            self._rounded = PrecisionCopy(self.teacher.network, torch.bfloat16)
 
     def begin_step(self, progress: float) -> None:
         """Set temperature and share of the step."""

@@ -11,11 +11,11 @@ from typing import Any
 
 from rofit.errors import look_up, unknown
 from rofit.methods.compose import Kind, composed
-from rofit.methods.method import Given, Method
+from rofit.methods.method import Context, Method
 from rofit.settings.knobs import knob_types
 from rofit.settings.spec import RunSpec
 
-__all__ = ["METHODS", "Given", "Kind", "Method", "find_kind", "find_method"]
+__all__ = ["METHODS", "Context", "Kind", "Method", "find_kind", "find_method"]
 
 _PARTS = ("compose", "inner", "method", "resolve")  # what methods are made with
 

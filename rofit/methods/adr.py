@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rofit.labels.rectified import Rectified
 from rofit.methods.inner import ATTACK_LABELS, InnerMaximisation
-from rofit.methods.method import Given, Method, soft_label_objective
+from rofit.methods.method import Context, Method, soft_label_objective
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels"})
@@ -31,16 +31,16 @@ class Params(Knobs):
     )
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return adversarial training on lambda_i P_i + (1 - lambda_i) y_i."""
     labels = Rectified(
-        given.model,
-        given.y,
-        given.n_classes,
+        context.model,
+        context.y,
+        context.n_classes,
         decay=params.adr_decay,
         temperatures=(params.adr_hot, params.adr_cool),
         shares=(params.adr_first, params.adr_last),
-        precision=given.precision,
+        precision=context.precision,
     )
-    inner = InnerMaximisation(given.attack, *ATTACK_LABELS[params.attack_labels])
+    inner = InnerMaximisation(context.attack, *ATTACK_LABELS[params.attack_labels])
     return Method(labels, inner, soft_label_objective)

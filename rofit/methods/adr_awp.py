@@ -8,7 +8,7 @@ the optimizer's step; and there BatchNorm's statistics see the weights unperturb
 from dataclasses import dataclass, replace
 
 from rofit.methods import adr, awp
-from rofit.methods.method import Given, Method
+from rofit.methods.method import Context, Method
 from rofit.settings.knobs import knob
 
 BRINGS = frozenset({"labels", "perturbation"})
@@ -23,7 +23,7 @@ class Params(adr.Params, awp.Params):
     awp_gamma: float = knob(0.005, "perturbation over the weights' norm (ADR)", low=0)
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return ADR's objective at w + v, where v makes it worse."""
-    moved = awp.build(params, given).perturbation
-    return replace(adr.build(params, given), perturbation=moved)
+    moved = awp.build(params, context).perturbation
+    return replace(adr.build(params, context), perturbation=moved)

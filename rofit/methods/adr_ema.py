@@ -7,7 +7,7 @@ here an average of its own, which is the teacher's while the two decays are equa
 from dataclasses import dataclass, replace
 
 from rofit.methods import adr, weight_ema
-from rofit.methods.method import Given, Method
+from rofit.methods.method import Context, Method
 
 BRINGS = frozenset({"labels", "average"})
 
@@ -17,7 +17,7 @@ class Params(adr.Params, weight_ema.Params):
     """The settings of both."""
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return ADR whose evaluated weights are a moving average."""
-    average = weight_ema.build(params, given).average
-    return replace(adr.build(params, given), average=average)
+    average = weight_ema.build(params, context).average
+    return replace(adr.build(params, context), average=average)

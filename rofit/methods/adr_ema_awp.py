@@ -6,7 +6,7 @@ Source: Wu et al. 2024 and its code; what differs is told in `adr_awp`.
 from dataclasses import dataclass, replace
 
 from rofit.methods import adr_awp, weight_ema
-from rofit.methods.method import Given, Method
+from rofit.methods.method import Context, Method
 
 BRINGS = frozenset({"labels", "perturbation", "average"})
 
@@ -16,7 +16,7 @@ class Params(adr_awp.Params, weight_ema.Params):
     """The settings of all three."""
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return ADR with AWP whose evaluated weights are a moving average."""
-    average = weight_ema.build(params, given).average
-    return replace(adr_awp.build(params, given), average=average)
+    average = weight_ema.build(params, context).average
+    return replace(adr_awp.build(params, context), average=average)

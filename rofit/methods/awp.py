@@ -7,7 +7,7 @@ ResNet-18, CIFAR-10).
 from dataclasses import dataclass, replace
 
 from rofit.methods import pgd_at
-from rofit.methods.method import Given, Method
+from rofit.methods.method import Context, Method
 from rofit.settings.knobs import Knobs, knob
 from rofit.weights.perturbation import Perturbation
 
@@ -24,7 +24,7 @@ class Params(Knobs):
     )
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return min_w mean_i max_v CE(y_i, f(x_i'; w + v)), ||v_l|| = gamma ||w_l||."""
-    moved = Perturbation(given.model, params.awp_gamma, start=params.awp_start)
-    return replace(pgd_at.build(pgd_at.Params(), given), perturbation=moved)
+    moved = Perturbation(context.model, params.awp_gamma, start=params.awp_start)
+    return replace(pgd_at.build(pgd_at.Params(), context), perturbation=moved)

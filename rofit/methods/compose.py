@@ -12,7 +12,7 @@ from typing import Any
 
 from rofit.errors import UserError
 from rofit.methods.inner import ATTACK_LABELS
-from rofit.methods.method import Given, Method
+from rofit.methods.method import Context, Method
 
 # Parts that are weight rules, as an error calls them.
 _PHRASE = {
@@ -34,7 +34,7 @@ class Kind:
 
     name: str
     Params: type
-    build: Callable[[Any, Given], Method]
+    build: Callable[[Any, Context], Method]
     teachers: Mapping[str, tuple[str, str]]
 
 
@@ -66,13 +66,13 @@ def composed(
         donors.append(labels)
     _check_weights(base, weights, methods)
 
-    def build(params: Any, given: Given) -> Method:
-        made = base.build(params, given)
+    def build(params: Any, context: Context) -> Method:
+        made = base.build(params, context)
         if labels is not None:
-            made = _with_labels(made, labels, params, given)
+            made = _with_labels(made, labels, params, context)
         for each in weights:
             part = _part(each)
-            made = replace(made, **{part: getattr(each.build(params, given), part)})
+            made = replace(made, **{part: getattr(each.build(params, context), part)})
         return made
 
     name = "+".join([kind.name, *(kind_of(each).name for each in donors)])
@@ -81,9 +81,11 @@ def composed(
     return Kind(name, params, build, kind.teachers)
 
 
-def _with_labels(made: Method, labels: ModuleType, params: Any, given: Given) -> Method:
+def _with_labels(
+    made: Method, labels: ModuleType, params: Any, context: Context
+) -> Method:
     """Return *made* on another's labels, which its attack climbs on if it does."""
-    theirs = labels.build(params, given)
+    theirs = labels.build(params, context)
     mine = made.inner
     if mine.attack and (mine.loss, mine.labels) == ATTACK_LABELS["given"]:
         inner = replace(mine, loss=theirs.inner.loss, labels=theirs.inner.labels)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from rofit.labels.fixed import Smoothed
 from rofit.methods.inner import InnerMaximisation
-from rofit.methods.method import Given, Method, soft_label_objective
+from rofit.methods.method import Context, Method, soft_label_objective
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"attack"})
@@ -21,8 +21,8 @@ class Params(Knobs):
     reach: float = knob(1.25, "step over radius (Wong 2020)", low=0)
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return adversarial training on FGSM's examples from a random start."""
-    step = params.reach * given.attack.threat.epsilon
-    inner = InnerMaximisation(replace(given.attack, steps=1, step_size=step))
-    return Method(Smoothed(given.n_classes), inner, soft_label_objective)
+    step = params.reach * context.attack.threat.epsilon
+    inner = InnerMaximisation(replace(context.attack, steps=1, step_size=step))
+    return Method(Smoothed(context.n_classes), inner, soft_label_objective)

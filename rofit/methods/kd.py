@@ -14,7 +14,7 @@ from torch import Tensor
 from rofit.labels.distilled import Distilled
 from rofit.losses import cross_entropy, soft_cross_entropy
 from rofit.methods.inner import InnerMaximisation
-from rofit.methods.method import Given, Method, Seen
+from rofit.methods.method import Context, Method, StepOutputs
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels", "objective"})
@@ -32,22 +32,22 @@ class Params(Knobs):
     kd_robust: float = knob(0.6, "weight of the robust teacher (Chen 2021)", low=0)
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return a CE(y, f(x')) + T^2 sum_j b_j CE(t_j(x') / T, f(x') / T)."""
     weights = {"clean": params.kd_clean, "robust": params.kd_robust}
     labels = Distilled(
-        given.y,
-        given.n_classes,
-        [(given.teachers[name], weight) for name, weight in weights.items()],
+        context.y,
+        context.n_classes,
+        [(context.teachers[name], weight) for name, weight in weights.items()],
         params.kd_temperature,
     )
     taught = params.kd_temperature**2 * sum(weights.values())
 
-    def objective(seen: Seen) -> dict[str, Tensor]:
-        cool = seen.logits / params.kd_temperature
+    def objective(outputs: StepOutputs) -> dict[str, Tensor]:
+        cool = outputs.logits / params.kd_temperature
         return {
-            "cross_entropy": params.kd_given * cross_entropy(seen.logits, seen.y),
-            "distillation": taught * soft_cross_entropy(cool, seen.soft),
+            "cross_entropy": params.kd_given * cross_entropy(outputs.logits, outputs.y),
+            "distillation": taught * soft_cross_entropy(cool, outputs.soft),
         }
 
-    return Method(labels, InnerMaximisation(given.attack), objective)
+    return Method(labels, InnerMaximisation(context.attack), objective)

@@ -6,7 +6,7 @@ Source: Chen et al. 2021 and its code; what differs is told in `kd` and `swa`.
 from dataclasses import dataclass, replace
 
 from rofit.methods import kd, swa
-from rofit.methods.method import Given, Method
+from rofit.methods.method import Context, Method
 
 BRINGS = frozenset({"labels", "objective", "average"})
 TEACHERS = kd.TEACHERS
@@ -17,7 +17,7 @@ class Params(kd.Params, swa.Params):
     """The settings of both."""
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return distillation whose evaluated weights are a mean over epochs."""
-    average = swa.build(params, given).average
-    return replace(kd.build(params, given), average=average)
+    average = swa.build(params, context).average
+    return replace(kd.build(params, context), average=average)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rofit.labels.fixed import Smoothed
 from rofit.methods.inner import ATTACK_LABELS, InnerMaximisation
-from rofit.methods.method import Given, Method, soft_label_objective
+from rofit.methods.method import Context, Method, soft_label_objective
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels"})
@@ -24,8 +24,8 @@ class Params(Knobs):
     )
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return adversarial training on (1 - rho) y + rho / K."""
-    labels = Smoothed(given.n_classes, params.rho)
-    inner = InnerMaximisation(given.attack, *ATTACK_LABELS[params.attack_labels])
+    labels = Smoothed(context.n_classes, params.rho)
+    inner = InnerMaximisation(context.attack, *ATTACK_LABELS[params.attack_labels])
     return Method(labels, inner, soft_label_objective)

@@ -15,7 +15,7 @@ from rofit.attacks.geometry import gaussian_start
 from rofit.labels.fixed import Smoothed
 from rofit.losses import divergence, soft_cross_entropy
 from rofit.methods.inner import InnerMaximisation
-from rofit.methods.method import Given, Method, Seen
+from rofit.methods.method import Context, Method, StepOutputs
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"objective"})
@@ -28,20 +28,22 @@ class Params(Knobs):
     beta: float = knob(5.0, "weight of the divergence (MART, ResNet-18)", low=0)
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return mean_i BCE(f(x_i'), y_i) + beta KL(f(x_i) || f(x_i')) (1 - f_y(x_i))."""
 
-    def objective(seen: Seen) -> dict[str, Tensor]:
-        assert seen.clean is not None
-        right = F.one_hot(seen.y, given.n_classes).bool()
-        p, p_adv = seen.clean.softmax(dim=1), seen.logits.softmax(dim=1)
+    def objective(outputs: StepOutputs) -> dict[str, Tensor]:
+        assert outputs.clean is not None
+        right = F.one_hot(outputs.y, context.n_classes).bool()
+        p, p_adv = outputs.clean.softmax(dim=1), outputs.logits.softmax(dim=1)
         highest = p_adv.masked_fill(right, 0.0).amax(dim=1)
         unsure = 1.0000001 - p.masked_fill(~right, 0.0).sum(dim=1)
         return {
-            "cross_entropy": soft_cross_entropy(seen.logits, seen.soft),
+            "cross_entropy": soft_cross_entropy(outputs.logits, outputs.soft),
             "margin": -torch.log(1.0001 - highest),
-            "divergence": params.beta * unsure * divergence(seen.logits, seen.clean),
+            "divergence": params.beta
+            * unsure
+            * divergence(outputs.logits, outputs.clean),
         }
 
-    inner = InnerMaximisation(given.attack, start=gaussian_start)
-    return Method(Smoothed(given.n_classes), inner, objective, learns_clean=True)
+    inner = InnerMaximisation(context.attack, start=gaussian_start)
+    return Method(Smoothed(context.n_classes), inner, objective, learns_clean=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from rofit.methods import mart, sgls
 from rofit.methods.inner import InnerMaximisation
-from rofit.methods.method import Given, Method
+from rofit.methods.method import Context, Method
 
 BRINGS = frozenset({"labels", "objective"})
 
@@ -18,8 +18,8 @@ class Params(mart.Params, sgls.Labels):
     """The settings of both."""
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return MART's loss with CE(s_i, f(x_i')) in the place of CE(y_i, f(x_i'))."""
-    labels = sgls.label_table(params, given, r=1.0)
-    inner = InnerMaximisation(given.attack)
-    return replace(mart.build(params, given), labels=labels, inner=inner)
+    labels = sgls.label_table(params, context, r=1.0)
+    inner = InnerMaximisation(context.attack)
+    return replace(mart.build(params, context), labels=labels, inner=inner)

@@ -14,7 +14,7 @@ from rofit.weights.perturbation import Perturbation
 
 
 @dataclass(frozen=True)
-class Given:
+class Context:
     """What a method is built for.
 
     Attributes:
@@ -36,7 +36,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Seen:
+class StepOutputs:
     """What one step's network said, and what it should have.
 
     Attributes:
@@ -54,7 +54,7 @@ class Seen:
 
 
 # Terms by name, each (B,). The loss is the sum of the terms' means over the batch.
-Objective = Callable[[Seen], dict[str, Tensor]]
+Objective = Callable[[StepOutputs], dict[str, Tensor]]
 
 
 @dataclass
@@ -90,8 +90,8 @@ class Method:
     def terms(
         self, logits: Tensor, clean: Tensor | None, soft: Tensor, y: Tensor
     ) -> dict[str, Tensor]:
-        """Return the terms of the loss, each (B,), of a step's `Seen`."""
-        return self.objective(Seen(logits, clean, soft, y))
+        """Return the terms of the loss, each (B,), of a step's `StepOutputs`."""
+        return self.objective(StepOutputs(logits, clean, soft, y))
 
     def maximise(
         self, network: Network, x: Tensor, y: Tensor, index: Tensor, start: Tensor
@@ -101,6 +101,6 @@ class Method:
         return self.inner.maximise(clean, start)
 
 
-def soft_label_objective(seen: Seen) -> dict[str, Tensor]:
+def soft_label_objective(outputs: StepOutputs) -> dict[str, Tensor]:
     """Return the cross entropy with the labels, the one term of most methods."""
-    return {"cross_entropy": soft_cross_entropy(seen.logits, seen.soft)}
+    return {"cross_entropy": soft_cross_entropy(outputs.logits, outputs.soft)}

@@ -13,7 +13,7 @@ from torch import Tensor
 from rofit.labels.fixed import Smoothed
 from rofit.losses import soft_cross_entropy
 from rofit.methods.inner import InnerMaximisation
-from rofit.methods.method import Given, Method, Seen
+from rofit.methods.method import Context, Method, StepOutputs
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"objective"})
@@ -28,11 +28,11 @@ class Params(Knobs):
     mlcat_detach: bool = knob(True, "no gradient through the factor (MLCAT's text)")
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return mean_i max(1, floor / l_i) l_i, l_i = CE(y_i, f(x_i'))."""
 
-    def objective(seen: Seen) -> dict[str, Tensor]:
-        each = soft_cross_entropy(seen.logits, seen.soft)
+    def objective(outputs: StepOutputs) -> dict[str, Tensor]:
+        each = soft_cross_entropy(outputs.logits, outputs.soft)
         loss = each.detach()
         raised = params.mlcat_floor / loss.clamp_min(_TINY) * each
         if not params.mlcat_detach:  # l (floor / l), whose gradient is zero
@@ -40,5 +40,5 @@ def build(params: Params, given: Given) -> Method:
         small = loss < params.mlcat_floor
         return {"cross_entropy": torch.where(small, raised, each)}
 
-    inner = InnerMaximisation(given.attack)
-    return Method(Smoothed(given.n_classes), inner, objective)
+    inner = InnerMaximisation(context.attack)
+    return Method(Smoothed(context.n_classes), inner, objective)

@@ -7,7 +7,7 @@ Source: Yu et al. 2022 and its code: ten ascents on examples of loss below 1.5 (
 from dataclasses import dataclass, replace
 
 from rofit.methods import pgd_at
-from rofit.methods.method import Given, Method
+from rofit.methods.method import Context, Method
 from rofit.settings.knobs import Knobs, knob
 from rofit.weights.perturbation import Perturbation
 
@@ -23,13 +23,13 @@ class Params(Knobs):
     wp_ascents: int = knob(10, "gradients that make the perturbation (MLCAT)", low=1)
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return adversarial training at w + v, ||v|| = gamma ||w||, for small losses."""
     moved = Perturbation(
-        given.model,
+        context.model,
         params.wp_gamma,
         ascents=params.wp_ascents,
         below=params.wp_floor,
         by_tensor=False,
     )
-    return replace(pgd_at.build(pgd_at.Params(), given), perturbation=moved)
+    return replace(pgd_at.build(pgd_at.Params(), context), perturbation=moved)

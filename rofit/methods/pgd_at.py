@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rofit.labels.fixed import Smoothed
 from rofit.methods.inner import InnerMaximisation
-from rofit.methods.method import Given, Method, soft_label_objective
+from rofit.methods.method import Context, Method, soft_label_objective
 from rofit.settings.knobs import Knobs
 
 BRINGS: frozenset[str] = frozenset()
@@ -19,7 +19,7 @@ class Params(Knobs):
     """Nothing to set: attack and schedule are fields of the run."""
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return min_w mean_i max_delta CE(y_i, f(x_i + delta; w))."""
-    inner = InnerMaximisation(given.attack)
-    return Method(Smoothed(given.n_classes), inner, soft_label_objective)
+    inner = InnerMaximisation(context.attack)
+    return Method(Smoothed(context.n_classes), inner, soft_label_objective)

@@ -12,7 +12,7 @@ from torch import Tensor
 from rofit.labels.self_guided import SelfGuided
 from rofit.losses import divergence, soft_cross_entropy
 from rofit.methods import trades
-from rofit.methods.method import Given, Method, Seen
+from rofit.methods.method import Context, Method, StepOutputs
 from rofit.settings.knobs import knob
 
 BRINGS = frozenset({"labels", "objective"})
@@ -28,24 +28,24 @@ class Params(trades.Params):
     )
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return mean_i w_i CE(t_i, f(x_i)) + beta KL(f(x_i) || f(x_i')), w_i ~ max t_i."""
     labels = SelfGuided(
-        given.y,
-        given.n_classes,
+        context.y,
+        context.n_classes,
         r=1.0,
         momentum=params.sat_momentum,
         clean_share=1.0,
         start=params.sat_start,
     )
 
-    def objective(seen: Seen) -> dict[str, Tensor]:
-        assert seen.clean is not None
-        sure = seen.soft.amax(dim=1)
+    def objective(outputs: StepOutputs) -> dict[str, Tensor]:
+        assert outputs.clean is not None
+        sure = outputs.soft.amax(dim=1)
         weight = sure / sure.mean()
         return {
-            "cross_entropy": weight * soft_cross_entropy(seen.clean, seen.soft),
-            "divergence": params.beta * divergence(seen.logits, seen.clean),
+            "cross_entropy": weight * soft_cross_entropy(outputs.clean, outputs.soft),
+            "divergence": params.beta * divergence(outputs.logits, outputs.clean),
         }
 
-    return replace(trades.build(params, given), labels=labels, objective=objective)
+    return replace(trades.build(params, context), labels=labels, objective=objective)

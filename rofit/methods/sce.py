@@ -11,7 +11,7 @@ from torch import Tensor
 from rofit.labels.fixed import Smoothed
 from rofit.losses import reverse_cross_entropy, soft_cross_entropy
 from rofit.methods.inner import InnerMaximisation
-from rofit.methods.method import Given, Method, Seen
+from rofit.methods.method import Context, Method, StepOutputs
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"objective"})
@@ -25,16 +25,16 @@ class Params(Knobs):
     sce_reverse: float = knob(1.0, "weight of CE(p, label) (Wang 2019)", low=0)
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return adversarial training on a CE(y, f(x')) + b CE(f(x'), y)."""
 
-    def objective(seen: Seen) -> dict[str, Tensor]:
-        forward = soft_cross_entropy(seen.logits, seen.soft)
-        reverse = reverse_cross_entropy(seen.logits, seen.soft)
+    def objective(outputs: StepOutputs) -> dict[str, Tensor]:
+        forward = soft_cross_entropy(outputs.logits, outputs.soft)
+        reverse = reverse_cross_entropy(outputs.logits, outputs.soft)
         return {
             "cross_entropy": params.sce_forward * forward,
             "reverse": params.sce_reverse * reverse,
         }
 
-    inner = InnerMaximisation(given.attack)
-    return Method(Smoothed(given.n_classes), inner, objective)
+    inner = InnerMaximisation(context.attack)
+    return Method(Smoothed(context.n_classes), inner, objective)

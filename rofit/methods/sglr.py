@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rofit.methods import sgls
 from rofit.methods.inner import ATTACK_LABELS, InnerMaximisation
-from rofit.methods.method import Given, Method, soft_label_objective
+from rofit.methods.method import Context, Method, soft_label_objective
 from rofit.settings.knobs import knob
 
 BRINGS = frozenset({"labels"})
@@ -23,8 +23,8 @@ class Params(sgls.Params):
     r: float = knob(0.8, "share of the refined label (ours)", low=0, high=1)
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return adversarial training on r p + (1 - r) y, p the label table."""
-    labels = sgls.label_table(params, given, r=params.r)
-    inner = InnerMaximisation(given.attack, *ATTACK_LABELS[params.attack_labels])
+    labels = sgls.label_table(params, context, r=params.r)
+    inner = InnerMaximisation(context.attack, *ATTACK_LABELS[params.attack_labels])
     return Method(labels, inner, soft_label_objective)

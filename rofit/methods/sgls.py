@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rofit.labels.self_guided import SelfGuided
 from rofit.methods.inner import ATTACK_LABELS, InnerMaximisation
-from rofit.methods.method import Given, Method, soft_label_objective
+from rofit.methods.method import Context, Method, soft_label_objective
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels"})
@@ -42,18 +42,18 @@ class Params(Labels):
     )
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return adversarial training on the label table (r = 1: nothing of y is kept)."""
-    labels = label_table(params, given, r=1.0)
-    inner = InnerMaximisation(given.attack, *ATTACK_LABELS[params.attack_labels])
+    labels = label_table(params, context, r=1.0)
+    inner = InnerMaximisation(context.attack, *ATTACK_LABELS[params.attack_labels])
     return Method(labels, inner, soft_label_objective)
 
 
-def label_table(params: Labels, given: Given, *, r: float) -> SelfGuided:
+def label_table(params: Labels, context: Context, *, r: float) -> SelfGuided:
     """Return the labels r p + (1 - r) y, p the table."""
     return SelfGuided(
-        given.y,
-        given.n_classes,
+        context.y,
+        context.n_classes,
         r=r,
         momentum=params.label_momentum,
         clean_share=params.clean_share,

@@ -8,7 +8,7 @@ run's (the source drops it at 50 and 150 of 200).
 from dataclasses import dataclass, replace
 
 from rofit.methods import pgd_at
-from rofit.methods.method import Given, Method
+from rofit.methods.method import Context, Method
 from rofit.settings.knobs import Knobs, knob
 from rofit.weights.averages import EqualAverage
 
@@ -24,7 +24,7 @@ class Params(Knobs):
     )
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return adversarial training whose evaluated weights are a mean over epochs."""
-    average = EqualAverage(given.model, params.swa_start, given.precision)
-    return replace(pgd_at.build(pgd_at.Params(), given), average=average)
+    average = EqualAverage(context.model, params.swa_start, context.precision)
+    return replace(pgd_at.build(pgd_at.Params(), context), average=average)

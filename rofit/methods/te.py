@@ -18,7 +18,7 @@ from rofit.losses import (
     squared_distance,
 )
 from rofit.methods.inner import CleanBatch, InnerMaximisation
-from rofit.methods.method import Given, Method, Seen
+from rofit.methods.method import Context, Method, StepOutputs
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels", "objective"})
@@ -38,29 +38,29 @@ class Params(Knobs):
     )
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return CE(y, f(x')) + w(t) mean_k (f_k(x') - q_k)^2, q the ensemble's opinion."""
     labels = Ensembled(
-        given.y,
-        given.n_classes,
+        context.y,
+        context.n_classes,
         momentum=params.te_momentum,
         start=params.te_start,
         full=params.te_full,
         largest=params.te_weight,
     )
 
-    def objective(seen: Seen) -> dict[str, Tensor]:
-        apart = squared_distance(seen.logits, seen.soft)
+    def objective(outputs: StepOutputs) -> dict[str, Tensor]:
+        apart = squared_distance(outputs.logits, outputs.soft)
         return {
-            "cross_entropy": cross_entropy(seen.logits, seen.y),
+            "cross_entropy": cross_entropy(outputs.logits, outputs.y),
             "distance": labels.weight * apart,
         }
 
     def ensembles(clean: CleanBatch) -> EnsembleLabels:
         soft = labels.current(clean.index, clean.y)
-        hard = F.one_hot(clean.y, given.n_classes).to(soft)
+        hard = F.one_hot(clean.y, context.n_classes).to(soft)
         weight = labels.weight.to(soft).expand(len(soft))
         return EnsembleLabels(hard, soft, weight)
 
-    inner = InnerMaximisation(given.attack, ensemble_loss, ensembles)
+    inner = InnerMaximisation(context.attack, ensemble_loss, ensembles)
     return Method(labels, inner, objective)

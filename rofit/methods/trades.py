@@ -14,7 +14,7 @@ from rofit.attacks.geometry import gaussian_start
 from rofit.labels.fixed import Smoothed
 from rofit.losses import divergence, soft_cross_entropy
 from rofit.methods.inner import InnerMaximisation, clean_prediction
-from rofit.methods.method import Given, Method, Seen
+from rofit.methods.method import Context, Method, StepOutputs
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"objective"})
@@ -27,17 +27,17 @@ class Params(Knobs):
     beta: float = knob(6.0, "weight of the divergence (1 / lambda; TRADES)", low=0)
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return min_w mean_i CE(y_i, f(x_i)) + beta max_delta KL(f(x_i) || f(x_i'))."""
 
-    def objective(seen: Seen) -> dict[str, Tensor]:
-        assert seen.clean is not None
+    def objective(outputs: StepOutputs) -> dict[str, Tensor]:
+        assert outputs.clean is not None
         return {
-            "cross_entropy": soft_cross_entropy(seen.clean, seen.soft),
-            "divergence": params.beta * divergence(seen.logits, seen.clean),
+            "cross_entropy": soft_cross_entropy(outputs.clean, outputs.soft),
+            "divergence": params.beta * divergence(outputs.logits, outputs.clean),
         }
 
     inner = InnerMaximisation(
-        given.attack, divergence, clean_prediction, start=gaussian_start
+        context.attack, divergence, clean_prediction, start=gaussian_start
     )
-    return Method(Smoothed(given.n_classes), inner, objective, learns_clean=True)
+    return Method(Smoothed(context.n_classes), inner, objective, learns_clean=True)

@@ -7,7 +7,7 @@ Source: Wu et al. 2020 and its code: gamma 0.005 from epoch 10 of 200 on (counte
 from dataclasses import dataclass, replace
 
 from rofit.methods import awp, trades
-from rofit.methods.method import Given, Method
+from rofit.methods.method import Context, Method
 from rofit.settings.knobs import knob
 
 BRINGS = frozenset({"objective", "perturbation"})
@@ -23,7 +23,7 @@ class Params(trades.Params, awp.Params):
     )
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return TRADES' objective at w + v, where v makes the same objective worse."""
-    moved = awp.build(params, given).perturbation
-    return replace(trades.build(params, given), perturbation=moved)
+    moved = awp.build(params, context).perturbation
+    return replace(trades.build(params, context), perturbation=moved)

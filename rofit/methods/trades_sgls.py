@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from rofit.losses import divergence
 from rofit.methods import sgls, trades
 from rofit.methods.inner import InnerMaximisation, clean_prediction
-from rofit.methods.method import Given, Method
+from rofit.methods.method import Context, Method
 
 BRINGS = frozenset({"labels", "objective"})
 
@@ -21,8 +21,8 @@ class Params(trades.Params, sgls.Labels):
     """The settings of both; the attack climbs on TRADES' divergence."""
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return CE(s_i, f(x_i)) + beta max_delta KL(f(x_i) || f(x_i'))."""
-    labels = sgls.label_table(params, given, r=1.0)
-    inner = InnerMaximisation(given.attack, divergence, clean_prediction)
-    return replace(trades.build(params, given), labels=labels, inner=inner)
+    labels = sgls.label_table(params, context, r=1.0)
+    inner = InnerMaximisation(context.attack, divergence, clean_prediction)
+    return replace(trades.build(params, context), labels=labels, inner=inner)

@@ -7,7 +7,7 @@ baselines elsewhere use 0.999.
 from dataclasses import dataclass, replace
 
 from rofit.methods import pgd_at
-from rofit.methods.method import Given, Method
+from rofit.methods.method import Context, Method
 from rofit.settings.knobs import Knobs, knob
 from rofit.weights.averages import MovingAverage
 
@@ -23,7 +23,7 @@ class Params(Knobs):
     )
 
 
-def build(params: Params, given: Given) -> Method:
+def build(params: Params, context: Context) -> Method:
     """Return adversarial training whose evaluated weights are e <- d e + (1 - d) w."""
-    average = MovingAverage(given.model, params.ema_decay)
-    return replace(pgd_at.build(pgd_at.Params(), given), average=average)
+    average = MovingAverage(context.model, params.ema_decay)
+    return replace(pgd_at.build(pgd_at.Params(), context), average=average)

@@ -35,7 +35,7 @@ def view_maker(
             redrawn=redrawn,
             labels=lambda index: labels.current(index, y[index]),
             initial=initial,
-            seen=dict(training.curves.seen),
+            logits_at_hand=dict(training.curves.logits),
         )
 
     return view

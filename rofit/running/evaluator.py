@@ -17,7 +17,7 @@ from rofit.evaluation.accuracy import CHUNK
 from rofit.evaluation.cases import Case
 from rofit.evaluation.stages import make_stages
 from rofit.evaluation.verdicts import Stage
-from rofit.evaluation.watched import fill_limit
+from rofit.evaluation.wrappers import fill_limit
 from rofit.progress import Meter
 from rofit.running.checkpoints import Checkpoint, LoadedCheckpoint
 from rofit.running.components import device_name

@@ -77,7 +77,7 @@ class TrainingJob:
             shown = report if alone else Lines
             return shown(console, self.label, spec.epochs, done)
 
-        return runner.run(
+        return runner.train_run(
             self.spec,
             self.folder,
             self.diagnostics,

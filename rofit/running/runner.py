@@ -9,11 +9,11 @@ import torch
 
 from rofit.data.images import Dataset, Images
 from rofit.data.noise import symmetric_noise
-from rofit.diagnostics import Watch, find_diagnostic
+from rofit.diagnostics import Monitor, find_diagnostic
 from rofit.errors import UserError
-from rofit.methods import Given, find_kind, make_params
+from rofit.methods import Context, find_kind, make_params
 from rofit.methods.resolve import described, teachers
-from rofit.precision import CONVOLUTIONS, Twin
+from rofit.precision import CONVOLUTIONS, PrecisionCopy
 from rofit.progress import Report
 from rofit.running.components import device_name, initial_model, load_data, split_of
 from rofit.running.epoch_views import view_maker
@@ -33,7 +33,7 @@ from rofit.training.state import Training
 from rofit.training.stop import Stop
 
 
-def build(
+def build_training(
     spec: RunSpec,
     *,
     data: Dataset,
@@ -75,7 +75,7 @@ def build(
     kind = find_kind(spec)
     method = kind.build(
         make_params(kind, dict(spec.method_params)),
-        Given(
+        Context(
             attack=attack,
             y=train_images.y,
             n_classes=data.n_classes,
@@ -97,7 +97,7 @@ def build(
         evaluated_with=make_attack(spec, spec.eval_steps, engine, captured=captured),
         seed=spec.seed,
     )
-    watch = Watch({name: find_diagnostic(name)() for name in diagnostics})
+    monitor = Monitor({name: find_diagnostic(name)() for name in diagnostics})
     view = view_maker(
         {"train": train_images} | curves.held_out,
         true=torch.tensor(noisy.true, device=device),
@@ -106,12 +106,12 @@ def build(
     )
     graphs = StepGraphs(method) if captured else None
     training = Training(
-        spec, model, method, train_images, curves, watch, view, keep, graphs
+        spec, model, method, train_images, curves, monitor, view, keep, graphs
     )
     return training, labels
 
 
-def run(
+def train_run(
     spec: RunSpec,
     folder: RunFolder,
     diagnostics: Iterable[str] = (),
@@ -138,7 +138,7 @@ def run(
     images = load_data(spec, data)
     made, remark = find_engine(engine, spec, device)
     prepare(spec.precision, deterministic=deterministic)
-    training, labels = build(
+    training, labels = build_training(
         spec,
         data=images,
         device=device,
@@ -147,7 +147,7 @@ def run(
         keep=keep,
         taught_by=_checkpoints(spec, folder),
     )
-    training.watch.require(needed, training.view(training))
+    training.monitor.require(needed, training.view(training))
     with folder.opened(described(spec)):
         if folder.state == "done":
             return True
@@ -176,7 +176,7 @@ def run(
             ) from None
         where = {"epoch": training.epoch, "step": training.step, "done": done}
         seconds = round(time.monotonic() - begun, 1)
-        watching = {n: round(s, 2) for n, s in training.watch.seconds.items()}
+        watching = {n: round(s, 2) for n, s in training.monitor.seconds.items()}
         cost = {"seconds": seconds, "watching": watching} | training.cost()
         folder.event("stop", **where, **cost)
         if done:
@@ -213,7 +213,7 @@ def _teacher(
         if state is None:
             raise UserError(f"the teacher's checkpoint {path} cannot be read")
         network.load_state_dict(state["model"])
-    return Twin(network, CONVOLUTIONS[spec.precision]).network
+    return PrecisionCopy(network, CONVOLUTIONS[spec.precision]).network
 
 
 def _begin(
@@ -225,7 +225,7 @@ def _begin(
 ) -> None:
     """Take the newest checkpoint, and drop the rows that are past it."""
     about = environment(device_name(device), torch.get_num_threads()) | about
-    watched = sorted(training.watch.diagnostics)
+    watched = sorted(training.monitor.diagnostics)
     found = checkpoint.load_last(folder.checkpoints, device)
     if found is None:
         folder.keep_epochs_to(0)

@@ -57,9 +57,11 @@ class LearningCurves:
         # Correct predictions, loss and images since the epoch began; changed in place,
         # so that a captured step adds to them.
         self.sums = torch.zeros(3, dtype=torch.float64, device=train.y.device)
-        self.seen: dict[tuple[str, str], Tensor] = {}  # logits of the last epoch's rows
+        self.logits: dict[
+            tuple[str, str], Tensor
+        ] = {}  # logits of the last epoch's rows
 
-    def see(self, logits: Tensor, y: Tensor) -> None:
+    def record_step(self, logits: Tensor, y: Tensor) -> None:
         """Add one step's predictions on what it was trained on: (B, K), (B,)."""
         correct = (logits.argmax(dim=1) == y).sum()
         loss = cross_entropy(logits, y).sum()
@@ -73,13 +75,13 @@ class LearningCurves:
         Of an epoch that is not *evaluated*, the validation images alone.
         """
         rows = self._on_the_fly()
-        self.seen = {}
+        self.logits = {}
         splits = {*self.clean, *self.attacked} if evaluated else {self.selection_split}
         for split, images in self.clean.items():
             if split not in splits:
                 continue
             verdict = measure_accuracy(model, images.unit(), images.y)
-            self.seen[split, "none"] = verdict.logits
+            self.logits[split, "none"] = verdict.logits
             rows += _rows(split, "none", verdict, "epoch_end")
         for split, images in self.attacked.items():
             if split not in splits:
@@ -91,7 +93,7 @@ class LearningCurves:
                 attack=self.evaluated_with,
                 start=self.starts[split],
             )
-            self.seen[split, self.evaluated_with.name] = verdict.logits
+            self.logits[split, self.evaluated_with.name] = verdict.logits
             rows += _rows(split, self.evaluated_with.name, verdict, "epoch_end")
         return rows
 

@@ -13,7 +13,7 @@ from rofit.attacks.compiled import CompiledPGD, why_not
 from rofit.attacks.pgd import PGD, Network
 from rofit.errors import UserError, unknown
 from rofit.models.classifier import Classifier
-from rofit.precision import Twin, rounded
+from rofit.precision import PrecisionCopy, rounded
 from rofit.settings.spec import RunSpec
 
 ENGINES = ("auto", "compiled", "eager")
@@ -41,11 +41,13 @@ class Engine:
         """
         self.model = model
         self.dtype = torch.bfloat16 if precision == "bf16" else None
-        self._twin = Twin(model, self.dtype or next(model.parameters()).dtype)
+        self._twin = PrecisionCopy(model, self.dtype or next(model.parameters()).dtype)
         self.frozen = self.evaluated = self._twin.network
-        self._average: Twin | None = None
+        self._average: PrecisionCopy | None = None
         if average is not None:
-            self._average = Twin(average, self.dtype or next(model.parameters()).dtype)
+            self._average = PrecisionCopy(
+                average, self.dtype or next(model.parameters()).dtype
+            )
             self.evaluated = self._average.network
 
     def predict(self, x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import nn
 from rofit.training.curves import LearningCurves
 
 if TYPE_CHECKING:
-    from rofit.diagnostics import Watch
+    from rofit.diagnostics import Monitor
     from rofit.diagnostics.view import EpochView
     from rofit.store.runs import RunFolder
 
@@ -18,7 +18,7 @@ def end_epoch(
     epoch: int,
     network: nn.Module,
     curves: LearningCurves,
-    watch: "Watch",
+    monitor: "Monitor",
     view: "Callable[[], EpochView]",
     *,
     lr: float,
@@ -33,7 +33,7 @@ def end_epoch(
         epoch: the one that is over, from 1.
         network: what is evaluated, in eval mode.
         curves: sums over the epoch's steps; begin anew.
-        watch: diagnostics; those of steps begin anew.
+        monitor: diagnostics; those of steps begin anew.
         view: makes what the diagnostics look at, the curves' predictions included.
         lr: learning rate of the epoch.
         evaluated: test and training images too, not only those that choose best.
@@ -41,8 +41,8 @@ def end_epoch(
     Returns:
         Robust accuracy on the selection split, which chooses the best epoch.
     """
-    rows = curves.rows(network, evaluated=evaluated) + watch.rows()
-    measured, samples = watch.look(view())
+    rows = curves.rows(network, evaluated=evaluated) + monitor.rows()
+    measured, samples = monitor.measure_epoch(view())
     for name, columns in samples.items():
         plain = {key: column.cpu().numpy() for key, column in columns.items()}
         folder.write_sample(f"{name}-{epoch:04d}", plain)

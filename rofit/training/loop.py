@@ -107,8 +107,8 @@ def train_step(run: Training, batch: Batch, start: Tensor) -> Terms:
     loss = torch.stack(list(terms.values())).sum()
     run.optimizer.zero_grad()
     loss.backward()
-    run.curves.see(logits.detach(), y)
-    run.watch.see(model, logits.detach(), y, soft, loss.detach())
+    run.curves.record_step(logits.detach(), y)
+    run.monitor.record_step(model, logits.detach(), y, soft, loss.detach())
     run.optimizer.step()
     if method.perturbation:
         method.perturbation.remove()
@@ -164,14 +164,14 @@ def finish_epoch(
         run.epoch,
         run.engine.evaluated,
         run.curves,
-        run.watch,
+        run.monitor,
         partial(run.view, run),
         lr=lr,
         evaluated=due,
     )
     if due and improves(score, run.best["score"]):
         run.best = {"score": score, "epoch": run.epoch}
-        writer.save(run.weights(), checkpoint.BEST)
+        writer.save(run.evaluated_state(), checkpoint.BEST)
     if run.epoch in run.keep:
-        writer.save(run.weights(), f"epoch-{run.epoch:04d}.pt")
+        writer.save(run.evaluated_state(), f"epoch-{run.epoch:04d}.pt")
     report.epoch(run.epoch, lr, score)

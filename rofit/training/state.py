@@ -18,7 +18,7 @@ from rofit.training.plan import EpochPlan
 from rofit.training.process import peak_gpu_gib
 
 if TYPE_CHECKING:
-    from rofit.diagnostics import Watch
+    from rofit.diagnostics import Monitor
     from rofit.diagnostics.view import EpochView
     from rofit.methods import Method
 
@@ -42,7 +42,7 @@ class Training:
     method: "Method"
     train: DeviceImages
     curves: LearningCurves
-    watch: "Watch"
+    monitor: "Monitor"
     view: Callable[["Training"], "EpochView"]
     keep: frozenset[int] = frozenset()
     graphs: StepGraphs | None = None
@@ -132,14 +132,14 @@ class Training:
             "trained": self.model.state_dict(),
             "average": average.state_dict(),
         } if average else {}  # fmt: skip
-        return self.weights() | averaged | {
+        return self.evaluated_state() | averaged | {
             "step": self.step,
             "optimizer": _with_rate(self.optimizer.state_dict(), self._rate),
             "curves": self.curves.state_dict(),
-            "watch": self.watch.state_dict(),
+            "watch": self.monitor.state_dict(),
         }  # fmt: skip
 
-    def weights(self) -> dict[str, Any]:
+    def evaluated_state(self) -> dict[str, Any]:
         """Return what an evaluation needs: network, labels, epoch and best score.
 
         ``model`` is the network that is evaluated.
@@ -167,7 +167,7 @@ class Training:
         self.optimizer.load_state_dict(optimizer)
         self.method.labels.load_state_dict(state["labels"])
         self.curves.load_state_dict(state["curves"])
-        self.watch.load_state_dict(state["watch"])
+        self.monitor.load_state_dict(state["watch"])
 
 
 def _with_rate(state: dict[str, Any], rate: Tensor | float) -> dict[str, Any]:

@@ -5,10 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from made_up_logs import course, saved, write_evaluation, write_run
-from matplotlib.colors import to_hex
 from rofit.analyses import fig10_strength as fig10
-from rofit.figures import fig10_strength as picture
-from rofit.figures._style import METHODS as LOOKS
 
 from rofit.measures.claims import measured_text
 from rofit.settings.spec import RunSpec
@@ -105,16 +102,3 @@ def test_one_network_that_fails_is_enough(table):
     table.loc[worst, "accuracy"] = 0.2
     verdicts = [claim.verdict for claim in fig10.claims(table)[:3]]
     assert verdicts == ["fails", "fails", "holds"]
-
-
-def test_picture_draws_each_method_and_checkpoint_in_both_panels(table):
-    figure = picture.draw(saved(table))
-    left, right = figure.axes
-    for axes in (left, right):
-        drawn = {
-            (to_hex(line.get_color()), line.get_linestyle()) for line in axes.lines
-        }
-        colours = {to_hex(LOOKS[name].color) for name in fig10.METHODS}
-        assert drawn == {(c, style) for c in colours for style in ("-", "--")}
-    assert right.get_xscale() == "log"
-    assert max(left.lines[0].get_ydata()) == pytest.approx(50.5)

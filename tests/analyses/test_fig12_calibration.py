@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 import pytest
 from made_up_logs import course, saved, write_run
-from matplotlib.colors import to_hex
 from rofit.analyses import fig12_calibration as fig12
 from rofit.figures import fig12_calibration as picture
 from rofit.figures._style import METHODS as LOOKS
@@ -140,32 +139,6 @@ def test_errors_not_measured_and_norms_that_do_not_move_are_left_out(tmp_path):
     assert [claim.n for claim in fig12.claims(table)] == [1, 1, 2, 2]
     before = fig12.claims(table.assign(after_drop=False))
     assert [claim.n for claim in before] == [1, 0, 2, 0], "no drop, no ramp after it"
-
-
-def test_reliability_pools_the_images_of_all_seeds(table):
-    left, _ = picture.draw(saved(table)).axes
-    diagonal, *lines = left.lines
-    assert diagonal.get_xydata().tolist() == [[0, 0], [1, 1]]
-    looks = {LOOKS[name].color.lower(): shift for name, shift in SHIFT.items()}
-    for line, dots in zip(lines, left.collections, strict=True):
-        shift = looks.pop(to_hex(line.get_color()))
-        # bin 13: 10 images of 0.90 and 0.5, 30 of 0.92 and 0.7
-        assert list(line.get_xdata()) == pytest.approx([0.35, 0.915, 1])
-        assert list(line.get_ydata()) == pytest.approx([0.4, 0.65 + shift, 1])
-        assert dots.get_offsets().tolist() == line.get_xydata().tolist()
-        assert 46 / 60 * dots.get_sizes() == pytest.approx([5, 40, 1])
-    assert not looks, "every method has its line"
-
-
-def test_norms_are_means_over_seeds_and_drops_are_marked(table):
-    _, right = picture.draw(saved(table)).axes
-    curves = {to_hex(x.get_color()): x for x in right.lines if len(x.get_xdata()) == 6}
-    for name, mean in (("pgd_at", RISES), ("sgls", [9, 8, 4, 2.5, 2.5, 1])):
-        line = curves[LOOKS[name].color.lower()]
-        assert list(line.get_xdata()) == [1, 2, 3, 4, 5, 6]
-        assert list(line.get_ydata()) == pytest.approx(mean)
-    drops = [list(x.get_xdata()) for x in right.lines if len(x.get_xdata()) == 2]
-    assert drops == [[2.5, 2.5], [4.5, 4.5]] and len(curves) == 3
 
 
 def test_panels_methods_and_stamp_are_named(table):

@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from made_up_logs import course, saved, write_run
-from matplotlib.colors import to_hex
 from rofit.analyses import fig3_confidence as fig3
 from rofit.figures import fig3_confidence as picture
 from rofit.figures._style import METHODS as LOOKS
@@ -150,22 +149,3 @@ def test_four_panels_are_named_after_checkpoint_and_attack(table):
     assert ticks == ["correct", "incorrect"]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == [LOOKS[name].label for name in GOOD]
-
-
-def test_every_point_is_the_mean_over_the_tables_seeds(table):
-    ends = {"pgd_at": 0.85, "label_smoothing": 0.575, "sgls": 0.475, "sglr": 0.4}
-    alike = [(0.65, 0.25), (0.6, 0.5), (0.95, 0.28)]  # but for the last panel
-    for number, axes in enumerate(picture.draw(saved(table)).axes):
-        for name, end in ends.items():
-            look = LOOKS[name]
-            (line,) = (x for x in axes.lines if x.get_marker() == look.marker)
-            assert to_hex(line.get_color()) == look.color.lower()
-            drawn = pytest.approx((*alike, (0.7, end))[number])
-            assert tuple(line.get_ydata()) == drawn
-        assert axes.get_ylim() == (0, 1)
-
-
-def test_stamp_says_scale_data_and_seeds_unless_it_is_the_papers(table):
-    about = "scale demo, not the paper's · digits, linf 8/255 · 2 seed(s)"
-    assert picture.draw(saved(table)).get_supxlabel() == f"rofit · {about}"
-    assert picture.draw(table.assign(scale="paper")).get_supxlabel() == ""

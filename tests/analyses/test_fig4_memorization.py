@@ -6,10 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from made_up_logs import course, saved, write_run
-from matplotlib.colors import to_hex
 from rofit.analyses import fig4_memorization as fig4
 from rofit.figures import fig4_memorization as picture
-from rofit.figures._style import METHODS as LOOKS
 
 from rofit.measures.claims import measured_text
 from rofit.settings.spec import RunSpec
@@ -158,23 +156,3 @@ def test_two_rows_of_four_panels_are_named(table):
     assert [axes.get_xlabel() for axes in figure.axes] == [""] * 4 + ["epoch"] * 4
     labels = [text.get_text() for text in figure.legends[0].texts]
     assert labels == ["given labels", "smoothed labels", "SGLR (our reading)"]
-
-
-def test_lines_are_the_tables_means_over_seeds_in_per_cent(table):
-    panels = picture.draw(saved(table)).axes
-    ends = {(0, "pgd_at"): (92.5, 45), (0, "label_smoothing"): (71, 60)}
-    ends |= {(0, "sglr"): (30, 75), (4, "pgd_at"): (45, 65)}
-    ends |= {(4, "label_smoothing"): (30, 65), (4, "sglr"): (20, 79)}
-    for (first, method), (memorised, clean) in ends.items():
-        color = LOOKS[method].color.lower()
-        curves = [[60, 70, 97], [10, 20, memorised], [61, 62, 63], [50, 80, clean]]
-        for axes, curve in zip(panels[first : first + 4], curves, strict=True):
-            (line,) = (x for x in axes.lines if to_hex(x.get_color()) == color)
-            assert list(line.get_xdata()) == [1, 2, 3] and len(axes.lines) == 3
-            assert list(line.get_ydata()) == pytest.approx(curve)
-
-
-def test_stamp_says_scale_data_and_seeds_unless_it_is_the_papers(table):
-    about = "scale demo, not the paper's · digits, linf 8/255 · 2 seed(s)"
-    assert picture.draw(saved(table)).get_supxlabel() == f"rofit · {about}"
-    assert picture.draw(table.assign(scale="paper")).get_supxlabel() == ""

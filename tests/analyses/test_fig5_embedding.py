@@ -5,10 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_logs import saved, write_run
-from matplotlib.colors import to_hex
+from made_up_logs import write_run
 from rofit.analyses import fig5_embedding as fig5
-from rofit.figures import fig5_embedding as picture
 
 from rofit.settings.spec import RunSpec
 from rofit.store.rows import load_logs
@@ -145,36 +143,3 @@ def test_claim_without_its_runs_is_not_decidable(table, without, left):
     claims = fig5.claims(table[table[without[0]] != without[1]])
     assert [claim.n for claim in claims] == left
     assert {claim.verdict for claim in claims if claim.n < 2} == {UNDECIDED}
-
-
-@pytest.fixture(scope="module")
-def figure(table):
-    """Drawn as publish does: from the saved table."""
-    return picture.draw(saved(table))
-
-
-def test_panels_are_methods_by_noise_with_the_map_of_the_last_epoch(figure, table):
-    assert len(figure.axes) == 2 * 4
-    for axes, (method, noise) in zip(
-        figure.axes, [(m, n) for m in ("pgd_at", "sglr") for n in NOISE], strict=True
-    ):
-        rows = table[(table["method"] == method) & (table["label_noise"] == noise)]
-        rows = rows[(rows["epoch"] == 28) & rows["image"].notna()]
-        (dots,) = axes.collections
-        np.testing.assert_allclose(dots.get_offsets(), rows[["tsne_1", "tsne_2"]])
-        colors = [to_hex(color) for color in dots.get_facecolors()]
-        assert colors == ["#1f77b4", "#ff7f0e"] * 4  # by true class
-        assert not len(axes.get_xticks()) and axes.get_legend() is None
-
-
-def test_numbers_under_the_panels_are_means_over_seeds(figure):
-    under = [axes.get_xlabel() for axes in figure.axes]
-    assert under[2] == "k-NN 59.0 %, silhouette 0.12"  # 60 and 58, 0.12 and 0.116
-    assert under[3] == "k-NN 38.0 %, silhouette 0.08"
-    assert under[7] == "k-NN 75.0 %, silhouette 0.15"
-    titles = [axes.get_title() for axes in figure.axes]
-    assert titles == ["0% noise", "20% noise", "40% noise", "60% noise", *[""] * 4]
-    sides = [axes.get_ylabel() for axes in figure.axes]
-    assert sides == ["given labels", "", "", "", "SGLR (our reading)", "", "", ""]
-    stamp = "rofit · scale demo, not the paper's · noise · 2 seed(s)"
-    assert figure.get_supxlabel() == stamp

@@ -8,7 +8,6 @@ from rofit.figures import fig7_iiw, fig8_iiw_noise
 from rofit.figures._style import METHODS as LOOKS
 
 SOFT = {"pgd_at": 1.0, "sgls": 10.0}  # by what the estimates are less
-STAMP = "rofit · scale demo, not the paper's · 400 digits · 2 seed(s)"
 
 
 def _table(x: str, values) -> pd.DataFrame:
@@ -65,34 +64,6 @@ def test_panels_are_the_two_estimates_and_estimate_beside_memory(fig7, fig8):
     assert {axes.get_xlabel() for axes in fig8.axes} == {"training labels redrawn (%)"}
     scales = [axes.get_yscale() for axes in (*fig7.axes, *fig8.axes)]
     assert scales == ["log", "log", "log", "linear"]
-
-
-def test_lines_of_fig7_are_means_over_seeds_at_the_epochs(fig7):
-    for method, soft in SOFT.items():
-        for axes, values in zip(fig7.axes, ([2, 20, 200], [1, 1, 1]), strict=True):
-            epochs, drawn = _line(axes, method)
-            assert epochs == [2, 4, 6]
-            assert drawn == pytest.approx([value / soft for value in values])
-
-
-def test_lines_of_fig8_are_means_over_seeds_at_shares_in_per_cent(fig8):
-    left, right = fig8.axes
-    for method, soft in SOFT.items():
-        shares, drawn = _line(left, method)
-        assert shares == pytest.approx([0, 20, 40, 60])
-        assert drawn == pytest.approx([value / soft for value in (2, 20, 200, 2000)])
-        shares, drawn = _line(right, method)
-        assert shares == pytest.approx([20, 40, 60]), "without noise nothing to learn"
-        assert drawn == pytest.approx([value / soft for value in (21, 41, 61)])
-
-
-def test_legend_and_stamp_name_methods_scale_data_and_seeds(fig7, fig8):
-    for figure in (fig7, fig8):
-        texts = [text.get_text() for text in figure.legends[0].get_texts()]
-        assert texts == [LOOKS[method].label for method in SOFT]
-        assert figure.get_supxlabel() == STAMP
-    paper = _table("epoch", [2, 4]).assign(scale="paper")
-    assert fig7_iiw.draw(paper).get_supxlabel() == ""
 
 
 def test_labels_that_were_not_followed_leave_their_panel_empty():

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 from drawn import Curve, curves, dots, legend, lines, upright
 from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
 from random_tables import BLOCKS, DROPS, OWN, random_table
 from rofit.figures._style import LABELS, look_of
 from rofit.figures._style import METHODS as LOOKS
@@ -145,6 +146,14 @@ def test_curves_are_means_over_seeds_and_bands_one_standard_deviation(name):
                 assert values == pytest.approx(by_hand), (axes.get_ylabel(), key)
 
 
+@pytest.mark.parametrize("name", ["fig7_iiw", "fig8_iiw_noise"])
+def test_lines_of_few_places_have_their_methods_markers(name):
+    _, figure = _drawn(name)
+    marker_of = dict(_look(method) for method in (*LOOKS, OWN))
+    for line in [line for axes in figure.axes for line in lines(axes)]:
+        assert line.get_marker() == marker_of[to_hex(line.get_color())]
+
+
 @pytest.mark.parametrize("name", CURVES)
 def test_per_cent_stands_at_an_axis_where_the_numbers_are_per_cent(name):
     _, figure = _drawn(name)
@@ -187,8 +196,13 @@ def test_all_that_is_drawn_lies_within_the_limits_of_its_axes(name):
                 places += list(scatter.get_offsets())
         for x, y in places:
             assert left <= x <= right and bottom <= y <= top
-    if name == "fig10_strength":
-        assert [axes.get_ylim()[0] for axes in figure.axes] == [0, 0]
+
+
+def test_accuracy_by_strength_begins_at_nothing_and_steps_are_logarithmic():
+    _, figure = _drawn("fig10_strength")
+    assert [axes.get_ylim()[0] for axes in figure.axes] == [0, 0]
+    assert [axes.get_xscale() for axes in figure.axes] == ["linear", "log"]
+    assert {axes.get_yscale() for axes in figure.axes} == {"linear"}
 
 
 @pytest.mark.parametrize("name", sorted(set(PICTURES) - POINTS))

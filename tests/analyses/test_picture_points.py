@@ -62,6 +62,7 @@ def test_confidence_is_a_mean_and_its_bar_one_standard_deviation():
                 assert list(bar.get_ydata()) == pytest.approx([mean - sd, mean + sd])
                 assert to_hex(bar.get_color()) == _color(method)
         assert lefts == sorted(lefts) and not list(drawn)
+        assert axes.get_ylim() == (0, 1)
     told = [(_color(name), "None", look_of(name).label) for name in FIVE]
     assert legend(figure) == told
 
@@ -92,6 +93,7 @@ def test_maps_have_the_last_places_of_images_in_the_colours_of_their_classes():
         told = f"k-NN {100 * knn:.1f} %, silhouette {silhouette:.2f}"
         assert axes.get_xlabel() == told
         assert axes.get_title() == (f"{100 * noise:.0f}% noise" * (method == "pgd_at"))
+        assert not len(axes.get_xticks()) and axes.get_legend() is None
         assert axes.get_ylabel() == labels[method] * (noise == 0)
 
 

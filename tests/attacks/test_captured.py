@@ -14,7 +14,7 @@ from rofit.attacks.captured import Captured
 from rofit.attacks.compiled import CompiledPGD
 from rofit.losses import cross_entropy
 from rofit.methods import METHODS
-from rofit.precision import Twin
+from rofit.precision import PrecisionCopy
 from rofit.progress import Report
 from rofit.running import runner
 from rofit.settings.threat import ThreatModel
@@ -44,7 +44,7 @@ def _same_kernels(cuda_compiler):
 def twin(request):
     net = digits_net(width=8, steps=5).to(CUDA)
     net.to(memory_format=torch.channels_last)
-    return Twin(net, request.param)
+    return PrecisionCopy(net, request.param)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_captured_steps_are_the_steps_bit_for_bit(smoke_spec, method):
     spec = smoke_spec(method=method, epochs=2, **SIZES)
     ends = []
     for kernels in ("captured", "launched"):
-        run, _ = runner.build(
+        run, _ = runner.build_training(
             spec, data=DATA, device=CUDA, diagnostics=("gradient_norm",)
         )
         run = _graphs(run, kernels)
@@ -134,7 +134,7 @@ def test_captured_steps_are_the_steps_bit_for_bit(smoke_spec, method):
 def test_training_replays_compiled_steps_in_bf16(smoke_spec):
     """Two of five whole batches, and the evaluation; the shorter one comes once."""
     spec = smoke_spec(method="sgls", precision="bf16", **SIZES)
-    run, _ = runner.build(spec, data=DATA, device=CUDA, engine="compiled")
+    run, _ = runner.build_training(spec, data=DATA, device=CUDA, engine="compiled")
     before = {key: value.clone() for key, value in run.model.state_dict().items()}
     terms = train_epoch(run, Stop(), Report())
     assert len(terms) == run.steps == 6

@@ -21,7 +21,7 @@ from rofit.losses import (
     ensemble_loss,
     soft_cross_entropy,
 )
-from rofit.precision import Twin
+from rofit.precision import PrecisionCopy
 from rofit.settings.threat import NORMS, ThreatModel
 from rofit.training.process import prepare
 
@@ -46,7 +46,7 @@ def net():
 
 @pytest.fixture(scope="module")
 def frozen(net):
-    return Twin(net, torch.float32).network
+    return PrecisionCopy(net, torch.float32).network
 
 
 def _both(norm, steps):
@@ -106,7 +106,7 @@ def test_bf16_attack_is_as_strong_judged_in_fp32(net):
     """Absolute 1e-3 of 0.59 nats, and one of 500 images (0.2 points)."""
     compiled, eager = _both("linf", 10)
     begin = _starts(X)
-    rounded = Twin(net, torch.bfloat16).network
+    rounded = PrecisionCopy(net, torch.bfloat16).network
     x_adv = compiled(rounded, X, cross_entropy, Y, begin)
     assert x_adv.dtype == torch.float32
     found, robust = _judged(net, x_adv)
@@ -221,12 +221,12 @@ def test_second_network_of_an_architecture_compiles_nothing(net, dtype):
     """Nor do other weights, more steps, another attack of the same step."""
     other = digits_net(**SMALL, seed=5, steps=0)
     given = (X[:BATCH], cross_entropy, Y[:BATCH], _starts(X)[:BATCH])
-    first = _both("linf", 2)[0](Twin(net, dtype).network, *given)
+    first = _both("linf", 2)[0](PrecisionCopy(net, dtype).network, *given)
     before = _graphs()
     assert before > 0
     with config.patch(error_on_recompile=True):
         attack, eager = _both("linf", 3)
-        twin = Twin(other, dtype)
+        twin = PrecisionCopy(other, dtype)
         found = attack(twin.network, *given)
         with torch.no_grad():
             other.classifier.weight.neg_()

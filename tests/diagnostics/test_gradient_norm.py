@@ -9,7 +9,7 @@ from torch import nn
 from toy_problems import batch, conv_net, random_dataset
 from training_helpers import doubled
 
-from rofit.diagnostics import Watch
+from rofit.diagnostics import Monitor
 from rofit.diagnostics.diagnostic import StepView
 from rofit.diagnostics.gradient_norm import GradientNorm
 from rofit.losses import soft_cross_entropy
@@ -105,7 +105,7 @@ def test_logged_norm_is_the_mean_over_the_epochs_steps(method, smoke_spec):
     """The twin takes the loss of train mode, the method's labels, no weight decay."""
     sizes = dict(train_size=48, val_size=8, test_size=8, batch_size=20)  # 20, 20, 8
     spec = smoke_spec(method=method, weight_decay=0.1, **sizes)
-    run, _ = runner.build(
+    run, _ = runner.build_training(
         spec, data=random_dataset(), device=CPU, diagnostics=("gradient_norm",)
     )
     doubled(run).method.labels.begin_epoch(1, 2)
@@ -123,7 +123,7 @@ def test_logged_norm_is_the_mean_over_the_epochs_steps(method, smoke_spec):
         loss = -(soft * logits.log_softmax(1)).sum() / len(logits)
         seen.append(_norms(twin, loss))
         make_step(run, step, start)
-    rows = {row["metric"]: row["value"] for row in run.watch.rows()}
+    rows = {row["metric"]: row["value"] for row in run.monitor.rows()}
     assert len(seen) == 3 and rows.keys() == GradientNorm.columns.keys()
     for key, value in rows.items():
         mean = sum(each[key] for each in seen) / 3
@@ -140,7 +140,7 @@ class Told(NamedTuple):
 
 def _see(watch, *losses):
     for loss in losses:
-        watch.see(None, None, None, None, torch.tensor(loss))
+        watch.record_step(None, None, None, None, torch.tensor(loss))
 
 
 def _values(watch):
@@ -148,7 +148,7 @@ def _values(watch):
 
 
 def test_watch_averages_over_the_steps_and_begins_anew():
-    watch = Watch({"told": Told()})
+    watch = Monitor({"told": Told()})
     _see(watch, 1.0, 2.0, 6.0)
     rows = watch.rows()
     assert rows == [
@@ -160,7 +160,7 @@ def test_watch_averages_over_the_steps_and_begins_anew():
 
 
 def test_watch_goes_on_in_the_middle_of_an_epoch(tmp_path):
-    whole, first, second = (Watch({"told": Told()}) for _ in range(3))
+    whole, first, second = (Monitor({"told": Told()}) for _ in range(3))
     _see(whole, 0.1, 0.2, 0.7)
     _see(first, 0.1, 0.2)
     checkpoint.save(first.state_dict(), tmp_path / "watch.pt")
@@ -170,14 +170,14 @@ def test_watch_goes_on_in_the_middle_of_an_epoch(tmp_path):
 
 
 def test_nothing_watched_gives_no_rows():
-    watch = Watch({})
+    watch = Monitor({})
     _see(watch, 1.0)
     assert watch.rows() == []
 
 
 def test_sums_of_many_steps_keep_float64():
     """A float32 sum of 1e8 would swallow the whole step."""
-    watch = Watch({"told": Told()})
+    watch = Monitor({"told": Told()})
     watch.sums, watch.steps = {"loss": torch.tensor(1e8).double()}, 10**8
     _see(watch, 1.0 + 2**-20)
     assert watch.sums["loss"].item() == 1e8 + 1 + 2**-20

@@ -11,7 +11,7 @@ from rofit.errors import UserError
 from rofit.evaluation.autoattack import ORDER
 from rofit.evaluation.cases import ATTACKS
 from rofit.evaluation.stages import make_stages
-from rofit.evaluation.watched import FewSizes
+from rofit.evaluation.wrappers import FewSizes
 
 
 @pytest.mark.parametrize("kind", sorted(set(ATTACKS) - {"clean"}))

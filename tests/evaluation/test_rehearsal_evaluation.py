@@ -22,7 +22,7 @@ from rofit.evaluation.accuracy import measure_accuracy
 from rofit.evaluation.cases import ATTACKS, read_cases
 from rofit.evaluation.verdicts import EvaluationImages
 from rofit.losses import cross_entropy
-from rofit.precision import Twin
+from rofit.precision import PrecisionCopy
 from rofit.running import evaluator
 from rofit.running.checkpoints import LoadedCheckpoint
 from rofit.running.checks import check
@@ -79,7 +79,7 @@ def view(device):
         spec=SPEC,
         epoch=1,
         model=model,
-        network=Twin(model, torch.float32).network,
+        network=PrecisionCopy(model, torch.float32).network,
         attack=ATTACK,
         splits=splits,
         redrawn=train.y != train.true,

@@ -16,7 +16,7 @@ from training_helpers import CPU, last_state, same, train
 from rofit.attacks.pgd import PGD
 from rofit.errors import UserError
 from rofit.labels.fixed import Smoothed
-from rofit.methods import METHODS, Given, find_kind, make_params
+from rofit.methods import METHODS, Context, find_kind, make_params
 from rofit.methods.inner import ATTACK_LABELS
 from rofit.methods.method import soft_label_objective
 from rofit.methods.resolve import described, override, resolve
@@ -48,7 +48,7 @@ def _built(spec):
     kind = find_kind(spec)
     teachers = {name: NET for name in kind.teachers}
     params = make_params(kind, dict(spec.method_params))
-    return kind.build(params, Given(ATTACK, Y, K, NET, teachers))
+    return kind.build(params, Context(ATTACK, Y, K, NET, teachers))
 
 
 def _brought(made):
@@ -199,7 +199,7 @@ def test_composed_method_trains(smoke_spec, parts):
     base, labels, weights = parts
     sizes = dict(train_size=48, val_size=16, test_size=0, batch_size=16)
     names = dict(method=base, labels_from=labels, weights_from=weights)
-    run, _ = runner.build(
+    run, _ = runner.build_training(
         smoke_spec(**sizes, **names), data=random_dataset(), device=CPU
     )
     run.epoch = 1

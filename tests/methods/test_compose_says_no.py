@@ -7,7 +7,7 @@ from toy_problems import conv_net
 
 from rofit.attacks.pgd import PGD
 from rofit.errors import UserError
-from rofit.methods import Given, find_kind, make_params
+from rofit.methods import Context, find_kind, make_params
 from rofit.methods.resolve import described, resolve
 from rofit.settings.spec import RunSpec
 from rofit.settings.threat import ThreatModel
@@ -22,7 +22,7 @@ def _spec(base, labels="", weights=(), **params):
 
 def _built(spec):
     kind, y = find_kind(spec), torch.arange(3)
-    given = Given(PGD(ThreatModel("linf", 0.1), 5, 0.05), y, 3, conv_net())
+    given = Context(PGD(ThreatModel("linf", 0.1), 5, 0.05), y, 3, conv_net())
     return kind.build(make_params(kind, dict(spec.method_params)), given)
 
 

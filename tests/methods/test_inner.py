@@ -15,7 +15,7 @@ from rofit.errors import UserError
 from rofit.labels.fixed import Smoothed
 from rofit.labels.self_guided import SelfGuided
 from rofit.losses import margin
-from rofit.methods import METHODS, Given, Method
+from rofit.methods import METHODS, Context, Method
 from rofit.methods.compose import composed
 from rofit.methods.inner import InnerMaximisation
 from rofit.methods.method import soft_label_objective
@@ -24,7 +24,7 @@ from rofit.settings.threat import ThreatModel
 
 K = 3
 ATTACK = PGD(ThreatModel("linf", 0.1), 5, 0.05)
-GIVEN = Given(ATTACK, torch.arange(K), K, conv_net(n_classes=K))
+GIVEN = Context(ATTACK, torch.arange(K), K, conv_net(n_classes=K))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 from toy_problems import linear_net
 
 from rofit.attacks.pgd import PGD
-from rofit.methods import METHODS, Given
+from rofit.methods import METHODS, Context
 from rofit.settings.threat import ThreatModel
 
 K = 10
@@ -16,7 +16,7 @@ ATTACK = PGD(ThreatModel("linf", 0.1), 5, 0.05)
 
 def _method(name, **settings):
     module = METHODS[name]
-    given = Given(ATTACK, torch.arange(K), K, linear_net(torch.zeros(1, 1)))
+    given = Context(ATTACK, torch.arange(K), K, linear_net(torch.zeros(1, 1)))
     return module.build(module.Params(**settings), given)
 
 

@@ -8,7 +8,7 @@ from toy_problems import batch, linear_net
 
 from rofit.attacks.geometry import into_ball
 from rofit.attacks.pgd import PGD
-from rofit.methods import METHODS, Given, find_kind, make_params
+from rofit.methods import METHODS, Context, find_kind, make_params
 from rofit.seeding import generator
 from rofit.settings.spec import RunSpec
 from rofit.settings.threat import ThreatModel
@@ -23,7 +23,7 @@ ATTACK = PGD(THREAT, 5, 0.05)
 def _method(name, **settings):
     kind = find_kind(RunSpec(method=name))
     params = make_params(kind, settings)
-    return kind.build(params, Given(ATTACK, Y, K, linear_net(torch.zeros(1, 1))))
+    return kind.build(params, Context(ATTACK, Y, K, linear_net(torch.zeros(1, 1))))
 
 
 def _logits(seed):
@@ -116,7 +116,7 @@ def test_trades_attacks_the_clean_prediction_and_no_label():
     net, index = linear_net(w), torch.arange(6)
     found = [
         METHODS["trades"]
-        .build(METHODS["trades"].Params(), Given(ATTACK, y, 2, net))
+        .build(METHODS["trades"].Params(), Context(ATTACK, y, 2, net))
         .maximise(net, x, y, index, begin)
         for y in (torch.zeros(6, dtype=torch.int64), torch.ones(6, dtype=torch.int64))
     ]

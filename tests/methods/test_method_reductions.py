@@ -33,7 +33,7 @@ def training(smoke_spec):
     def make(method, labels="", weights=(), **settings):
         parts = {"labels_from": labels, "weights_from": weights}
         spec = smoke_spec(method=method, method_params=settings, **parts, **SIZES)
-        return runner.build(spec, data=random_dataset(), device=CPU)[0]
+        return runner.build_training(spec, data=random_dataset(), device=CPU)[0]
 
     return make
 

@@ -83,9 +83,9 @@ def pair(smoke_spec, teachers):
         )
         data, paths = random_dataset(), {}
         if find_kind(spec).teachers:
-            run, _ = runner.build(spec, data=data, device=CPU)
+            run, _ = runner.build_training(spec, data=data, device=CPU)
             paths = _taught_by(run, teachers)
-        run, _ = runner.build(spec, data=data, device=CPU, taught_by=paths)
+        run, _ = runner.build_training(spec, data=data, device=CPU, taught_by=paths)
         doubled(run)
         run.epoch = epoch
         run.method.begin_epoch(epoch, EPOCHS)

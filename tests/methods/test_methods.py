@@ -10,7 +10,7 @@ from toy_problems import batch, conv_net, linear_net
 from rofit.attacks.geometry import start
 from rofit.attacks.pgd import PGD
 from rofit.losses import cross_entropy, soft_cross_entropy
-from rofit.methods import METHODS, Given, find_kind, make_params
+from rofit.methods import METHODS, Context, find_kind, make_params
 from rofit.settings.knobs import knob_types
 from rofit.settings.spec import RunSpec
 from rofit.settings.threat import ThreatModel
@@ -36,7 +36,7 @@ def _build(name, settings, *, y=Y, n_classes=K, epoch=9):
     kind = find_kind(RunSpec(method=name))
     net = conv_net(n_classes=n_classes)
     teachers = {name: conv_net(n_classes=n_classes).eval() for name in kind.teachers}
-    given = Given(ATTACK, y, n_classes, net, teachers)
+    given = Context(ATTACK, y, n_classes, net, teachers)
     method = kind.build(make_params(kind, settings), given)
     method.begin_epoch(epoch, 10)
     return method

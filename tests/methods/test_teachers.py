@@ -50,7 +50,7 @@ def test_teachers_of_many_runs_are_named_once():
 def _run(spec, root):
     folder = RunStore(root / "runs").folder(spec.run_id)
     options = dict(data=root / "data", device=CPU, stop=Stop())
-    return runner.run(spec, folder, report=lambda *_: Report(), **options)
+    return runner.train_run(spec, folder, report=lambda *_: Report(), **options)
 
 
 @pytest.mark.parametrize("name", TAUGHT)

@@ -12,7 +12,7 @@ from training_helpers import digits, digits_net
 from rofit.losses import cross_entropy
 from rofit.models import MODELS, RESIZABLE, build_model
 from rofit.modes import evaluating
-from rofit.precision import Twin, rounded
+from rofit.precision import PrecisionCopy, rounded
 
 FP32, BF16 = torch.float32, torch.bfloat16
 # Every architecture of the registry; of the wide ones the smallest, which has no entry.
@@ -72,15 +72,15 @@ def _change(network, *, convolutions):
 
 
 def test_fp32_twin_gives_the_networks_logits_bit_for_bit(net):
-    assert torch.equal(Twin(net, FP32).network(X), _logits(net))
+    assert torch.equal(PrecisionCopy(net, FP32).network(X), _logits(net))
 
 
 def test_fp32_twin_gives_the_networks_input_gradients_bit_for_bit(net):
-    assert torch.equal(_gradient(Twin(net, FP32).network), _gradient(net))
+    assert torch.equal(_gradient(PrecisionCopy(net, FP32).network), _gradient(net))
 
 
 def test_fp32_twin_is_the_networks_own_memory_and_follows_unasked(net):
-    twin = Twin(net, FP32)
+    twin = PrecisionCopy(net, FP32)
     theirs = twin.network.state_dict()
     for key, value in net.state_dict().items():
         assert theirs[key].data_ptr() == value.data_ptr(), key
@@ -94,7 +94,7 @@ def test_fp32_twin_is_the_networks_own_memory_and_follows_unasked(net):
 
 
 def test_bf16_twin_rounds_the_convolutions_and_shares_the_rest(net):
-    twin, ours = Twin(net, BF16), _convolutions(net)
+    twin, ours = PrecisionCopy(net, BF16), _convolutions(net)
     theirs = twin.network.state_dict()
     for key, value in net.state_dict().items():
         if key in ours:
@@ -107,38 +107,38 @@ def test_bf16_twin_rounds_the_convolutions_and_shares_the_rest(net):
 
 def test_bf16_twins_logits_are_fp32_and_near(net):
     """bf16 keeps 8 bits, 0.2 % a rounding; 0.2 to 0.6 % is seen over 7 to 20 layers."""
-    found = _logits(Twin(net, BF16).network)
+    found = _logits(PrecisionCopy(net, BF16).network)
     assert found.dtype == FP32
     assert 0 < _error(found, _logits(net)) < 0.02
 
 
 def test_bf16_twin_keeps_the_direction_of_the_input_gradient(net):
-    wanted, found = _gradient(net), _gradient(Twin(net, BF16).network)
+    wanted, found = _gradient(net), _gradient(PrecisionCopy(net, BF16).network)
     assert found.dtype == FP32
     assert (found.sign() == wanted.sign()).float().mean() >= 0.95
     assert F.cosine_similarity(found.flatten(), wanted.flatten(), dim=0) >= 0.99
 
 
 def test_bf16_twin_takes_new_convolutions_on_refresh_and_not_before(net):
-    twin = Twin(net, BF16)
+    twin = PrecisionCopy(net, BF16)
     before = _logits(twin.network)
     _change(net, convolutions=True)
     assert torch.equal(_logits(twin.network), before)
     twin.refresh()
     after = _logits(twin.network)
     assert not torch.equal(after, before)
-    assert torch.equal(after, _logits(Twin(net, BF16).network))
+    assert torch.equal(after, _logits(PrecisionCopy(net, BF16).network))
 
 
 def test_bf16_twin_follows_everything_but_convolutions_unasked(net):
-    twin = Twin(net, BF16)
+    twin = PrecisionCopy(net, BF16)
     _change(net, convolutions=False)
-    assert torch.equal(_logits(twin.network), _logits(Twin(net, BF16).network))
+    assert torch.equal(_logits(twin.network), _logits(PrecisionCopy(net, BF16).network))
 
 
 @pytest.mark.parametrize("dtype", [FP32, BF16])
 def test_twin_has_nothing_to_train_and_modes_of_its_own(net, dtype):
-    twin = Twin(net, dtype)
+    twin = PrecisionCopy(net, dtype)
     for _ in range(2):
         assert not any(each.requires_grad for each in twin.network.parameters())
         assert all(each.requires_grad for each in net.parameters())
@@ -172,7 +172,7 @@ def test_images_are_centred_before_they_are_rounded(net):
     x = 0.9 + 0.01 * net.normalise(X)
     net.normalise.mean.fill_(0.9)
     net.normalise.std.fill_(0.01)
-    twin, wanted = Twin(net, BF16).network, _logits(net, x)
+    twin, wanted = PrecisionCopy(net, BF16).network, _logits(net, x)
     assert _error(_logits(twin, x), wanted) < 0.02
     assert _error(_logits(twin, x.to(BF16).float()), wanted) > 0.03
 
@@ -181,6 +181,6 @@ def test_images_are_centred_before_they_are_rounded(net):
 def test_features_are_pooled_in_fp32(name):
     """Seen where maps have more than one pixel: a mean of bf16 numbers is none."""
     net = build_model(name, channels=1, image_size=16, n_classes=10, **NETS[name])
-    features = Twin(net, BF16).network.features(torch.rand((4, 1, 16, 16)))
+    features = PrecisionCopy(net, BF16).network.features(torch.rand((4, 1, 16, 16)))
     assert features.dtype == FP32
     assert not torch.equal(features, features.to(BF16).float())

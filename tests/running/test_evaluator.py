@@ -11,7 +11,6 @@ from evaluated_runs import SPEC, doubled, evaluated, how, load, trained
 from rofit.attacks.geometry import into_ball, start
 from rofit.attacks.pgd import PGD
 from rofit.errors import UserError
-from rofit.evaluation import masking
 from rofit.evaluation.cases import Case, read_cases
 from rofit.evaluation.masking import PROBES
 from rofit.evaluation.verdicts import COLUMNS
@@ -19,7 +18,6 @@ from rofit.losses import cross_entropy
 from rofit.running.checks import check, checks_file
 from rofit.running.evaluator import evaluate_cases
 from rofit.seeding import generator
-from rofit.settings.threat import ThreatModel
 from rofit.store.evaluations import evaluations, read_verdicts, rows
 from rofit.store.runs import RunFolder
 from rofit.training.stop import Stop
@@ -288,32 +286,6 @@ def test_checks_compare_what_this_network_has_inside_this_radius(subject, tmp_pa
     assert (told["compared"], told["images compared"]) == (["none", "pgd3"], 12)
     assert (told["warnings"], told["passed"]) == ({}, [*found])
     assert len(evaluations(folder)) == 4, "checks are no evaluation"
-
-
-@pytest.mark.parametrize(("norm", "epsilon"), [("linf", 0.1), ("l2", 0.5)])
-def test_checks_probe_this_network_in_the_ball_that_is_asked_for(
-    subject, tmp_path, monkeypatch, norm, epsilon
-):
-    folder, _ = evaluated(subject, tmp_path, "clean", n=16)
-    evaluated(subject, tmp_path, "pgd3", n=12)
-    verdicts_of = {r["attack"]: r["name"] for r in evaluations(folder)}
-    probed, compared = [], []
-    monkeypatch.setattr(masking, "probe", lambda *about: probed.append(about) or {})
-    monkeypatch.setattr(masking, "compare", lambda left: compared.append(left) or {})
-    check(subject, folder, norm, epsilon)
-    ((network, images, threat),) = probed
-    assert network is subject.network and images is subject.images
-    assert threat == ThreatModel(norm, epsilon)
-    check(subject, folder, SPEC.norm, SPEC.epsilon)
-    by_clean, by_pgd = (
-        (read_verdicts(folder, verdicts_of[name])["fooled_by"] == "").tolist()
-        for name in ("none", "pgd3")
-    )
-    other, own = (
-        {name: kept.tolist() for name, kept in left.items()} for left in compared
-    )
-    assert other == {"none": by_clean}, "pgd3 was made in another ball"
-    assert own == {"none": by_clean[:12], "pgd3": by_pgd} and len(by_pgd) == 12
 
 
 def test_checks_keep_their_warnings_in_words(subject, tmp_path):

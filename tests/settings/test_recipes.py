@@ -7,7 +7,7 @@ import torch
 from toy_problems import conv_net
 
 from rofit.attacks.pgd import PGD
-from rofit.methods import METHODS, Given
+from rofit.methods import METHODS, Context
 from rofit.settings.recipes import RECIPES
 from rofit.settings.spec import RunSpec, epoch_at
 from rofit.training.schedules import learning_rate
@@ -38,7 +38,7 @@ def test_labels_are_refined_from_epoch_90_counted_from_1(method):
     spec = RECIPES["sgls"].apply(RunSpec(method=method))
     module = METHODS[method]
     attack, y = PGD(spec.threat, 0, 0.0), torch.tensor([0, 1])
-    labels = module.build(module.Params(), Given(attack, y, 2, conv_net())).labels
+    labels = module.build(module.Params(), Context(attack, y, 2, conv_net())).labels
     refined = []
     for epoch in range(1, spec.epochs + 1):
         labels.begin_epoch(epoch - 1, spec.epochs)

@@ -47,7 +47,7 @@ def _logits(n, seed=0):
 
 def _rows(curves):
     """Return the rows of an epoch of one step by split, attack and metric."""
-    curves.see(*_logits(4))
+    curves.record_step(*_logits(4))
     found = curves.rows(_net())
     named = {(r["split"], r["attack"], r["metric"]): r for r in found}
     assert len(named) == len(found), "two rows of one name"
@@ -103,7 +103,7 @@ def test_sums_on_the_fly_weigh_a_short_last_batch_by_its_images():
     curves = _curves()
     parts = [_logits(7, seed=1), _logits(7, seed=2), _logits(2, seed=3)]
     for logits, y in parts:
-        curves.see(logits, y)
+        curves.record_step(logits, y)
     named = {
         (r["attack"], r["metric"]): r["value"]
         for r in curves.rows(_net())
@@ -138,7 +138,7 @@ def test_starts_of_the_evaluation_are_the_same_in_every_epoch_and_run():
 def test_evaluation_draws_nothing_from_the_global_stream():
     net, before = _net(), torch.get_rng_state()
     curves = _curves()
-    curves.see(*_logits(4))
+    curves.record_step(*_logits(4))
     curves.rows(net)
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -171,8 +171,8 @@ def test_unfinished_epoch_survives_a_checkpoint(tmp_path):
     whole, first, second = _curves(), _curves(), _curves()
     for curves, steps in ((whole, (1, 2)), (first, (1,))):
         for seed in steps:
-            curves.see(*_logits(6, seed))
+            curves.record_step(*_logits(6, seed))
     checkpoint.save(first.state_dict(), tmp_path / "curves.pt")
     second.load_state_dict(checkpoint.load(tmp_path / "curves.pt", CPU))
-    second.see(*_logits(6, 2))
+    second.record_step(*_logits(6, 2))
     assert second.rows(_net()) == whole.rows(_net())

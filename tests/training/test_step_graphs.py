@@ -46,7 +46,7 @@ def _epochs(run, epochs=EPOCHS):
                 run.model, run.epoch, run.spec.epochs, run.clean_batches
             )
         run.epoch, run.step = run.epoch + 1, 0
-        rows = run.curves.rows(run.engine.frozen) + run.watch.rows()
+        rows = run.curves.rows(run.engine.frozen) + run.monitor.rows()
         found.append({"terms": terms, "rows": rows})
     return [*found, run.state_dict()]
 

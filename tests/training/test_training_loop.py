@@ -164,7 +164,7 @@ def test_time_limit_stops_at_an_epochs_end(smoke_spec, tmp_path):
 
     spec = smoke_spec()
     folder = RunStore(tmp_path / "runs").folder(spec.run_id)
-    done = runner.run(
+    done = runner.train_run(
         spec,
         folder,
         data=tmp_path,
@@ -189,7 +189,7 @@ def test_gpu_run_follows_the_cpu_run(smoke_spec, tmp_path):
     from rofit.progress import Report
     from rofit.training.stop import Stop
 
-    runner.run(
+    runner.train_run(
         spec,
         folder,
         data=tmp_path,

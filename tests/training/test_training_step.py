@@ -25,7 +25,7 @@ def training(smoke_spec):
     def make(**changes):
         sizes = dict(train_size=48, val_size=16, test_size=0, batch_size=16)
         spec = smoke_spec(**sizes | changes)
-        made, _ = runner.build(
+        made, _ = runner.build_training(
             spec, data=random_dataset(), device=CPU, diagnostics=("gradient_norm",)
         )
         return made

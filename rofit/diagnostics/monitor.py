@@ -1,4 +1,4 @@
-"""The watch: asks diagnostics, keeps their answers, and lets them change nothing."""
+"""The monitor: asks diagnostics, keeps their answers, and lets them change nothing."""
 
 import time
 import warnings
@@ -21,7 +21,7 @@ from rofit.errors import UserError
 Diagnostic = StepDiagnostic | EpochDiagnostic
 
 
-class Watch:
+class Monitor:
     """Asks diagnostics at every step and at epochs' ends.
 
     Attributes:
@@ -32,9 +32,9 @@ class Watch:
     def __init__(
         self, diagnostics: dict[str, Diagnostic], *, lenient: bool = False
     ) -> None:
-        """Watch with the given diagnostics, by name.
+        """Ask the given diagnostics, by name.
 
-        A *lenient* watch warns of a diagnostic of epochs that fails, and leaves it out.
+        A *lenient* monitor warns of one of epochs that fails, and leaves it out.
         """
         self.diagnostics = diagnostics
         self.lenient = lenient
@@ -48,7 +48,7 @@ class Watch:
         self.steps: Tensor | None = None  # how many are in the sums
         self.seconds: dict[str, float] = dict.fromkeys(diagnostics, 0.0)
 
-    def see(
+    def record_step(
         self, model: nn.Module, logits: Tensor, y: Tensor, soft: Tensor, loss: Tensor
     ) -> None:
         """Add this step's measurements; the sums stay on the device, unread.
@@ -86,7 +86,9 @@ class Watch:
             if name in self.of_epochs and (why := self.of_epochs[name].why_not(view)):
                 raise UserError(f"{name} cannot be measured: {why}")
 
-    def look(self, view: EpochView) -> tuple[list[Row], dict[str, dict[str, Tensor]]]:
+    def measure_epoch(
+        self, view: EpochView
+    ) -> tuple[list[Row], dict[str, dict[str, Tensor]]]:
         """Ask the diagnostics that are due; return rows, and samples by diagnostic."""
         rows: list[Row] = []
         samples: dict[str, dict[str, Tensor]] = {}

@@ -48,7 +48,7 @@ class _AllFound(Exception):
     """Every image of the batch has its adversarial example: the attack may end."""
 
 
-class Watched(nn.Module):
+class StopsWhenFooled(nn.Module):
     """A network that keeps the first adversarial example of every image of a batch.
 
     Images that have one are not computed again: their last logits are repeated, with

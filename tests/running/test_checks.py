@@ -1,0 +1,41 @@
+"""What checks for gradient masking are given: the network, its ball, its verdicts."""
+
+import pytest
+from evaluated_runs import SPEC, doubled, evaluated, trained
+
+from rofit.evaluation import masking
+from rofit.running.checks import check
+from rofit.settings.threat import ThreatModel
+from rofit.store.evaluations import evaluations, read_verdicts
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory):
+    """The last network of a run, in float64."""
+    return doubled(trained(tmp_path_factory.mktemp("trained")))
+
+
+@pytest.mark.parametrize(("norm", "epsilon"), [("linf", 0.1), ("l2", 0.5)])
+def test_checks_probe_this_network_in_the_ball_that_is_asked_for(
+    subject, tmp_path, monkeypatch, norm, epsilon
+):
+    folder, _ = evaluated(subject, tmp_path, "clean", n=16)
+    evaluated(subject, tmp_path, "pgd3", n=12)
+    verdicts_of = {r["attack"]: r["name"] for r in evaluations(folder)}
+    probed, compared = [], []
+    monkeypatch.setattr(masking, "probe", lambda *about: probed.append(about) or {})
+    monkeypatch.setattr(masking, "compare", lambda left: compared.append(left) or {})
+    check(subject, folder, norm, epsilon)
+    ((network, images, threat),) = probed
+    assert network is subject.network and images is subject.images
+    assert threat == ThreatModel(norm, epsilon)
+    check(subject, folder, SPEC.norm, SPEC.epsilon)
+    by_clean, by_pgd = (
+        (read_verdicts(folder, verdicts_of[name])["fooled_by"] == "").tolist()
+        for name in ("none", "pgd3")
+    )
+    other, own = (
+        {name: kept.tolist() for name, kept in left.items()} for left in compared
+    )
+    assert other == {"none": by_clean}, "pgd3 was made in another ball"
+    assert own == {"none": by_clean[:12], "pgd3": by_pgd} and len(by_pgd) == 12
