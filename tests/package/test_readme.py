@@ -53,6 +53,7 @@ def python_block(words):
 LOGS = python_block("best_last_gap(logs)")
 WATCH = python_block("watched = watch(")
 METHOD = python_block("def build(")
+CALLS = python_block("rofit.train(spec)")
 DRAWN = ("pgd_at", "sgls", "focal_at")
 
 
@@ -87,7 +88,7 @@ def test_every_make_target_that_is_named_is_there():
 
 
 def test_no_python_that_is_shown_goes_without_a_test():
-    assert sorted(PYTHON) == sorted([LOGS, WATCH, METHOD])
+    assert sorted(PYTHON) == sorted([LOGS, WATCH, METHOD, CALLS])
 
 
 def test_the_notebook_lines_run(store, monkeypatch):
@@ -96,6 +97,16 @@ def test_the_notebook_lines_run(store, monkeypatch):
     exec(LOGS, names)
     assert isinstance(names["logs"], pd.DataFrame)
     assert len(names["test"])
+
+
+def test_the_calls_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("ROFIT_HOME", str(tmp_path))
+    names = {}
+    exec(CALLS, names)
+    assert (
+        names["run"].state == "done" and names["run"].path.parent == tmp_path / "runs"
+    )
+    assert names["table"]["accuracy"].notna().all() and len(names["table"]) == 4
 
 
 def test_the_watch_lines_run(tmp_path, monkeypatch):
