@@ -1,4 +1,4 @@
-"""The baselines do what public scripts do; our timed step does what the loop does."""
+"""The baselines do what public scripts do."""
 
 from copy import deepcopy
 from itertools import product
@@ -10,30 +10,10 @@ from toy_problems import conv_net
 from training_helpers import CPU, same
 
 from rofit.attacks.pgd import PGD
-from rofit.bench import problem
 from rofit.bench.plain import EPSILON, STEP_SIZE, ImageFiles, Plain
-from rofit.bench.problem import Ours, bench_spec, digits_32, theirs
 from rofit.data.digits import load_digits
-from rofit.errors import UserError
 from rofit.losses import cross_entropy
-from rofit.progress import Report
-from rofit.settings.spec import RunSpec
 from rofit.settings.threat import ThreatModel
-from rofit.training.loop import train_epoch
-from rofit.training.stop import Stop
-
-
-@pytest.fixture(scope="module")
-def data():
-    return digits_32()
-
-
-@pytest.fixture(autouse=True)
-def _seeded():
-    """The baselines draw from torch's global generator, as scripts do."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
 
 
 @pytest.fixture
@@ -204,81 +184,3 @@ def test_digits_32_are_the_digits_enlarged(data):
         blocks = large.pixels.reshape(-1, 3, 8, 4, 8, 4)
         assert (blocks == blocks[:, :, :, :1, :, :1]).all()
         assert (large.labels == little.labels).all()
-
-
-def test_what_is_timed_is_the_field_s_usual_run():
-    spec, usual = bench_spec("preact_tiny", 16, lr=0.05), RunSpec()
-    assert (spec.model, spec.batch_size, spec.lr) == ("preact_tiny", 16, 0.05)
-    names = ("method", "attack_steps", "crop_pad", "flip", "threat", "step_size")
-    for name in names:
-        assert getattr(spec, name) == getattr(usual, name)
-    assert (spec.epsilon, spec.step_size) == (EPSILON, STEP_SIZE)
-
-
-@pytest.fixture
-def spec():
-    """Four batches of 16 images an epoch, and a shorter one that is left out."""
-    return bench_spec("preact_tiny", 16, train_size=72, test_size=16, attack_steps=1)
-
-
-def test_our_steps_are_those_of_the_training_loop(data, spec):
-    """From the second batch on: the first one is held for the attack alone."""
-    spec = spec.replace(train_size=64)
-    ours, loop = (Ours(spec, data, CPU, "eager") for _ in range(2))
-    for _ in range(3):
-        ours.step()
-    loop.run.epoch, loop.run.step = 0, 1
-    train_epoch(loop.run, Stop(), Report())
-    same(ours.run.model.state_dict(), loop.run.model.state_dict())
-
-
-def test_our_steps_have_whole_batches_and_change_the_weights(data, spec):
-    ours = Ours(spec, data, CPU, "eager")
-    assert {len(next(ours.batches)[0].y) for _ in range(10)} == {16}
-    before = deepcopy(dict(ours.run.model.named_parameters()))
-    ours.step()
-    for name, weight in ours.run.model.named_parameters():
-        assert not torch.equal(weight, before[name]), name
-
-
-def test_our_passes_change_nothing(data, spec):
-    ours = Ours(spec, data, CPU, "eager")
-    before = deepcopy(ours.run.model.state_dict())
-    ours.passes(2)
-    same(ours.run.model.state_dict(), before)
-    assert all(p.grad is None for p in ours.run.model.parameters())
-
-
-def test_attack_is_made_once_a_number_of_steps(data, spec, monkeypatch):
-    ours = Ours(spec, data, CPU, "eager")
-    made, called = [], []
-
-    def noted(spec, steps, engine, *, captured):
-        assert not captured
-        made.append(steps)
-        return lambda *given: called.append(steps)
-
-    monkeypatch.setattr(problem, "make_attack", noted)
-    for steps in (2, 3, 2, 2, 3):
-        ours.passes(steps)
-    assert made == [2, 3]
-    assert called == [2, 3, 2, 2, 3]
-
-
-@pytest.mark.parametrize("eval_mode", [True, False])
-def test_baseline_begins_with_our_weights_in_the_layout_of_scripts(
-    data, spec, eval_mode
-):
-    ours = Ours(spec, data, CPU, "eager")
-    begun = deepcopy(ours.run.model.state_dict())
-    ours.step()
-    base = theirs(ours, data, eval_mode=eval_mode)
-    same(dict(base.model.state_dict()), dict(begun))
-    assert base.model.training and base.eval_mode is eval_mode and base.steps == 1
-    assert base.model.stages[0][0].conv1.weight.is_contiguous()
-    assert base.held[0].shape == (16, 3, 32, 32) and base.held[0].is_contiguous()
-
-
-def test_batch_larger_than_the_training_part_is_refused(data, spec):
-    with pytest.raises(UserError, match="trains on .* images; batch_size must not"):
-        Ours(spec.replace(batch_size=100), data, CPU, "eager")
