@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import torch
+from ticking_clock import tick
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from training_helpers import CPU
@@ -13,9 +14,30 @@ from rofit.bench import layers, parity, speed
 from rofit.bench.layers import layer_rows
 from rofit.bench.parity import parity_rows
 from rofit.bench.phases import phases
-from rofit.bench.problem import bench_spec
+from rofit.bench.problem import Ours, bench_spec, digits_32
 from rofit.bench.speed import speed_rows
 from rofit.training.engine import make_attack
+
+
+@pytest.fixture(scope="module")
+def data():
+    return digits_32()
+
+
+@pytest.fixture
+def ours(data):
+    """A function from changes of the spec to a training of a tiny net."""
+
+    def build(batch_size=4, **changes):
+        spec = bench_spec("preact_tiny", batch_size, **changes)
+        return Ours(spec, data, CPU, "eager")
+
+    return build
+
+
+@pytest.fixture
+def ticking(monkeypatch):
+    tick(monkeypatch)
 
 
 def test_phases_add_up_to_the_whole_step(ours, ticking):

@@ -11,9 +11,23 @@ from training_helpers import CPU, same
 
 from rofit.attacks.pgd import PGD
 from rofit.bench.plain import EPSILON, STEP_SIZE, ImageFiles, Plain
+from rofit.bench.problem import digits_32
 from rofit.data.digits import load_digits
 from rofit.losses import cross_entropy
 from rofit.settings.threat import ThreatModel
+
+
+@pytest.fixture(scope="module")
+def data():
+    return digits_32()
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    """The baselines draw from torch's global generator, as scripts do."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
 
 
 @pytest.fixture

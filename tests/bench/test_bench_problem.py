@@ -8,12 +8,17 @@ from training_helpers import CPU, same
 
 from rofit.bench import problem
 from rofit.bench.plain import EPSILON, STEP_SIZE
-from rofit.bench.problem import Ours, bench_spec, theirs
+from rofit.bench.problem import Ours, bench_spec, digits_32, theirs
 from rofit.errors import UserError
 from rofit.progress import Report
 from rofit.settings.spec import RunSpec
 from rofit.training.loop import train_epoch
 from rofit.training.stop import Stop
+
+
+@pytest.fixture(scope="module")
+def data():
+    return digits_32()
 
 
 def test_what_is_timed_is_the_field_s_usual_run():

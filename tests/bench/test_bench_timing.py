@@ -3,10 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from ticking_clock import tick
 from training_helpers import CPU
 
 from rofit.bench import timing
 from rofit.bench.timing import Times, in_a_row, interleaved, matmul_rate, timed
+
+
+@pytest.fixture
+def ticking(monkeypatch):
+    tick(monkeypatch)
 
 
 def test_median_and_spread_are_those_of_the_quartiles():

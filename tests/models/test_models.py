@@ -4,6 +4,9 @@ The big wide ResNets are built on the meta device only: shapes and counts, no me
 """
 
 import runpy
+
+# --- Contract -------------------------------------------------------------------------
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,12 @@ from rofit.models.classifier import Classifier
 from rofit.models.normalise import Normalise
 from rofit.models.preact_resnet import PreActBlock, PreActResNet
 
-# --- Contract -------------------------------------------------------------------------
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
 
 
 @pytest.mark.parametrize(("channels", "image_size"), SHAPES)

@@ -1,6 +1,6 @@
 """Blocks and networks against slow ones of matrix products in float64."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -12,6 +12,13 @@ from rofit.models.classifier import Classifier
 from rofit.models.preact_resnet import PreActBlock
 
 State = dict[str, Tensor]
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
 
 
 def _conv(x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
