@@ -1,4 +1,4 @@
-"""The command line: which commands there are, and how each ends.
+"""The command line: its commands and their exit codes.
 
 Exit codes: 0 done, 1 error, 2 usage, 75 unfinished (run again). Results go to standard
 output, progress to standard error.
@@ -70,15 +70,15 @@ def main() -> None:
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
-        code = _complain(error.format_message(), 2)
+        code = _print_error(error.format_message(), 2)
     except UserError as error:
-        code = _complain(error, 2)
+        code = _print_error(error, 2)
     except (Exception, KeyboardInterrupt) as error:
-        code = _complain(f"{type(error).__name__}: {error}", 1)
+        code = _print_error(f"{type(error).__name__}: {error}", 1)
     sys.exit(code or 0)
 
 
-def _complain(error: object, code: int) -> int:
+def _print_error(error: object, code: int) -> int:
     if "--debug" in sys.argv:
         raise  # noqa: PLE0704  inside the handler of main
     click.echo(f"rofit: {error}", err=True)

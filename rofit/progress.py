@@ -1,4 +1,4 @@
-"""How far a training is: a bar on a terminal, plain lines elsewhere."""
+"""Progress of a training: a bar on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable
@@ -17,19 +17,19 @@ _EVERY = 20  # seconds between plain lines
 
 
 class Report(AbstractContextManager["Report"]):
-    """Hears how far a training is; this one says nothing."""
+    """Receives the progress of a training; this one prints nothing."""
 
     def __exit__(self, *error: object) -> None:
         """End."""
 
     def note(self, text: str) -> None:
-        """Hear something that the user should know."""
+        """Receive a message for the user."""
 
     def step(self, epoch: int, step: int, steps: int) -> None:
-        """Hear that *step* of *steps* steps of the epoch (from 0) are done."""
+        """Receive that *step* of *steps* steps of the epoch (from 0) are done."""
 
     def epoch(self, epoch: int, lr: float, score: float) -> None:
-        """Hear of a finished epoch (from 1), its rate and its robust accuracy."""
+        """Receive a finished epoch (from 1), its learning rate and robust accuracy."""
 
 
 class Bar(Report):
@@ -43,11 +43,11 @@ class Bar(Report):
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[seen]}"),
+            TextColumn("{task.fields[status]}"),
             console=console,
         )
         self.task = self.progress.add_task(
-            label, total=epochs, completed=done, seen="first epoch"
+            label, total=epochs, completed=done, status="first epoch"
         )
 
     def __enter__(self) -> "Bar":
@@ -68,9 +68,9 @@ class Bar(Report):
         self.progress.update(self.task, completed=epoch + step / steps)
 
     def epoch(self, epoch: int, lr: float, score: float) -> None:
-        """Move the bar to the epoch's end and show what was seen."""
-        seen = f"robust {100 * score:.1f} %  lr {lr:g}"
-        self.progress.update(self.task, completed=epoch, seen=seen)
+        """Move the bar to the epoch's end and show accuracy and learning rate."""
+        status = f"robust {100 * score:.1f} %  lr {lr:g}"
+        self.progress.update(self.task, completed=epoch, status=status)
 
 
 class Lines(Report):
@@ -80,41 +80,43 @@ class Lines(Report):
         """Write lines that begin with *label*."""
         self.console, self.label, self.epochs = console, label, epochs
         self.first = done
-        self.begun = self.told = time.monotonic()
+        self.start_time = self.last_print = time.monotonic()
 
     def note(self, text: str) -> None:
         """Write it."""
         self.console.print(f"{self.label}  {text}", soft_wrap=True)
 
     def epoch(self, epoch: int, lr: float, score: float) -> None:
-        """Write where it stands, if it is time."""
+        """Write epoch, accuracy and time left, if the last line is old enough."""
         now = time.monotonic()
-        if epoch < self.epochs and now - self.told < _EVERY:
+        if epoch < self.epochs and now - self.last_print < _EVERY:
             return
-        self.told = now
-        pace = (now - self.begun) / (epoch - self.first)
-        left = pace * (self.epochs - epoch)
+        self.last_print = now
+        seconds_an_epoch = (now - self.start_time) / (epoch - self.first)
+        remaining = seconds_an_epoch * (self.epochs - epoch)
         self.console.print(
             f"{self.label}  epoch {epoch}/{self.epochs}  robust {100 * score:.1f} %  "
-            f"lr {lr:g}  {left / 60:.1f} min left",
+            f"lr {lr:g}  {remaining / 60:.1f} min left",
             soft_wrap=True,
         )
 
 
 class Meter(AbstractContextManager["Meter"]):
-    """Work that shrinks faster than it was planned: what is left is told each time."""
+    """Progress of work that may shrink: every report gives what remains."""
 
-    def __init__(self, console: Console | None, label: str, left: float) -> None:
-        """Begin with *left* units of work; say nothing without a console."""
-        self.label, self.whole, self.left = label, left, left
+    def __init__(self, console: Console | None, label: str, remaining: float) -> None:
+        """Begin with *remaining* units of work; print nothing without a console."""
+        self.label, self.total, self.remaining = label, remaining, remaining
         self.console = console
-        self.begun = self.told = time.monotonic()
+        self.start_time = self.last_print = time.monotonic()
         self.bar: Progress | None = None
         if console is not None and console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(bar_width=20))
-            seen = TextColumn("{task.fields[seen]}")
-            self.bar = Progress(*columns, TimeRemainingColumn(), seen, console=console)
-            self.task = self.bar.add_task(label, total=left or 1, seen="")
+            status = TextColumn("{task.fields[status]}")
+            self.bar = Progress(
+                *columns, TimeRemainingColumn(), status, console=console
+            )
+            self.task = self.bar.add_task(label, total=remaining or 1, status="")
 
     def __enter__(self) -> "Meter":
         """Show it."""
@@ -127,17 +129,17 @@ class Meter(AbstractContextManager["Meter"]):
         if self.bar is not None:
             self.bar.stop()
 
-    def show(self, left: float, seen: str) -> None:
-        """Hear how much work is left, and what has been seen."""
-        done, self.left = self.whole - left, left
+    def show(self, remaining: float, status: str) -> None:
+        """Receive how much work remains, and a text that describes the state."""
+        done, self.remaining = self.total - remaining, remaining
         now = time.monotonic()
         if self.bar is not None:
-            self.bar.update(self.task, completed=done, seen=seen)
-        elif self.console is not None and now - self.told >= _EVERY:
-            self.told = now
-            minutes = (now - self.begun) / max(done, 1e-9) * left / 60
+            self.bar.update(self.task, completed=done, status=status)
+        elif self.console is not None and now - self.last_print >= _EVERY:
+            self.last_print = now
+            minutes = (now - self.start_time) / max(done, 1e-9) * remaining / 60
             self.console.print(
-                f"{self.label}  {seen}  {minutes:.1f} min left at most",
+                f"{self.label}  {status}  {minutes:.1f} min left at most",
                 soft_wrap=True,
             )
 
@@ -148,6 +150,6 @@ def report(console: Console, label: str, epochs: int, done: int) -> Report:
     return kind(console, label, epochs, done)
 
 
-def meters(console: Console | None, about: str) -> Callable[[str, float], Meter]:
-    """Return what makes meters whose labels begin with *about*."""
-    return lambda label, left: Meter(console, about + label, left)
+def meters(console: Console | None, prefix: str) -> Callable[[str, float], Meter]:
+    """Return a function that makes meters whose labels begin with *prefix*."""
+    return lambda label, remaining: Meter(console, prefix + label, remaining)

@@ -27,7 +27,7 @@ def stream_seed(seed: int, *names: str | int) -> int:
 def generator(seed: int, *names: str | int) -> "torch.Generator":
     """Return a CPU generator at the start of the named stream.
 
-    On the CPU for every device: a run on a GPU sees the draws of its twin on the CPU.
+    On the CPU for every device: a run has the same draws on a GPU as on the CPU.
     """
     import torch  # here, so that data are split and noised without it
 

@@ -1,1 +1,1 @@
-"""What stands behind each command: the session, listings, printing."""
+"""The commands: their flags, the session, listings, printing."""

@@ -11,9 +11,9 @@ from rofit.commands import terminal
 UNFINISHED = 75
 
 
-def say(*what: Any, **how: Any) -> None:
+def say(*objects: Any, **options: Any) -> None:
     """Print on standard output, as rich does."""
-    Console().print(*what, **how)
+    Console().print(*objects, **options)
 
 
 def answer(sections: dict[str, Any], as_json: bool) -> None:
@@ -26,6 +26,6 @@ def answer(sections: dict[str, Any], as_json: bool) -> None:
 
 
 def unfinished() -> int:
-    """Say on standard error that there is work left; return the exit code of that."""
+    """Say on standard error that work remains; return the exit code that means it."""
     click.echo("unfinished: the same command goes on from here", err=True)
     return UNFINISHED

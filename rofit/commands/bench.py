@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from rofit.commands.answers import answer
-from rofit.commands.flags import taking
+from rofit.commands.flags import with_flags
 from rofit.commands.session import Session
 
 
@@ -17,7 +17,7 @@ from rofit.commands.session import Session
 @click.option("--engine", default="auto", help="auto, compiled or eager [auto].")
 @click.option("--run", "text", default="", help="Network for the table library.")
 @click.option("--n", type=click.IntRange(1), default=64, help="Its images [64].")
-@taking("store", "data", "device", "as_json", "debug")
+@with_flags("store", "data", "device", "as_json", "debug")
 def bench(session: Session, tables: tuple[str, ...], text: str, **options: Any) -> None:
     """Time the field's step against rofit's, side by side in one process.
 

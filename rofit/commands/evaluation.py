@@ -6,7 +6,7 @@ import click
 import pandas as pd
 
 from rofit.commands.answers import answer, unfinished
-from rofit.commands.flags import taking
+from rofit.commands.flags import with_flags
 from rofit.commands.session import Session
 from rofit.errors import UserError
 from rofit.settings.knobs import parse_value
@@ -38,7 +38,7 @@ Rows = list[dict[str, Any]]
     default="fp32",
     help="tf32 is for GPUs, and named in results [fp32].",
 )
-@taking(
+@with_flags(
     "store",
     "data",
     "device",
@@ -60,7 +60,7 @@ def eval_(
 ) -> int:
     """Evaluate runs or checkpoint files, and check for masked gradients.
 
-    What is there is not made again; what was interrupted goes on. [clean, pgd20,
+    What is finished is not repeated; what was interrupted goes on. [clean, pgd20,
     autoattack, of best and last]
     """
     from rofit.running.evaluate import evaluate
@@ -98,20 +98,20 @@ def accuracy_rows(cases: pd.DataFrame, folder: RunFolder) -> Rows:
     rows: Rows = []
     for case in cases.to_dict("records"):
         clean = case["kind"] == "clean"
-        about = {
+        identity = {
             "attack": case["attack"],
             "threat": "" if clean else str(ThreatModel(case["norm"], case["epsilon"])),
             "n": int(case["n"]),
         }
         seconds = None if pd.isna(case["seconds"]) else case["seconds"]
         measured = _accuracy(case["accuracy"], case["n"])
-        other = {"seconds": seconds, "reference": case["reference"]}
-        rows.append(about | measured | other)
+        rest = {"seconds": seconds, "reference": case["reference"]}
+        rows.append(identity | measured | rest)
         after = case["after"] if isinstance(case["after"], dict) else {}
         for stage, accuracy in list(after.items())[1:] if len(after) > 2 else []:
             measured = _accuracy(accuracy, case["n"])
-            other = {"seconds": None, "reference": ""}
-            rows.append(about | {"attack": f"  after {stage}"} | measured | other)
+            rest = {"seconds": None, "reference": ""}
+            rows.append(identity | {"attack": f"  after {stage}"} | measured | rest)
     rows += _worst(cases, folder)
     if not any(row["reference"] for row in rows):
         for row in rows:
@@ -121,10 +121,10 @@ def accuracy_rows(cases: pd.DataFrame, folder: RunFolder) -> Rows:
 
 def warning_rows(cases: pd.DataFrame) -> Rows:
     """Return a row a warning, or one that says which checks raised none."""
-    every = [checks for checks in cases["checks"] if isinstance(checks, dict)]
-    made = {(checks["norm"], checks["epsilon"]): checks for checks in every}
+    finished = [checks for checks in cases["checks"] if isinstance(checks, dict)]
+    by_threat = {(checks["norm"], checks["epsilon"]): checks for checks in finished}
     rows: Rows = []
-    for _, checks in sorted(made.items()):
+    for _, checks in sorted(by_threat.items()):
         raised = checks["warnings"]
         rows += [{"check": name, "warning": text} for name, text in raised.items()]
         if not raised:
@@ -142,10 +142,10 @@ def _worst(cases: pd.DataFrame, folder: RunFolder) -> Rows:
         robust = [set(t.loc[t["fooled_by"] == "", "index"]) for t in tables]
         if len(robust) > 1:
             n = int(group["n"].iloc[0])
-            about = {"attack": "worst of these", "n": n}
-            about["threat"] = str(ThreatModel(norm, epsilon))
+            identity = {"attack": "worst of these", "n": n}
+            identity["threat"] = str(ThreatModel(norm, epsilon))
             measured = _accuracy(len(set.intersection(*robust)) / n, n)
-            rows.append(about | measured | {"seconds": None, "reference": ""})
+            rows.append(identity | measured | {"seconds": None, "reference": ""})
     return rows
 
 

@@ -9,7 +9,7 @@ import click
 
 from rofit.commands import inventory
 from rofit.commands.answers import answer
-from rofit.commands.flags import taking
+from rofit.commands.flags import with_flags
 from rofit.commands.session import Session
 from rofit.errors import UserError
 from rofit.store.runs import RunFolder, read_rows
@@ -22,7 +22,7 @@ _COST = ("seconds", "seconds_an_epoch", "peak_gpu_gib")
 @click.command()
 @click.argument("texts", metavar="RUN", nargs=-1, required=True)
 @click.option("--out", "target", type=Path, required=True, help="Folder of the copies.")
-@taking("store", "as_json", "debug")
+@with_flags("store", "as_json", "debug")
 def export(session: Session, texts: tuple[str, ...], target: Path) -> None:
     """Copy runs without checkpoints: a store that load_logs and show --store read."""
     folders = [session.store.find(text) for text in texts]
@@ -42,7 +42,7 @@ def export(session: Session, texts: tuple[str, ...], target: Path) -> None:
 
 
 def exportable(folder: RunFolder, target: Path) -> list[Path]:
-    """Return what of a run is copied to *target*, relative to the run's folder.
+    """Return the files of a run to copy to *target*, relative to the run's folder.
 
     Raises:
         UserError: there is a file under the run's id that is none of these, or another.

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from rofit.commands.session import Flags, Session
 
-_SHARED = {
+_FLAGS = {
     "scale": click.option("--scale", help="smoke, demo, cpu, gpu or paper."),
     "settings": click.option(
         "--set", "settings", multiple=True, metavar="K=V", help="Override."
@@ -51,20 +51,20 @@ _SHARED = {
 }
 
 
-def taking(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add shared flags, by the names of `Flags`; the command receives a Session."""
+def with_flags(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add flags, by the names of `Flags`, to a command, which receives a Session."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
         def with_session(**options: Any) -> Any:
-            given = {name: options.pop(name) for name in names}
-            return command(Session(Flags(**given), Console(stderr=True)), **options)
+            values = {name: options.pop(name) for name in names}
+            return command(Session(Flags(**values), Console(stderr=True)), **options)
 
         for name in reversed(names):
-            with_session = _SHARED[name](with_session)
+            with_session = _FLAGS[name](with_session)
         return with_session
 
     return add
 
 
-shared = taking(*_SHARED)
+with_all_flags = with_flags(*_FLAGS)

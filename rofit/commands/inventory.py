@@ -75,17 +75,17 @@ def everything() -> dict[str, Rows]:
     }
 
 
-def diagnostics(asked: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names asked for, or of all diagnostics if nobody asked.
+def diagnostics(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return *names* without repetitions, or all diagnostics if there are none.
 
     Raises:
         UserError: no such diagnostic.
     """
     from rofit.diagnostics import DIAGNOSTICS, find_diagnostic
 
-    for name in asked:
+    for name in names:
         find_diagnostic(name)
-    return tuple(dict.fromkeys(asked)) or tuple(DIAGNOSTICS)
+    return tuple(dict.fromkeys(names)) or tuple(DIAGNOSTICS)
 
 
 def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:
@@ -102,10 +102,10 @@ def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:
     if folder.state in ("done", "partial"):
         logs = load_logs(folder.path.parent, [folder.path.name], evaluations=False)
         if len(outcome := best_last_gap(logs)):
-            found = outcome.iloc[0]
-            row["epochs"] = f"{found['epochs']}/{spec.epochs}"
+            summary = outcome.iloc[0]
+            row["epochs"] = f"{summary['epochs']}/{spec.epochs}"
             for key in ("best", "last", "gap"):
-                row[key] = round(100 * float(found[key]), 1)
+                row[key] = round(100 * float(summary[key]), 1)
     return row
 
 
@@ -139,7 +139,7 @@ def status(session: "Session") -> dict[str, Rows]:
     return {"analyses": analyses, f"runs in {session.places.store}": runs}
 
 
-def run_about(folder: RunFolder) -> tuple[dict[str, Any], pd.DataFrame]:
+def run_details(folder: RunFolder) -> tuple[dict[str, Any], pd.DataFrame]:
     """Return a run's spec, state and evaluations as rows, and its logs."""
     stored, default = folder.spec.as_dict(), RunSpec().as_dict()
     spec = [
@@ -151,34 +151,34 @@ def run_about(folder: RunFolder) -> tuple[dict[str, Any], pd.DataFrame]:
     state = run_row(folder, folder.spec)
     evaluated = [
         {
-            "checkpoint": each["checkpoint"],
-            "epoch": each["epoch"],
-            "attack": each["attack"],
-            "norm": each["norm"],
-            "epsilon * 255": round(255 * each["epsilon"], 3),
-            "n": each["n"],
-            "accuracy %": round(100 * each["accuracy"], 2),
+            "checkpoint": result["checkpoint"],
+            "epoch": result["epoch"],
+            "attack": result["attack"],
+            "norm": result["norm"],
+            "epsilon * 255": round(255 * result["epsilon"], 3),
+            "n": result["n"],
+            "accuracy %": round(100 * result["accuracy"], 2),
         }
-        for each in evaluations(folder)
+        for result in evaluations(folder)
     ]
     return {"run": state, "spec": spec, "evaluations": evaluated}, logs
 
 
 def data(session: "Session", name: str | None, fetch: bool) -> dict[str, Rows]:
-    """Return the data sets, after fetching or decoding one where asked."""
+    """Return the data sets, after fetching or decoding the one called *name*."""
     from rofit.data import datasets, folders
 
     root = session.places.data
     title = f"data sets in {root}"
     if name is None:
-        shown = ("name", "size", "present", "where")
-        told = map(asdict, datasets.describe(root))
-        return {title: [{key: row[key] for key in shown} for row in told]}
+        columns = ("name", "size", "present", "where")
+        descriptions = map(asdict, datasets.describe(root))
+        return {title: [{key: row[key] for key in columns} for row in descriptions]}
     if name not in datasets.DATASETS and Path(name).exists():
-        found = folders.read_class_folders(Path(name), cache=root)
+        dataset = folders.read_class_folders(Path(name), cache=root)
     else:
-        found = datasets.load(name, root=root, download=fetch)
-    rows = [row for row in datasets.describe(root) if row.name == found.name]
+        dataset = datasets.load(name, root=root, download=fetch)
+    rows = [row for row in datasets.describe(root) if row.name == dataset.name]
     return {title: [asdict(row) for row in rows]}
 
 

@@ -4,7 +4,7 @@ import click
 
 from rofit.commands import inventory, terminal
 from rofit.commands.answers import answer, say
-from rofit.commands.flags import shared
+from rofit.commands.flags import with_all_flags
 from rofit.commands.session import Session
 
 
@@ -17,7 +17,7 @@ def list_(as_json: bool, debug: bool) -> None:
 
 
 @click.command()
-@shared
+@with_all_flags
 def status(session: Session) -> None:
     """Say what is done, partial and missing."""
     answer(inventory.status(session), session.flags.as_json)
@@ -25,30 +25,30 @@ def status(session: Session) -> None:
 
 @click.command()
 @click.argument("text", metavar="RUN")
-@shared
+@with_all_flags
 def show(session: Session, text: str) -> None:
     """Show one run: spec, robust-accuracy curve, best / last / gap, evaluations."""
     folder = session.store.find(text)
-    about, logs = inventory.run_about(folder)
+    sections, logs = inventory.run_details(folder)
     if session.flags.as_json:
-        return answer(about, True)
-    if about["spec"]:
-        say(terminal.listing(folder.path.name, about["spec"]))
+        return answer(sections, True)
+    if sections["spec"]:
+        say(terminal.listing(folder.path.name, sections["spec"]))
     else:
         say(f"{folder.path.name}: every field has its default", highlight=False)
-    if about["run"]["last"] is not None:
+    if sections["run"]["last"] is not None:
         say(terminal.robust_curve(logs), markup=False, highlight=False)
         say(terminal.best_last_gap_text(logs), highlight=False)
     else:
         say("no epoch is finished yet")
-    if about["evaluations"]:
-        say(terminal.listing("evaluations", about["evaluations"]))
+    if sections["evaluations"]:
+        say(terminal.listing("evaluations", sections["evaluations"]))
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.option("--fetch", is_flag=True, help="Download it, or decode the archive.")
-@shared
+@with_all_flags
 def data(session: Session, name: str | None, fetch: bool) -> None:
     """Say where data sets are looked for and what is there; fetch one."""
     answer(inventory.data(session, name, fetch), session.flags.as_json)

@@ -6,7 +6,7 @@ import click
 
 from rofit.commands import inventory, terminal
 from rofit.commands.answers import answer, say, unfinished
-from rofit.commands.flags import shared
+from rofit.commands.flags import with_all_flags
 from rofit.commands.session import Session
 from rofit.errors import NothingToDraw, UserError
 from rofit.measures.claims import from_plain
@@ -19,7 +19,7 @@ from rofit.settings.spec import RunSpec
 
 @click.command("run")
 @click.argument("names", nargs=-1, required=True)
-@shared
+@with_all_flags
 def run(session: Session, names: tuple[str, ...]) -> int:
     """Train the runs an analysis needs, then its table, picture and claims."""
     return _reproduce_all(session, list(names))
@@ -29,7 +29,7 @@ def run(session: Session, names: tuple[str, ...]) -> int:
 @click.option("--figure", "figures", type=int, multiple=True, help="By its number.")
 @click.option("--table", "tables", type=int, multiple=True, help="By its number.")
 @click.option("--all", "everything", is_flag=True, help="Every analysis there is.")
-@shared
+@with_all_flags
 def reproduce_(
     session: Session,
     figures: tuple[int, ...],
@@ -55,7 +55,7 @@ def _reproduce_all(session: Session, names: list[str]) -> int:
         except NothingToDraw as error:
             _leave_out(NothingToDraw(f"{name}: {error}"), alone=alone)
     if not as_json:
-        click.echo(session.about_scale())
+        click.echo(session.scale_text())
     if session.flags.dry_run:
         rows = inventory.missing(
             {request.name: specs for request, specs in plans}, session.store
@@ -103,5 +103,5 @@ def _print_result(result: dict[str, Any]) -> None:
     claims = [from_plain(claim) for claim in result["claims"]]
     title = f"{result['analysis']} ({result['paper']}), {result['size']}"
     say(terminal.claims_table(claims, title))
-    for what in ("table", "shown"):
-        say(f"{what:8} {result[what]}", soft_wrap=True, highlight=False)
+    for key in ("table", "shown"):
+        say(f"{key:8} {result[key]}", soft_wrap=True, highlight=False)

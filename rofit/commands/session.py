@@ -1,4 +1,4 @@
-"""What the flags of one command mean: where, how big, on what, for how long."""
+"""What the flags of one command mean: folders, scale, device, time limit."""
 
 import math
 import time
@@ -57,7 +57,7 @@ class Session:
     places: Places = field(init=False)
     settings: dict[str, str] = field(init=False)
     data: "ClassFolders | None" = field(init=False, default=None)
-    begun: float = field(init=False, default_factory=time.monotonic)
+    start_time: float = field(init=False, default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         """Understand the flags, opening ``--data`` where it is given.
@@ -82,7 +82,7 @@ class Session:
 
     @cached_property
     def scale(self) -> str:
-        """Name of the scale; asks torch for a GPU only where nobody named one."""
+        """Name of the scale; asks torch for a GPU only without ``--scale``."""
         return self.flags.scale or _default_scale()
 
     @property
@@ -92,10 +92,10 @@ class Session:
 
     def minutes_left(self) -> float | None:
         """Return what is left of ``--max-minutes``; None without it."""
-        given = self.flags.max_minutes
-        if given is None:
+        limit = self.flags.max_minutes
+        if limit is None:
             return None
-        return max(0.0, given - (time.monotonic() - self.begun) / 60)
+        return max(0.0, limit - (time.monotonic() - self.start_time) / 60)
 
     def execution(self) -> dict[str, Any]:
         """Return what `rofit.train` and `rofit.evaluate` both take from the flags."""
@@ -108,18 +108,18 @@ class Session:
             "console": None if self.flags.quiet else self.console,
         }
 
-    def about_scale(self) -> str:
-        """Return what the scale is, and why it was taken if nobody named it."""
-        about = f"scale {self.scale}: {find_scale(self.scale).about}"
+    def scale_text(self) -> str:
+        """Return what the scale is, and without ``--scale`` why it was taken."""
+        text = f"scale {self.scale}: {find_scale(self.scale).about}"
         if self.flags.scale:
-            return about
-        here = "a" if self.scale == "gpu" else "no"
+            return text
+        article = "a" if self.scale == "gpu" else "no"
         return (
-            f"{about} (taken because there is {here} CUDA device; --scale changes it)"
+            f"{text} (taken because there is {article} CUDA device; --scale changes it)"
         )
 
     def request(self, name: str) -> Request:
-        """Return what these flags want of an analysis."""
+        """Return the request for an analysis that these flags make."""
         return Request(name, self.scale, self.settings, self.flags.seeds, self.data)
 
 

@@ -17,42 +17,42 @@ _HEIGHT, _WIDTH = 12, 64
 
 def claims_table(claims: list[Claim], title: str) -> Table:
     """Return the claims, a row each: verdict, sentence, measured against needed."""
-    shown = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
-    shown.add_column("verdict", min_width=5)
-    shown.add_column("claim")
-    shown.add_column("measured, over seeds; needed")
+    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("verdict", min_width=5)
+    table.add_column("claim")
+    table.add_column("measured, over seeds; needed")
     for claim in claims:
         colour = _COLOURS[claim.verdict]
-        shown.add_row(
+        table.add_row(
             f"[{colour}]{claim.verdict}[/{colour}]",
             f"{escape(claim.sentence)} [dim]({escape(claim.source)})[/dim]",
             f"{measured_text(claim)}; needed {claim.needed}",
         )
-    return shown
+    return table
 
 
 def listing(title: str, rows: list[dict[str, Any]]) -> Table:
     """Return rows of one kind as a table, the keys of the first being the headings."""
-    shown = Table(title=escape(title), title_justify="left")
+    table = Table(title=escape(title), title_justify="left")
     for heading in rows[0] if rows else ["nothing yet"]:
         word = heading.replace("_", " ") if heading.isidentifier() else heading
-        shown.add_column(word, overflow="fold")
+        table.add_column(word, overflow="fold")
     for row in rows:
-        shown.add_row(*(escape(_text(value)) for value in row.values()))
-    return shown
+        table.add_row(*(escape(_text(value)) for value in row.values()))
+    return table
 
 
 def best_last_gap_text(logs: pd.DataFrame) -> str:
     """Return best, last and gap of one run in two lines."""
-    found = best_last_gap(logs).iloc[0]
-    split = {"val": "validation"}.get(found["selected_on"], "test")
+    summary = best_last_gap(logs).iloc[0]
+    split = {"val": "validation"}.get(summary["selected_on"], "test")
     return (
-        f"best {100 * found['best']:.1f} % at epoch {found['best_epoch']} (chosen on "
-        f"{split}), last {100 * found['last']:.1f} % at epoch {found['epochs']}, "
-        f"gap {100 * found['gap']:.1f} points\n"
+        f"best {100 * summary['best']:.1f} % at epoch {summary['best_epoch']} "
+        f"(chosen on {split}), last {100 * summary['last']:.1f} % at epoch "
+        f"{summary['epochs']}, gap {100 * summary['gap']:.1f} points\n"
         f"chosen on test images, as most publications do: best "
-        f"{100 * found['oracle_best']:.1f} % at epoch {found['oracle_epoch']}, "
-        f"gap {100 * found['oracle_gap']:.1f} points"
+        f"{100 * summary['oracle_best']:.1f} % at epoch {summary['oracle_epoch']}, "
+        f"gap {100 * summary['oracle_gap']:.1f} points"
     )
 
 
@@ -80,8 +80,8 @@ def robust_curve(logs: pd.DataFrame) -> str:
     body = "\n".join(
         f"{label} |{''.join(row)}" for label, row in zip(labels, grid, strict=True)
     )
-    foot = f"epoch {first}".ljust(max(width - len(str(last)), 8)) + str(last)
-    return f"robust accuracy: * test, . train\n{body}\n       {foot}"
+    footer = f"epoch {first}".ljust(max(width - len(str(last)), 8)) + str(last)
+    return f"robust accuracy: * test, . train\n{body}\n       {footer}"
 
 
 def _text(value: Any) -> str:

@@ -6,7 +6,7 @@ import click
 
 from rofit.commands import inventory
 from rofit.commands.answers import answer, unfinished
-from rofit.commands.flags import shared
+from rofit.commands.flags import with_all_flags
 from rofit.commands.session import Session
 from rofit.errors import UserError
 from rofit.settings.knobs import parse_value
@@ -25,7 +25,7 @@ from rofit.store.runs import read_spec
 @click.option("--spec", "file", type=Path, help="A spec.json to begin from.")
 @click.option("--keep", multiple=True, type=int, help="Keep this epoch's weights.")
 @click.option("--watch", multiple=True, help="Diagnostic [all].")
-@shared
+@with_all_flags
 def train(
     session: Session,
     method: str | None,
@@ -44,7 +44,7 @@ def train(
     specs = specs_of(session, method, labels, weights, dataset, recipe, file)
     training.check_kept(specs, keep)
     if (session.flags.scale or not file) and not session.flags.as_json:
-        click.echo(session.about_scale())
+        click.echo(session.scale_text())
     if not session.flags.dry_run:
         training.train(
             *specs,

@@ -18,7 +18,7 @@ Parts = tuple[str, ...]
 ENDINGS = (".tar.bz2", ".tar.gz", ".tar.xz", ".tbz2", ".tgz", ".txz", ".tar", ".zip")
 
 # First bytes of zip, gzip, bzip2 and xz: an archive once, even if it cannot be opened.
-_PACKED = (b"PK", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+_MAGIC = (b"PK", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 # What file managers leave behind, next to everything that begins with a dot.
 _CLUTTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
 # RuntimeError: zipfile's word for a password or a compression that it does not know.
@@ -52,7 +52,7 @@ def read_archive(path: Path) -> tuple[dict[Parts, bytes], set[Parts]]:
     try:
         return _unzip(path) if head.startswith(b"PK") else _untar(path)
     except _DAMAGE as error:
-        if head.startswith(_PACKED) or _is_tar(path):
+        if head.startswith(_MAGIC) or _is_tar(path):
             raise UserError(
                 f"expected a whole tar or zip archive at {path}, got one that is cut "
                 f"short, damaged or locked ({in_one_line(error)}); download or pack it "
@@ -108,15 +108,15 @@ def _check_end(tar: tarfile.TarFile) -> None:
 def _unzip(path: Path) -> tuple[dict[Parts, bytes], set[Parts]]:
     files: dict[Parts, bytes] = {}
     folders: set[Parts] = set()
-    with zipfile.ZipFile(path) as packed:
-        for member in packed.infolist():
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
             parts = _parts(member.filename.replace("\\", "/"))
             if not parts or is_clutter(parts):
                 continue
             if member.is_dir():
                 folders.add(parts)
             else:
-                files[parts] = packed.read(member)
+                files[parts] = archive.read(member)
     return files, folders
 
 

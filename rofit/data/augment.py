@@ -1,6 +1,6 @@
 """Random crop and flip of a whole batch at once, on the device where the images are.
 
-The draws are arguments, so a loop, its faster twin and a test can share them.
+The draws are arguments, so a loop, a faster version of it and a test can share them.
 """
 
 import torch

@@ -1,7 +1,7 @@
 """Decoded class folders on disk, so that JPEGs are decoded once and not once a run.
 
-One uncompressed npz a data set, named <name>-<digest>-<fingerprint of the source>: the
-source finds its own, and so does a run that knows only name and digest.
+One uncompressed npz a data set, named <name>-<digest>-<fingerprint of the source>: it
+is looked up by name and either of the two.
 """
 
 import json
@@ -47,18 +47,22 @@ def cached(name: str, digest: str, cache: Path) -> Dataset | None:
     Raises:
         UserError: if a file is there, but damaged.
     """
-    found = _first_whole(f"{escape(name)}-{escape(digest)}-{'?' * 16}{ENDING}", cache)
-    if isinstance(found, UserError):
-        raise found
-    return found
+    dataset = _first_undamaged(
+        f"{escape(name)}-{escape(digest)}-{'?' * 16}{ENDING}", cache
+    )
+    if isinstance(dataset, UserError):
+        raise dataset
+    return dataset
 
 
 def cached_source(name: str, fingerprint: str, cache: Path) -> Dataset | None:
     """Return what was decoded of the source with *fingerprint*, None if not whole."""
     # Twelve places for the digest: a star would also match names that begin like this.
-    found = _first_whole(f"{escape(name)}-{'?' * 12}-{fingerprint}{ENDING}", cache)
+    dataset = _first_undamaged(
+        f"{escape(name)}-{'?' * 12}-{fingerprint}{ENDING}", cache
+    )
     # The caller has the source: decoding it again mends a damaged file.
-    return None if isinstance(found, UserError) else found
+    return None if isinstance(dataset, UserError) else dataset
 
 
 def list_cached(cache: Path) -> list[CachedSet]:
@@ -66,22 +70,22 @@ def list_cached(cache: Path) -> list[CachedSet]:
 
     One data set that was decoded from two sources is listed once.
     """
-    found: dict[tuple[str, str], CachedSet] = {}
+    entries: dict[tuple[str, str], CachedSet] = {}
     for path in sorted(cache.glob(f"*{ENDING}")):
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                about = json.loads(str(arrays["about"]))
+                metadata = json.loads(str(arrays["about"]))
             entry = CachedSet(
-                name=about["name"],
-                shown_as=about["shown_as"],
-                digest=about["digest"],
-                size=about["size"],
+                name=metadata["name"],
+                shown_as=metadata["shown_as"],
+                digest=metadata["digest"],
+                size=metadata["size"],
                 path=path,
             )
         except _DAMAGE:
             continue
-        found.setdefault((entry.name, entry.digest), entry)
-    return list(found.values())
+        entries.setdefault((entry.name, entry.digest), entry)
+    return list(entries.values())
 
 
 def store(dataset: Dataset, fingerprint: str, cache: Path) -> Path:
@@ -91,8 +95,8 @@ def store(dataset: Dataset, fingerprint: str, cache: Path) -> Path:
         UserError: if the folder cannot be written.
     """
     file = cache / f"{dataset.name}-{dataset.digest}-{fingerprint}{ENDING}"
-    part = cache / f".{file.name}.{os.getpid()}.tmp"
-    about = {
+    temporary = cache / f".{file.name}.{os.getpid()}.tmp"
+    metadata = {
         "name": dataset.name,
         "shown_as": dataset.shown_as,
         "classes": dataset.classes,
@@ -100,20 +104,20 @@ def store(dataset: Dataset, fingerprint: str, cache: Path) -> Path:
         "size": _size(dataset),
     }
     try:
-        with part.open("wb") as out:
+        with temporary.open("wb") as output:
             np.savez(
-                out,
-                about=np.array(json.dumps(about)),
+                output,
+                about=np.array(json.dumps(metadata)),
                 train_pixels=dataset.train.pixels,
                 train_labels=dataset.train.labels,
                 test_pixels=dataset.test.pixels,
                 test_labels=dataset.test.labels,
             )
-        os.replace(part, file)
+        os.replace(temporary, file)
     except OSError as error:
         raise _unwritable(cache, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return file
 
 
@@ -140,15 +144,17 @@ def read_cached(file: Path) -> Dataset:
     try:
         # Opened here because np.load leaves a damaged file open.
         with file.open("rb") as data, np.load(data, allow_pickle=False) as arrays:
-            about = json.loads(str(arrays["about"]))
+            metadata = json.loads(str(arrays["about"]))
             train, test = (
-                Images(arrays[f"{part}_pixels"], arrays[f"{part}_labels"])
-                for part in ("train", "test")
+                Images(arrays[f"{split}_pixels"], arrays[f"{split}_labels"])
+                for split in ("train", "test")
             )
-        classes = tuple(about["classes"])
-        dataset = Dataset(about["name"], about["shown_as"], classes, train, test)
-        if dataset.digest != about["digest"]:
-            raise ValueError(f"its digest is {dataset.digest}, not {about['digest']}")
+        classes = tuple(metadata["classes"])
+        dataset = Dataset(metadata["name"], metadata["shown_as"], classes, train, test)
+        if dataset.digest != metadata["digest"]:
+            raise ValueError(
+                f"its digest is {dataset.digest}, not {metadata['digest']}"
+            )
     except _DAMAGE as error:
         raise UserError(
             f"expected decoded images in {file}, got a damaged file "
@@ -157,7 +163,7 @@ def read_cached(file: Path) -> Dataset:
     return dataset
 
 
-def _first_whole(pattern: str, cache: Path) -> Dataset | UserError | None:
+def _first_undamaged(pattern: str, cache: Path) -> Dataset | UserError | None:
     """Return the first undamaged match, else what is wrong with one, else None."""
     damage = None
     for file in sorted(cache.glob(pattern)):

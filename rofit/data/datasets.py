@@ -1,4 +1,4 @@
-"""Data sets by name: loading them, and saying where each is looked for.
+"""Data sets by name: loading them, and listing where their files are expected.
 
 Importing this does not import torch, so that listing what is there stays quick.
 """
@@ -55,16 +55,16 @@ def load(name: str, *, root: Path, digest: str = "", download: bool = True) -> D
     if digest:
         return _load_decoded(name, digest, root)
     if name not in DATASETS:
-        if any(found.name == name for found in list_cached(root)):
+        if any(entry.name == name for entry in list_cached(root)):
             raise UserError(
                 f"expected a digest with {name!r}, which was decoded from class "
                 "folders, got none; pass --data PATH with its archive or folder"
             )
         raise unknown("data set", name, DATASETS)
-    known = DATASETS[name]
-    if known.loader is None:
+    registered = DATASETS[name]
+    if registered.loader is None:
         return load_digits()
-    return load_published(name, known, root=root, download=download)
+    return load_published(name, registered, root=root, download=download)
 
 
 def describe(root: Path) -> list[Row]:
@@ -74,28 +74,34 @@ def describe(root: Path) -> list[Row]:
     """
     root = root.expanduser()
     rows = []
-    for name, known in DATASETS.items():
-        how = f"rofit data {name} --fetch, or put {known.to_put} into {root}"
-        where = str((root / known.files[0]).parent) if known.files else "scikit-learn"
+    for name, registered in DATASETS.items():
+        instructions = (
+            f"rofit data {name} --fetch, or put {registered.manual_files} into {root}"
+        )
+        where = (
+            str((root / registered.files[0]).parent)
+            if registered.files
+            else "scikit-learn"
+        )
         rows.append(
             Row(
                 name=name,
                 shown_as=name,
-                size=known.size,
+                size=registered.size,
                 where=where,
-                present=known.is_present(root),
-                how=how if known.files else "comes with scikit-learn",
+                present=registered.is_present(root),
+                how=instructions if registered.files else "comes with scikit-learn",
             )
         )
-    for found in list_cached(root):
+    for entry in list_cached(root):
         rows.append(
             Row(
-                name=found.name,
-                shown_as=found.shown_as,
-                size=found.size,
-                where=str(found.path),
+                name=entry.name,
+                shown_as=entry.shown_as,
+                size=entry.size,
+                where=str(entry.path),
                 present=True,
-                how=f"decoded from --data PATH, digest {found.digest}",
+                how=f"decoded from --data PATH, digest {entry.digest}",
             )
         )
     return rows
@@ -103,18 +109,18 @@ def describe(root: Path) -> list[Row]:
 
 def holds_known(folder: Path) -> bool:
     """Return whether *folder* holds a data set as torchvision lays it out."""
-    known = [each for each in DATASETS.values() if each.files]
-    return any(each.is_present(folder) for each in known)
+    downloads = [registered for registered in DATASETS.values() if registered.files]
+    return any(registered.is_present(folder) for registered in downloads)
 
 
 def _load_decoded(name: str, digest: str, root: Path) -> Dataset:
     dataset = cached(name, digest, root)
     if dataset is None:
-        others = [entry.digest for entry in list_cached(root) if entry.name == name]
-        found = f"only {', '.join(others)}" if others else "none"
+        digests = [entry.digest for entry in list_cached(root) if entry.name == name]
+        available = f"only {', '.join(digests)}" if digests else "none"
         raise UserError(
             f"expected the decoded images of {name} with digest {digest} under {root}, "
-            f"found {found}; pass --data PATH again, with the archive or folder that "
-            "they came from"
+            f"found {available}; pass --data PATH again, with the archive or folder "
+            "that they came from"
         )
     return dataset

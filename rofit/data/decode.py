@@ -74,11 +74,11 @@ def _pixels(data: bytes, file: Parts, path: Path) -> Pixels:
             mode = image.mode
             array = np.asarray(image.convert("L" if mode in _GREY else "RGB"))
     except _UNREADABLE as error:
-        unlike = isinstance(error, UnidentifiedImageError)
-        why = "" if unlike else f" ({in_one_line(error)})"
+        unidentified = isinstance(error, UnidentifiedImageError)
+        reason = "" if unidentified else f" ({in_one_line(error)})"
         raise UserError(
             f"expected an image in {'/'.join(file)} of {path}, got another or a "
-            f"damaged file{why}; replace or remove it"
+            f"damaged file{reason}; replace or remove it"
         ) from error
     if mode.startswith(_DEEP):
         raise UserError(

@@ -67,14 +67,16 @@ def read_class_folders(
     path, cache = path.expanduser(), cache.expanduser()
     name = _name(path)
     source_id = fingerprint(path)
-    if (known := cached_source(name, source_id, cache)) is not None:
-        return known
+    if (decoded := cached_source(name, source_id, cache)) is not None:
+        return decoded
     source = open_source(path)
     layout = find_layout(source, path)
     check_writable(cache)
-    files = [file for part in layout.parts() for kind in part.values() for file in kind]
+    files = [
+        file for split in layout.splits() for paths in split.values() for file in paths
+    ]
     pixels = decode(source, files, path, progress)
-    train, test = (_labels(part) for part in layout.parts())
+    train, test = (_labels(split) for split in layout.splits())
     dataset = Dataset(
         name=name,
         shown_as=_shown_as(name, own_split=layout.own_split),
@@ -101,6 +103,6 @@ def _shown_as(name: str, *, own_split: bool) -> str:
     return f"{name} (class folders{note})"
 
 
-def _labels(part: dict[str, list[Parts]]) -> Labels:
-    counts = [len(files) for files in part.values()]
+def _labels(split: dict[str, list[Parts]]) -> Labels:
+    counts = [len(files) for files in split.values()]
     return np.repeat(np.arange(len(counts), dtype=np.int64), counts)

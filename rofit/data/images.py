@@ -1,4 +1,4 @@
-"""What a data set is here: two parts of uint8 images with labels, and a content digest.
+"""A data set: training and test split of uint8 images with labels, a content digest.
 
 The digest, not the file it came from, tells two data sets of one name apart: a run on
 re-encoded images must never pass for a run on the original ones.
@@ -79,10 +79,10 @@ class Dataset:
     def digest(self) -> str:
         """12 hex digits of SHA-256 over shapes, pixels and labels, and class names."""
         sha = hashlib.sha256(json.dumps(self.classes).encode())
-        for part in (self.train, self.test):
-            sha.update(repr(tuple(map(int, part.pixels.shape))).encode())
-            sha.update(np.ascontiguousarray(part.pixels).data)
-            sha.update(part.labels.astype("<i8").tobytes())
+        for split in (self.train, self.test):
+            sha.update(repr(tuple(map(int, split.pixels.shape))).encode())
+            sha.update(np.ascontiguousarray(split.pixels).data)
+            sha.update(split.labels.astype("<i8").tobytes())
         return sha.hexdigest()[:12]
 
     @property

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Known:
+class RegisteredDataset:
     """Where a registered data set comes from.
 
     Attributes:
@@ -22,7 +22,7 @@ class Known:
     archives: tuple[str, ...] = ()
 
     @property
-    def to_put(self) -> str:
+    def manual_files(self) -> str:
         """What to put under the data folder by hand, in words."""
         if len(self.archives) > 2:
             return f"{self.archives[0]} and the other {len(self.archives) - 1} like it"
@@ -36,14 +36,14 @@ class Known:
 
 
 _IDX = tuple(
-    f"{part}-{kind}-ubyte"
-    for part in ("train", "t10k")
+    f"{split}-{kind}-ubyte"
+    for split in ("train", "t10k")
     for kind in ("images-idx3", "labels-idx1")
 )
 
 DATASETS = {
-    "digits": Known("1,297 + 500 images, 1x8x8, 10 classes"),
-    "cifar10": Known(
+    "digits": RegisteredDataset("1,297 + 500 images, 1x8x8, 10 classes"),
+    "cifar10": RegisteredDataset(
         "50,000 + 10,000 images, 3x32x32, 10 classes",
         loader="CIFAR10",
         files=(
@@ -52,25 +52,25 @@ DATASETS = {
         ),
         archives=("cifar-10-python.tar.gz",),
     ),
-    "cifar100": Known(
+    "cifar100": RegisteredDataset(
         "50,000 + 10,000 images, 3x32x32, 100 classes",
         loader="CIFAR100",
         files=("cifar-100-python/train", "cifar-100-python/test"),
         archives=("cifar-100-python.tar.gz",),
     ),
-    "svhn": Known(
+    "svhn": RegisteredDataset(
         "73,257 + 26,032 images, 3x32x32, 10 classes",
         loader="SVHN",
         files=("train_32x32.mat", "test_32x32.mat"),
         archives=("train_32x32.mat", "test_32x32.mat"),
     ),
-    "mnist": Known(
+    "mnist": RegisteredDataset(
         "60,000 + 10,000 images, 1x28x28, 10 classes",
         loader="MNIST",
         files=tuple(f"MNIST/raw/{name}" for name in _IDX),
         archives=tuple(f"MNIST/raw/{name}.gz" for name in _IDX),
     ),
-    "fashion_mnist": Known(
+    "fashion_mnist": RegisteredDataset(
         "60,000 + 10,000 images, 1x28x28, 10 classes",
         loader="FashionMNIST",
         files=tuple(f"FashionMNIST/raw/{name}" for name in _IDX),

@@ -1,4 +1,4 @@
-"""Which files of a source are images of which class, in which part."""
+"""Which files of a source are images of which class, in which split."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -12,77 +12,78 @@ from rofit.errors import UserError
 Classes = dict[str, list[Parts]]
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
-_WANTED = "train/<class>/<image> and test/<class>/<image>, or <class>/<image>,"
+_EXPECTED = "train/<class>/<image> and test/<class>/<image>, or <class>/<image>,"
 
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """The images of both parts, the same classes in each.
+    """The images of both splits, the same classes in each.
 
     Attributes:
-        train: files of the training part by class.
-        test: files of the test part by class.
-        own_split: True if the source has no such parts and rofit drew the test images.
+        train: files of the training split by class.
+        test: files of the test split by class.
+        own_split: True if the source has no such splits and rofit drew the test images.
     """
 
     train: Classes
     test: Classes
     own_split: bool
 
-    def parts(self) -> tuple[Classes, Classes]:
-        """Return the training and the test part."""
+    def splits(self) -> tuple[Classes, Classes]:
+        """Return the training and the test split."""
         return self.train, self.test
 
 
 def find_layout(source: Source, path: Path) -> Layout:
-    """Return the images of *source* by part and class, below its one top folder if any.
+    """Return the images by split and class, below the source's one top folder if any.
 
     Without a pair of train and test folders a fixed fifth of every class, at least one
-    image, becomes the test part.
+    image, becomes the test split.
 
     Args:
         source: the files.
         path: where they are, for messages.
 
     Raises:
-        UserError: if an image has no class, a class has no images in one of the parts,
+        UserError: if an image has no class, a class has no images in one of the splits,
             a class folder holds something else, or there are fewer than two classes.
     """
     images: dict[Parts, list[Parts]] = defaultdict(list)
     for file in source.files:
         images[file[:-1]].append(file)
-    below: dict[Parts, list[Parts]] = defaultdict(list)
+    subfolders: dict[Parts, list[Parts]] = defaultdict(list)
     for folder in source.folders:
-        below[folder[:-1]].append(folder)
+        subfolders[folder[:-1]].append(folder)
     top: Parts = ()
-    while len(below[top]) == 1 and below[below[top][0]]:
-        top = below[top][0]
+    while len(subfolders[top]) == 1 and subfolders[subfolders[top][0]]:
+        top = subfolders[top][0]
     pair = [(*top, "train"), (*top, "test")]
-    bases = pair if set(pair) <= set(below[top]) else [top]
-    parts = {
-        base: {folder[-1]: images[folder] for folder in below[base]} for base in bases
+    bases = pair if set(pair) <= set(subfolders[top]) else [top]
+    splits = {
+        base: {folder[-1]: images[folder] for folder in subfolders[base]}
+        for base in bases
     }
-    _check_files(parts, source, path)
-    _check_classes(parts, path)
+    _check_files(splits, source, path)
+    _check_classes(splits, path)
     if len(bases) == 2:
-        return Layout(parts[bases[0]], parts[bases[1]], own_split=False)
-    return _split(parts[top], path)
+        return Layout(splits[bases[0]], splits[bases[1]], own_split=False)
+    return _split(splits[top], path)
 
 
-def _check_files(parts: dict[Parts, Classes], source: Source, path: Path) -> None:
+def _check_files(splits: dict[Parts, Classes], source: Source, path: Path) -> None:
     """Raise UserError unless images lie in class folders, and nothing else does."""
     listed = {
-        file for part in parts.values() for files in part.values() for file in files
+        file for split in splits.values() for files in split.values() for file in files
     }
     stray = [file for file in source.files if _is_image(file) and file not in listed]
     if stray:
         raise UserError(
-            f"expected {_WANTED} in {path}, found {'/'.join(stray[0])}; move or remove "
-            "it"
+            f"expected {_EXPECTED} in {path}, found {'/'.join(stray[0])}; move or "
+            "remove it"
         )
     if not listed:
         raise UserError(
-            f"expected {_WANTED} in {path}, found no images; check the path"
+            f"expected {_EXPECTED} in {path}, found no images; check the path"
         )
     for file in sorted(listed):
         if not _is_image(file):
@@ -92,12 +93,12 @@ def _check_files(parts: dict[Parts, Classes], source: Source, path: Path) -> Non
             )
 
 
-def _check_classes(parts: dict[Parts, Classes], path: Path) -> None:
-    """Raise UserError unless every part has images of two classes, the same ones."""
-    names = sorted({name for part in parts.values() for name in part})
-    for base, part in parts.items():
+def _check_classes(splits: dict[Parts, Classes], path: Path) -> None:
+    """Raise UserError unless every split has images of two classes, the same ones."""
+    names = sorted({name for split in splits.values() for name in split})
+    for base, split in splits.items():
         for name in names:
-            if not part.get(name):
+            if not split.get(name):
                 raise UserError(
                     f"expected images of every class in {path}, found none in "
                     f"{'/'.join((*base, name))}; add some or remove the class"

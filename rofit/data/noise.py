@@ -15,7 +15,7 @@ CONVENTIONS = {
 
 @dataclass(frozen=True, eq=False)
 class NoisyLabels:
-    """Labels to train on, and what was done to them.
+    """Labels to train on, the true ones, and the positions that noise redrew.
 
     Attributes:
         given: int64 (N,), the labels that training sees.
@@ -51,7 +51,7 @@ def symmetric_noise(
 
     Raises:
         UserError: if the rate is outside [0, 1], the convention is unknown, or "other"
-            is asked of fewer than two classes.
+            is given fewer than two classes.
 
     Source: docs/method.md, "Symmetric label noise": LayneH/self-adaptive-training
     @2f902b3 ("uniform"), YisenWang/symmetric_cross_entropy_for_noisy_labels @ec778df

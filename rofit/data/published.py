@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from rofit.data.images import Dataset, Images
-from rofit.data.known import Known
+from rofit.data.known import RegisteredDataset
 from rofit.data.reason import in_one_line
 from rofit.errors import UserError
 
 # A server that does not answer must not hold a run for ever.
-_PATIENCE_S = 30.0
+_TIMEOUT_S = 30.0
 # What torchvision, scipy, pickle and the network are known to raise.
 _FAILURES = (
     OSError,
@@ -40,12 +40,14 @@ _FAILURES = (
 )
 
 
-def load_published(name: str, known: Known, *, root: Path, download: bool) -> Dataset:
+def load_published(
+    name: str, registered: RegisteredDataset, *, root: Path, download: bool
+) -> Dataset:
     """Return a data set of torchvision.
 
     Args:
         name: its name here.
-        known: its entry in DATASETS.
+        registered: its entry in DATASETS.
         root: the data folder.
         download: fetch it if it is not there, or a checksum is wrong.
 
@@ -53,14 +55,16 @@ def load_published(name: str, known: Known, *, root: Path, download: bool) -> Da
         UserError: if it is not there, damaged or cannot be fetched, or a package that
             reads it is not installed.
     """
-    fetch = f"run `rofit data {name} --fetch` with a network, put {known.to_put} into"
-    remedy = f"{fetch} {root}, or pass --data with an archive of class folders"
-    present = known.is_present(root)
+    remedy = (
+        f"run `rofit data {name} --fetch` with a network, put {registered.manual_files}"
+        f" into {root}, or pass --data with an archive of class folders"
+    )
+    present = registered.is_present(root)
     if not present and not download:
         raise UserError(f"expected {name} under {root}, found none; {remedy}")
     try:
-        with _contained():
-            train, test = _parts(known, root, download)
+        with _quiet():
+            train, test = _splits(registered, root, download)
             classes = getattr(train, "classes", range(10))
             return Dataset(
                 name=name,
@@ -77,35 +81,37 @@ def load_published(name: str, known: Known, *, root: Path, download: bool) -> Da
         ) from error
     except _FAILURES as error:
         reason = "a web page came instead"
-        if not any(_is_web_page(root / file) for file in known.archives):
+        if not any(_is_web_page(root / file) for file in registered.archives):
             reason = in_one_line(error)
-        found = "none, and could not fetch it"
+        state = "none, and could not fetch it"
         if present:
-            found, remedy = "files that cannot be used", f"delete them and {remedy}"
+            state, remedy = "files that cannot be used", f"delete them and {remedy}"
         raise UserError(
-            f"expected {name} under {root}, found {found} ({reason}); {remedy}"
+            f"expected {name} under {root}, found {state} ({reason}); {remedy}"
         ) from error
 
 
-def _parts(known: Known, root: Path, download: bool) -> tuple[Any, Any]:
-    """Return torchvision's training and test part."""
+def _splits(
+    registered: RegisteredDataset, root: Path, download: bool
+) -> tuple[Any, Any]:
+    """Return torchvision's training and test split."""
     from torchvision import datasets
 
-    build = getattr(datasets, str(known.loader))
-    if known.loader == "SVHN":
+    build = getattr(datasets, str(registered.loader))
+    if registered.loader == "SVHN":
         names = ("train", "test")
         train, test = (build(root, split=name, download=download) for name in names)
     else:
         train, test = (
-            build(root, train=yes, download=download) for yes in (True, False)
+            build(root, train=is_train, download=download) for is_train in (True, False)
         )
     return train, test
 
 
-def _images(part: Any) -> Images:
+def _images(split: Any) -> Images:
     """Return (N, H, W), (N, H, W, 3) or (N, 3, H, W) and their labels as Images."""
-    pixels = np.asarray(part.data)
-    labels = np.asarray(part.labels if hasattr(part, "labels") else part.targets)
+    pixels = np.asarray(split.data)
+    labels = np.asarray(split.labels if hasattr(split, "labels") else split.targets)
     if pixels.ndim == 3:
         pixels = pixels[:, None]
     elif pixels.shape[1] != 3:
@@ -122,14 +128,14 @@ def _is_web_page(path: Path) -> bool:
 
 
 @contextmanager
-def _contained() -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """Keep torchvision's chatter off stdout, its warnings quiet, its waiting finite."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_PATIENCE_S)
+    previous_timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT_S)
     try:
         with redirect_stdout(sys.stderr), warnings.catch_warnings():
             # NumPy 2.4.0 to 2.4.4 warns of the dtype in every CIFAR pickle (#31177).
             warnings.simplefilter("ignore")
             yield
     finally:
-        socket.setdefaulttimeout(before)
+        socket.setdefaulttimeout(previous_timeout)

@@ -1,4 +1,4 @@
-"""An archive and a folder behind one face: files by path, and a fingerprint."""
+"""An archive or a folder read in one way: files by path, and a fingerprint."""
 
 import hashlib
 import os

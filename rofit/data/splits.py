@@ -83,15 +83,15 @@ def stratified_order(labels: Labels, rng: np.random.Generator) -> Index:
         rng: the stream that shuffles.
     """
     shuffled = rng.permutation(len(labels)).astype(np.int64)
-    drawn = labels[shuffled]
-    by_class = np.argsort(drawn, kind="stable")
-    counts = np.unique(drawn, return_counts=True)[1]
+    shuffled_labels = labels[shuffled]
+    by_class = np.argsort(shuffled_labels, kind="stable")
+    counts = np.unique(shuffled_labels, return_counts=True)[1]
     # The turn of an image: how many of its class come before it in the shuffle.
     turn = np.empty(len(labels), dtype=np.int64)
     turn[by_class] = np.arange(len(labels)) - np.repeat(
         np.cumsum(counts) - counts, counts
     )
-    order: Index = shuffled[np.lexsort((drawn, turn))]
+    order: Index = shuffled[np.lexsort((shuffled_labels, turn))]
     return order
 
 
@@ -103,9 +103,9 @@ def _check_sizes(dataset: Dataset, sizes: dict[str, int]) -> None:
     n_train, n_test = len(dataset.train), len(dataset.test)
     train, val, test = sizes["train_size"], sizes["val_size"], sizes["test_size"]
     if max(train, 1) + val > n_train:
-        wanted = f"train_size {train:,}" if train else "at least 1 training image"
+        minimum = f"train_size {train:,}" if train else "at least 1 training image"
         raise UserError(
-            f"{wanted} and val_size {val:,} must fit into the {n_train:,} training "
+            f"{minimum} and val_size {val:,} must fit into the {n_train:,} training "
             f"images of {dataset.shown_as}, got {max(train, 1) + val:,}; lower one"
         )
     if test > n_test:

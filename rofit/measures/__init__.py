@@ -1,1 +1,1 @@
-"""What analyses begin from: numbers of logs, by run and epoch, and claims. No torch."""
+"""Numbers that analyses use: curves, best and last of runs, claims. No torch."""

@@ -1,6 +1,6 @@
 """Best and last of runs under attack: a row a run, checkpoint and attack. No torch.
 
-Which tables begin from: how accurate a method is at its best and at the end, and how
+What tables are made from: how accurate a method is at its best and at the end, and how
 far it falls between them.
 """
 
@@ -26,11 +26,11 @@ COLUMNS = {
     "n": "test images",
     "published": "what others report for the method at full size, with source and kind",
 }
-# From the strongest on: what a table's claims are about is the first that was made.
+# Strongest first: a table's claims use the first that all its runs have.
 STRONGEST = ("autoattack", "cw100", "pgd20", "each_epoch")
 EACH_EPOCH = "each_epoch"
-# What tables are evaluated by, and what a scale has no time for: AutoAttack would take
-# hours for the networks of a table.
+# The evaluations of tables, and those that a scale has no time for: AutoAttack would
+# take hours for the networks of a table.
 EVALUATIONS = ("clean", "pgd20", "cw100", "autoattack")
 LEFT_OUT = {
     "smoke": ("cw100", "autoattack"),
@@ -46,20 +46,20 @@ def by_checkpoint(logs: pd.DataFrame, *fields: str) -> pd.DataFrame:
 
     Evaluations at the run's own radius; beside them best, last and best on test under
     the attack of every epoch's evaluation, the only one made at every epoch. An attack
-    that some run was not put through at both checkpoints is left out.
+    that some run lacks at either checkpoint is left out.
     """
     chosen = best_last_gap(logs)
-    about = logs.drop_duplicates("run_id").set_index("run_id")
+    specs = logs.drop_duplicates("run_id").set_index("run_id")
     tested = logs[(logs["split"] == "test") & (logs["measured"] == "epoch_end")]
     n = tested.groupby("run_id", observed=True)["n"].first()
     rows = []
-    for run_id, each in chosen.iterrows():
-        told = {
-            "best": (each["selected_on"], each["best_epoch"], each["best"]),
-            "last": ("", each["epochs"], each["last"]),
-            "best on test": ("test", each["oracle_epoch"], each["oracle_best"]),
+    for run_id, outcome in chosen.iterrows():
+        checkpoints = {
+            "best": (outcome["selected_on"], outcome["best_epoch"], outcome["best"]),
+            "last": ("", outcome["epochs"], outcome["last"]),
+            "best on test": ("test", outcome["oracle_epoch"], outcome["oracle_best"]),
         }
-        for checkpoint, (split, epoch, accuracy) in told.items():
+        for checkpoint, (split, epoch, accuracy) in checkpoints.items():
             rows.append(
                 {
                     "run_id": run_id,
@@ -71,38 +71,39 @@ def by_checkpoint(logs: pd.DataFrame, *fields: str) -> pd.DataFrame:
                     "n": n[run_id],
                 }
             )
-    parts = [_evaluated(logs, chosen, n), pd.DataFrame(rows)]
+    tables = [_evaluated(logs, chosen, n), pd.DataFrame(rows)]
     # pandas before 3 warns of the dtypes of empty ones
-    whole = pd.concat([part for part in parts if len(part)])
-    whole["method"] = whole["run_id"].map(_names(about))
+    combined = pd.concat([table for table in tables if len(table)])
+    combined["method"] = combined["run_id"].map(_method_names(specs))
     for name in (*fields, "seed", "epochs"):
-        whole[name] = whole["run_id"].map(about[name].astype(object))
-    fields_of = [
-        whole["run_id"].map(about[name].astype(object))
+        combined[name] = combined["run_id"].map(specs[name].astype(object))
+    spec_columns = [
+        combined["run_id"].map(specs[name].astype(object))
         for name in ("dataset", "norm", "model")
     ]
-    whole["published"] = [
-        published(*each) for each in zip(whole["method"], *fields_of, strict=True)
+    combined["published"] = [
+        published(*setting)
+        for setting in zip(combined["method"], *spec_columns, strict=True)
     ]
-    order = {run_id: place for place, run_id in enumerate(about.index)}
-    whole["order"] = whole["run_id"].map(order)
-    whole = whole.sort_values(["order", "checkpoint"], kind="stable")
-    return whole.reindex(columns=[*fields, *COLUMNS]).reset_index(drop=True)
+    order = {run_id: position for position, run_id in enumerate(specs.index)}
+    combined["order"] = combined["run_id"].map(order)
+    combined = combined.sort_values(["order", "checkpoint"], kind="stable")
+    return combined.reindex(columns=[*fields, *COLUMNS]).reset_index(drop=True)
 
 
 def strongest(table: pd.DataFrame) -> str:
-    """Return the strongest attack that every run of the table was put through."""
-    there = set(table["attack"])
-    return next(name for name in STRONGEST if name in there)
+    """Return the strongest attack that the table has."""
+    attacks = set(table["attack"])
+    return next(name for name in STRONGEST if name in attacks)
 
 
 def by_seed(
     table: pd.DataFrame, method: str, attack: str, checkpoint: str
 ) -> "pd.Series[float]":
     """Return accuracies in points by seed, of one method, attack and checkpoint."""
-    told = {"method": method, "attack": attack, "checkpoint": checkpoint}
+    conditions = {"method": method, "attack": attack, "checkpoint": checkpoint}
     rows = table
-    for name, value in told.items():
+    for name, value in conditions.items():
         rows = rows[rows[name] == value]
     return 100 * rows.set_index("seed")["accuracy"]
 
@@ -131,20 +132,20 @@ def ends_above(table: pd.DataFrame, field: str, methods: Sequence[str]) -> list[
     Last accuracy under the strongest attack; only the sign is claimed.
     """
     attack, points = strongest(table), in_points(table)
-    found = []
+    results = []
     for value, rows in table.groupby(field):
-        plain = by_seed(rows, "pgd_at", attack, "last")
+        baseline = by_seed(rows, "pgd_at", attack, "last")
         for method in methods:
-            theirs = by_seed(rows, method, attack, "last")
-            found.append(
+            accuracies = by_seed(rows, method, attack, "last")
+            results.append(
                 points(
                     0,
-                    shared(theirs, plain),
+                    shared(accuracies, baseline),
                     sentence=f"{value}: last {attack} accuracy of {method} minus "
                     "pgd_at's",
                 )
             )
-    return found
+    return results
 
 
 def _evaluated(
@@ -155,39 +156,39 @@ def _evaluated(
     Of several that differ in their draws only, the first.
     """
     columns = ["run_id", "checkpoint", "selected_on", "epoch", "attack", "accuracy"]
-    found = logs[(logs["measured"] == "evaluation") & (logs["metric"] == "accuracy")]
-    if found.empty:
+    rows = logs[(logs["measured"] == "evaluation") & (logs["metric"] == "accuracy")]
+    if rows.empty:
         return pd.DataFrame(columns=[*columns, "n"])
-    radius = (found["attack_epsilon"] - found["epsilon"]).abs() < 1e-9
-    same = found["attack_norm"].astype(str) == found["norm"].astype(str)
-    found = found[(radius & same) | (found["attack"] == "none")]
-    run = found["run_id"].astype(object)
+    same_radius = (rows["attack_epsilon"] - rows["epsilon"]).abs() < 1e-9
+    same_norm = rows["attack_norm"].astype(str) == rows["norm"].astype(str)
+    rows = rows[(same_radius & same_norm) | (rows["attack"] == "none")]
+    run = rows["run_id"].astype(object)
     epoch = run.map(chosen["epochs"]).where(
-        found["checkpoint"] == "last", run.map(chosen["best_epoch"])
+        rows["checkpoint"] == "last", run.map(chosen["best_epoch"])
     )
-    found = found[(found["epoch"] == epoch) & (found["n"] == run.map(n))]
-    found = found.rename(columns={"value": "accuracy"}).astype({"attack": str})
-    found = found[found["checkpoint"].isin(["best", "last"])]
-    found = found.drop_duplicates(["run_id", "checkpoint", "attack"])
-    whole = _made_of_all(found, len(chosen))
-    found = found[found["attack"].isin(whole)]
-    selected = found["run_id"].astype(object).map(chosen["selected_on"])
-    found["selected_on"] = selected.where(found["checkpoint"] == "best", "")
-    return found[[*columns, "n"]].astype({"run_id": object, "checkpoint": object})
+    rows = rows[(rows["epoch"] == epoch) & (rows["n"] == run.map(n))]
+    rows = rows.rename(columns={"value": "accuracy"}).astype({"attack": str})
+    rows = rows[rows["checkpoint"].isin(["best", "last"])]
+    rows = rows.drop_duplicates(["run_id", "checkpoint", "attack"])
+    complete = _complete_attacks(rows, len(chosen))
+    rows = rows[rows["attack"].isin(complete)]
+    selected = rows["run_id"].astype(object).map(chosen["selected_on"])
+    rows["selected_on"] = selected.where(rows["checkpoint"] == "best", "")
+    return rows[[*columns, "n"]].astype({"run_id": object, "checkpoint": object})
 
 
-def _made_of_all(found: pd.DataFrame, runs: int) -> Iterable[str]:
-    each = found.drop_duplicates(["run_id", "checkpoint", "attack"])
-    counts = each.groupby("attack").size()
+def _complete_attacks(rows: pd.DataFrame, runs: int) -> Iterable[str]:
+    distinct = rows.drop_duplicates(["run_id", "checkpoint", "attack"])
+    counts = distinct.groupby("attack").size()
     return list(counts.index[counts == 2 * runs])
 
 
-def _names(about: pd.DataFrame) -> "pd.Series[str]":
-    """Return the method of each run with the parts it takes: ``trades+sglr``."""
+def _method_names(specs: pd.DataFrame) -> "pd.Series[str]":
+    """Return each run's method with those it takes rules from: ``trades+sglr``."""
 
-    def name(run: "pd.Series[object]") -> str:
+    def composed_name(run: "pd.Series[object]") -> str:
         labels, weights = run.get("labels_from"), run.get("weights_from")
-        parts: Sequence[object] = [run["method"], labels, *(weights or ())]
-        return "+".join(str(part) for part in parts if part)
+        methods: Sequence[object] = [run["method"], labels, *(weights or ())]
+        return "+".join(str(method) for method in methods if method)
 
-    return about.apply(name, axis=1)
+    return specs.apply(composed_name, axis=1)

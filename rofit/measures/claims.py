@@ -1,8 +1,8 @@
 """Claims: a sentence, what was measured, what would be needed, and whether it holds.
 
 A claim that does not hold is printed as failing: that is what the toolkit is for. At a
-small scale the full size of an effect is not asked for, only its sign, and only where
-it stands out of the spread over seeds.
+small scale the full size of an effect is not required, only its sign, and only where
+it is larger than the spread over seeds explains.
 """
 
 import math
@@ -50,7 +50,7 @@ def at_least(
 ) -> Claim:
     """Return the claim that the mean of *values* (one a seed) is at least *threshold*.
 
-    Below full size only the sign is asked: holds if the mean is above zero by more than
+    Below full size only the sign counts: holds if the mean is above zero by more than
     two standard errors, fails if below zero by as much, else not decidable. Without two
     seeds there is no spread, and nothing is decidable below full size.
     """
@@ -80,9 +80,11 @@ def as_plain(claim: Claim) -> dict[str, Any]:
 
 
 def from_plain(values: dict[str, Any]) -> Claim:
-    """Return the claim that ``as_plain`` told."""
-    told: dict[str, Any] = {k: math.nan if v is None else v for k, v in values.items()}
-    return Claim(**told)
+    """Return the claim that ``as_plain`` returned as JSON values."""
+    fields: dict[str, Any] = {
+        k: math.nan if v is None else v for k, v in values.items()
+    }
+    return Claim(**fields)
 
 
 def markdown(claims: Sequence[Claim]) -> str:
@@ -112,7 +114,7 @@ def _number(value: float) -> str:
 
 
 def _summary(values: Sequence[float]) -> tuple[float, float, int]:
-    seen = [float(value) for value in values if not math.isnan(value)]
-    if not seen:
+    numbers = [float(value) for value in values if not math.isnan(value)]
+    if not numbers:
         return math.nan, math.nan, 0
-    return mean(seen), stdev(seen) if len(seen) > 1 else math.nan, len(seen)
+    return mean(numbers), stdev(numbers) if len(numbers) > 1 else math.nan, len(numbers)

@@ -1,4 +1,4 @@
-"""The course of runs: a row a run and epoch, which analyses begin from. No torch.
+"""The course of runs: a row a run and epoch, from which analyses are made. No torch.
 
 Epochs after which test images were not evaluated (``eval_every``) have no row.
 """
@@ -22,39 +22,39 @@ COLUMNS = {
     "best": "whether this is the run's best epoch",
     "oracle": "whether the test images themselves would choose this epoch",
 }
-FULL_EPOCHS = 200  # of the protocol that thresholds at full size are about
+FULL_EPOCHS = 200  # of the protocol for which full-size thresholds hold
 
 
 def by_epoch(logs: pd.DataFrame, *metrics: str) -> pd.DataFrame:
     """Return a row a run and evaluated epoch: COLUMNS, then training *metrics*."""
-    about = logs.drop_duplicates("run_id").set_index("run_id")
+    specs = logs.drop_duplicates("run_id").set_index("run_id")
     chosen = best_last_gap(logs)
-    measured = {
+    curves = {
         f"{split}_robust": curve(logs, split=split)
         for split in ("train", "val", "test")
         if (logs["split"] == split).any()
     } | {name: curve(logs, split="train", metric=name) for name in metrics}
     lr = curve(logs, split="train", metric="learning_rate")
     tested = logs[(logs["split"] == "test") & (logs["attack"] != "none")].iloc[0]
-    parts = []
+    tables = []
     for run_id in chosen.index:
-        part = pd.DataFrame({name: seen[run_id] for name, seen in measured.items()})
-        part["method"] = about.loc[run_id, "method"]
-        part["seed"] = about.loc[run_id, "seed"]
-        part["epoch"] = lr.index
-        part["attack"] = tested["attack"]
-        part["n_test"] = int(tested["n"])
-        part["lr"] = lr[run_id]
-        part["drop_follows"] = part["lr"].shift(-1) < part["lr"]
-        part["selected_on"] = chosen.loc[run_id, "selected_on"]
-        part["best"] = part["epoch"] == chosen.loc[run_id, "best_epoch"]
-        part["oracle"] = part["epoch"] == chosen.loc[run_id, "oracle_epoch"]
-        if about.loc[run_id].get("eval_every", 1) > 1:
-            measured_then = part["test_robust"].notna()
-            part = part[measured_then | (part["epoch"] == part["epoch"].max())]
-        parts.append(part)
+        table = pd.DataFrame({name: values[run_id] for name, values in curves.items()})
+        table["method"] = specs.loc[run_id, "method"]
+        table["seed"] = specs.loc[run_id, "seed"]
+        table["epoch"] = lr.index
+        table["attack"] = tested["attack"]
+        table["n_test"] = int(tested["n"])
+        table["lr"] = lr[run_id]
+        table["drop_follows"] = table["lr"].shift(-1) < table["lr"]
+        table["selected_on"] = chosen.loc[run_id, "selected_on"]
+        table["best"] = table["epoch"] == chosen.loc[run_id, "best_epoch"]
+        table["oracle"] = table["epoch"] == chosen.loc[run_id, "oracle_epoch"]
+        if specs.loc[run_id].get("eval_every", 1) > 1:
+            evaluated = table["test_robust"].notna()
+            table = table[evaluated | (table["epoch"] == table["epoch"].max())]
+        tables.append(table)
     columns = [*COLUMNS, *metrics]
-    return pd.concat(parts).reindex(columns=columns).reset_index(drop=True)
+    return pd.concat(tables).reindex(columns=columns).reset_index(drop=True)
 
 
 def is_full_size(table: pd.DataFrame) -> bool:
@@ -80,12 +80,12 @@ def pairs(
     table: pd.DataFrame, one: str, other: str, index: str = "epoch"
 ) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     """Return the runs of two methods, seed by seed, tables by *index* each."""
-    found = []
+    paired = []
     for _, rows in table.groupby("seed"):
         both = [rows[rows["method"] == m].set_index(index) for m in (one, other)]
         if all(len(run) for run in both):
-            found.append((both[0], both[1]))
-    return found
+            paired.append((both[0], both[1]))
+    return paired
 
 
 def fall(run: pd.DataFrame) -> float:

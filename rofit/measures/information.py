@@ -25,9 +25,9 @@ def ensemble_information(p: Floats) -> Floats:
     """
     from scipy.special import entr  # its import takes a quarter of a second
 
-    whole = entr(p.mean(axis=0)).sum(axis=-1)
-    single = entr(p).sum(axis=-1).mean(axis=0)
-    return np.asarray(whole - single)
+    entropy_of_mean = entr(p.mean(axis=0)).sum(axis=-1)
+    mean_entropy = entr(p).sum(axis=-1).mean(axis=0)
+    return np.asarray(entropy_of_mean - mean_entropy)
 
 
 def mixed(p: Floats, share: float) -> Floats:

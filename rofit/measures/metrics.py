@@ -34,17 +34,17 @@ def curve(
     rows = logs[(logs["split"] == split) & (logs["metric"] == metric)]
     if "measured" in rows:
         rows = rows[rows["measured"] != "evaluation"]
-    about = rows["attack"]
-    rows = rows[about.isna() | ((about != "none") == robust)]
+    attacks = rows["attack"]
+    rows = rows[attacks.isna() | ((attacks != "none") == robust)]
     twice = rows[rows.duplicated(["run_id", "epoch"], keep=False)]
     if len(twice):
         counts = twice.groupby(["run_id", "epoch"], observed=True).nunique(dropna=False)
-        apart = ", ".join(
+        differing = ", ".join(
             c for c in counts.drop(columns="value") if counts[c].max() > 1
         )
         raise UserError(
             f"{split} has several values of {metric} for one epoch (they differ in "
-            f"{apart or 'nothing else'}); choose among the rows of the logs first"
+            f"{differing or 'nothing else'}); choose among the rows of the logs first"
         )
     return rows.pivot(index="epoch", columns="run_id", values="value")
 
@@ -110,9 +110,9 @@ def compare(logs: pd.DataFrame, by: str | Sequence[str] = "method") -> pd.DataFr
     for name in names:
         if name not in _spec_columns(logs):
             raise unknown("field of the runs", name, _spec_columns(logs))
-    told = logs.drop_duplicates("run_id").set_index("run_id")
+    specs = logs.drop_duplicates("run_id").set_index("run_id")
     chosen = best_last_gap(logs).rename(columns={"epochs": "logged"})
-    runs = chosen.join(told[_spec_columns(logs)].astype(object))
+    runs = chosen.join(specs[_spec_columns(logs)].astype(object))
     rows = []
     for key, group in runs.groupby(names, dropna=False):
         row = dict(zip(names, key, strict=True))
@@ -126,16 +126,16 @@ def compare(logs: pd.DataFrame, by: str | Sequence[str] = "method") -> pd.DataFr
 
 
 def _spec_columns(logs: pd.DataFrame) -> list[str]:
-    known = {each.name for each in fields(RunSpec)}
+    spec_fields = {field.name for field in fields(RunSpec)}
     names = map(str, logs)
-    return [c for c in names if c in known or c.startswith("method_params.")]
+    return [c for c in names if c in spec_fields or c.startswith("method_params.")]
 
 
 def _check_alike(group: pd.DataFrame, row: dict[str, object]) -> None:
-    told = [c for c in _spec_columns(group) if c != "seed"]
-    if differ := [c for c in told if group[c].nunique(dropna=False) > 1]:
-        about = ", ".join(f"{name} {value}" for name, value in row.items())
+    columns = [c for c in _spec_columns(group) if c != "seed"]
+    if differ := [c for c in columns if group[c].nunique(dropna=False) > 1]:
+        setting = ", ".join(f"{name} {value}" for name, value in row.items())
         raise UserError(
-            f"runs of {about} differ in {', '.join(differ)}: name it in by, or filter "
-            "the logs first"
+            f"runs of {setting} differ in {', '.join(differ)}: name it in by, or "
+            "filter the logs first"
         )

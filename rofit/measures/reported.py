@@ -15,7 +15,7 @@ from rofit.settings.threat import ThreatModel
 _MODELS = {"preact_resnet18": "preactresnet18", "resnet18": "resnet18"}
 _WIDE = ("wrn34_10", "wrn34_20")
 _EPOCHS = 200
-_SAID = {"final": "last", "not_stated": "checkpoint not stated"}
+_CHECKPOINT_WORDS = {"final": "last", "not_stated": "checkpoint not stated"}
 _KINDS = ("authors", "authors_log", "digitised", "second_hand")  # most direct first
 
 
@@ -41,12 +41,12 @@ def references(spec: RunSpec, checkpoint: str, attack: str, threat: ThreatModel)
         spec: of the run.
         checkpoint: ``best`` or ``last``.
         attack: as an evaluation calls it; ``none`` for clean images.
-        threat: of the evaluation; not asked for clean images.
+        threat: of the evaluation; ignored for clean images.
     """
     reduced = spec.train_size or spec.test_size or spec.width or spec.blocks
-    full = not (reduced or spec.label_noise) and spec.epochs == _EPOCHS
-    here = attack == "none" or threat == spec.threat
-    if not (full and here) or spec.model not in _MODELS:
+    full_size = not (reduced or spec.label_noise) and spec.epochs == _EPOCHS
+    same_threat = attack == "none" or threat == spec.threat
+    if not (full_size and same_threat) or spec.model not in _MODELS:
         return ""
     rows = reported()
     rows = rows[
@@ -72,7 +72,7 @@ def references(spec: RunSpec, checkpoint: str, attack: str, threat: ThreatModel)
 
 @cache
 def published(method: str, dataset: str, norm: str, model: str) -> str:
-    """Return what others report for a method at full size, in a phrase, or nothing.
+    """Return published accuracies of a method at full size in a phrase; empty if none.
 
     Best and last under AutoAttack where anyone has it, else under PGD-20, per cent:
     ``AutoAttack best 49.88, last 49.52 (pytorch_robust_awp, second_hand, resnet18)``.
@@ -90,11 +90,11 @@ def published(method: str, dataset: str, norm: str, model: str) -> str:
         & rows["model"].isin([*_MODELS.values(), *_WIDE])
     ]
     under_pgd = rows[rows["robust_attack"] == "pgd20"]
-    for attack, column, found in (
+    for attack, column, candidates in (
         ("AutoAttack", "autoattack_acc", rows),
         ("PGD-20", "robust_acc", under_pgd),
     ):
-        phrases = _phrases(found[found[column].notna()], column)
+        phrases = _phrases(candidates[candidates[column].notna()], column)
         if phrases:
             return f"{attack} " + "; ".join(phrases[:2])
     return ""
@@ -102,18 +102,20 @@ def published(method: str, dataset: str, norm: str, model: str) -> str:
 
 def _phrases(rows: pd.DataFrame, column: str) -> list[str]:
     """Return a phrase a source, authors before others."""
-    found = []
-    for (source, kind, model), each in rows.groupby(
+    phrases = []
+    for (source, kind, model), group in rows.groupby(
         ["source", "kind", "model"], sort=False
     ):
         values = ", ".join(
-            f"{_SAID.get(checkpoint, checkpoint)} {value:g}"
-            for checkpoint, value in zip(each["checkpoint"], each[column], strict=True)
+            f"{_CHECKPOINT_WORDS.get(checkpoint, checkpoint)} {value:g}"
+            for checkpoint, value in zip(
+                group["checkpoint"], group[column], strict=True
+            )
         )
-        found.append((_KINDS.index(kind), f"{values} ({source}, {kind}, {model})"))
-    return [phrase for _, phrase in sorted(found, key=lambda each: each[0])]
+        phrases.append((_KINDS.index(kind), f"{values} ({source}, {kind}, {model})"))
+    return [phrase for _, phrase in sorted(phrases, key=lambda ranked: ranked[0])]
 
 
 def _close(text: object, epsilon: float) -> bool:
-    over, _, under = str(text).partition("/")
-    return abs(float(over) / float(under or 1) - epsilon) < 1e-6
+    numerator, _, denominator = str(text).partition("/")
+    return abs(float(numerator) / float(denominator or 1) - epsilon) < 1e-6

@@ -15,8 +15,8 @@ def aligned_maps(features: dict[int, Points], seed: int = 0) -> dict[int, Points
     """Return epoch -> map (n, 2) of the same n images.
 
     The last epoch's map begins from its first two principal components, each earlier
-    one at its successor's result and without early exaggeration, which would throw it
-    about: so an image keeps its place where the features allow it. scikit-learn's TSNE,
+    one at its successor's result and without early exaggeration, which would scatter
+    it: so an image keeps its place where the features allow it. scikit-learn's TSNE,
     Euclidean, perplexity 30 (a third of n - 1 where that is less); then centred. Axes
     and distances between clusters have no meaning; see van der Maaten and Hinton 2008.
 
@@ -25,20 +25,26 @@ def aligned_maps(features: dict[int, Points], seed: int = 0) -> dict[int, Points
             variance, c at least 2.
         seed: of the optimisation.
     """
-    found: dict[int, Points] = {}
-    how: dict[str, Any] = {}
+    maps: dict[int, Points] = {}
+    options: dict[str, Any] = {}
     for epoch in sorted(features, reverse=True):
         rows = features[epoch]
-        few = min(PERPLEXITY, (len(rows) - 1) / 3)
-        how = how or {"init": _beginning(rows)}
-        made = TSNE(perplexity=few, random_state=seed, **how).fit_transform(rows)
-        found[epoch] = made - made.mean(axis=0)  # a map of few points drifts
-        rate = max(len(rows) / 48, 50.0)  # what scikit-learn's auto was at the last
-        how = {"init": found[epoch], "early_exaggeration": 1.0, "learning_rate": rate}
-    return found
+        perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
+        options = options or {"init": _initial_map(rows)}
+        tsne = TSNE(perplexity=perplexity, random_state=seed, **options)
+        embedding = tsne.fit_transform(rows)
+        maps[epoch] = embedding - embedding.mean(axis=0)  # a map of few points drifts
+        # what scikit-learn's auto took for the last epoch's map
+        learning_rate = max(len(rows) / 48, 50.0)
+        options = {
+            "init": maps[epoch],
+            "early_exaggeration": 1.0,
+            "learning_rate": learning_rate,
+        }
+    return maps
 
 
-def _beginning(rows: Points) -> Points:
+def _initial_map(rows: Points) -> Points:
     """Return the first two components, small and centred, as scikit-learn's own."""
     first = rows[:, :2] - rows[:, :2].mean(axis=0)
     return first / (first.std(axis=0)[0] or 1.0) * _SPREAD

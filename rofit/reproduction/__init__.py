@@ -1,1 +1,1 @@
-"""From an analysis to its picture: which runs it needs, what is published."""
+"""From an analysis to its picture: the runs it needs, the results it publishes."""

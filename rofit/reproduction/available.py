@@ -1,4 +1,4 @@
-"""Which of an analysis's runs can be made: those whose data are there."""
+"""Which of an analysis's runs can be trained: those whose data are present."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def available(
     Runs that are done need no data. Looking may fetch a data set.
 
     Args:
-        request: what is wanted.
+        request: the analysis and its size.
         specs: the runs of its plan.
         store: where runs are.
         root: folder of data sets.
@@ -30,12 +30,19 @@ def available(
     from rofit.running.components import load_data
 
     absent: dict[str, str] = {}
-    own = find_scale(request.scale).changes.get("dataset")
+    scale_dataset = find_scale(request.scale).changes.get("dataset")
     compared = len({spec.dataset for spec in specs}) > 1
     undone = [s for s in specs if store.folder(s.run_id).state != "done"]
     for spec in {spec.dataset: spec for spec in undone}.values():  # one a data set
-        if own and compared and spec.dataset != own and not spec.dataset_digest:
-            absent[spec.dataset] = f"{spec.dataset} (scale {request.scale} is of {own})"
+        if (
+            scale_dataset
+            and compared
+            and spec.dataset != scale_dataset
+            and not spec.dataset_digest
+        ):
+            absent[spec.dataset] = (
+                f"{spec.dataset} (scale {request.scale} is of {scale_dataset})"
+            )
             continue
         if spec.dataset not in DATASETS and not spec.dataset_digest:
             absent[spec.dataset] = (
@@ -46,8 +53,8 @@ def available(
         try:
             load_data(spec, root)
         except UserError as error:
-            known = DATASETS.get(spec.dataset)
-            if known is None or known.is_present(root):
+            registered = DATASETS.get(spec.dataset)
+            if registered is None or registered.is_present(root):
                 raise  # it is there, and something else is wrong with it
             if not compared:
                 raise NothingToDraw(f"{request.name}: {error}") from None
@@ -55,5 +62,5 @@ def available(
                 f"{spec.dataset} (not there: rofit data {spec.dataset} --fetch with a "
                 "network, or --data with an archive of its class folders)"
             )
-    there = [spec for spec in specs if spec.dataset not in absent]
-    return there, absent
+    trainable = [spec for spec in specs if spec.dataset not in absent]
+    return trainable, absent

@@ -18,8 +18,8 @@ NEEDED = ("PAPER", "STATUS", "DIAGNOSTICS", "COLUMNS", "runs", "table", "claims"
 def analysis_names() -> list[str]:
     """Return the names of all analyses, in the order of the paper's numbers."""
     package = _package("rofit.analyses")
-    found = pkgutil.iter_modules(package.__path__)
-    names = [module.name for module in found if not module.name.startswith("_")]
+    modules = pkgutil.iter_modules(package.__path__)
+    names = [module.name for module in modules if not module.name.startswith("_")]
     return sorted(names, key=_by_number)
 
 
@@ -32,18 +32,18 @@ def load_analysis(name: str) -> ModuleType:
     if name not in analysis_names():
         raise unknown("analysis", name, analysis_names())
     module = importlib.import_module(f"rofit.analyses.{name}")
-    missing = [each for each in NEEDED if not hasattr(module, each)]
+    missing = [attribute for attribute in NEEDED if not hasattr(module, attribute)]
     if missing:
         raise UserError(f"analysis {name} must define {', '.join(missing)}")
     return module
 
 
 def evaluations(name: str, scale: str) -> tuple[str, ...]:
-    """Return the attacks that the analysis wants best and last evaluated by."""
+    """Return the attacks under which best and last of an analysis are evaluated."""
     module = load_analysis(name)
     left_out = getattr(module, "LEFT_OUT", {}).get(scale, ())
-    wanted = getattr(module, "EVALUATIONS", ())
-    return tuple(attack for attack in wanted if attack not in left_out)
+    attacks = getattr(module, "EVALUATIONS", ())
+    return tuple(attack for attack in attacks if attack not in left_out)
 
 
 def is_timed(name: str) -> bool:
@@ -75,8 +75,8 @@ def find_by_number(kind: str, number: int) -> list[str]:
     stem = re.compile(rf"{'fig' if kind == 'figure' else kind}{number}_")
     names = [name for name in analysis_names() if stem.match(name)]
     if not names:
-        there = ", ".join(analysis_names())
-        raise UserError(f"no analysis for {kind} {number} yet; there are: {there}")
+        known = ", ".join(analysis_names())
+        raise UserError(f"no analysis for {kind} {number} yet; there are: {known}")
     return names
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """What is wanted of an analysis.
+    """An analysis at a size, with overrides.
 
     Attributes:
         name: of the analysis.
@@ -35,17 +35,17 @@ class Request:
     @property
     def folder(self) -> str:
         """The result's folder: the scale, and all that departs from it."""
-        told = [self.scale]
+        labels = [self.scale]
         if self.data:
-            told.append(f"{self.data.name}-{self.data.digest[:6]}")
-        told += [f"{key}={value}" for key, value in sorted(self.settings.items())]
+            labels.append(f"{self.data.name}-{self.data.digest[:6]}")
+        labels += [f"{key}={value}" for key, value in sorted(self.settings.items())]
         if self.seeds is not None:
-            told.append(f"seeds={self.seeds}")
-        return "+".join(told).replace("/", "_")
+            labels.append(f"seeds={self.seeds}")
+        return "+".join(labels).replace("/", "_")
 
 
 def plan(request: Request) -> list[RunSpec]:
-    """Return the runs that the analysis needs, at the wanted size.
+    """Return the runs that the analysis needs, at the requested size.
 
     Raises:
         UserError: unknown analysis, scale or field; an override of a field that the
@@ -62,13 +62,13 @@ def plan(request: Request) -> list[RunSpec]:
     sized = [_sized(spec, scale, varied, specs[0].dataset) for spec in specs]
     if request.data:
         name = request.data.name
-        given = {"dataset": name, "dataset_digest": request.data.digest}
+        replacement = {"dataset": name, "dataset_digest": request.data.digest}
         named = list(dict.fromkeys(spec.dataset for spec in specs))
         # Any images take the place of the usual ones; others only those they are of.
         usual = named == [RunSpec().dataset]
         replaced = named[0] if usual else stands_for(name, named)
         sized = [
-            new.replace(**given) if old.dataset == replaced else new
+            new.replace(**replacement) if old.dataset == replaced else new
             for old, new in zip(specs, sized, strict=True)
         ]
     seeds = range(request.seeds or scale.seeds)
@@ -101,9 +101,9 @@ def stands_for(name: str, datasets: Iterable[str]) -> str:
         >>> stands_for("cifar100-png", ["cifar10", "cifar100"])
         'cifar100'
     """
-    for each in datasets:
-        if f"{name}-".startswith(f"{each}-"):
-            return each
+    for dataset in datasets:
+        if f"{name}-".startswith(f"{dataset}-"):
+            return dataset
     raise NothingToDraw(
         f"the analysis is of {', '.join(datasets)}, and {name} is none of them; leave "
         "--data out to fetch them, or name a copy like one: cifar100-png"
@@ -112,21 +112,25 @@ def stands_for(name: str, datasets: Iterable[str]) -> str:
 
 def varied_fields(specs: list[RunSpec]) -> set[str]:
     """Return the fields and method parameters in which the specs differ."""
-    told = [spec.as_dict() | dict(spec.method_params) for spec in specs]
-    names = {name for each in told for name in each}
-    return {n for n in names if any(each.get(n) != told[0].get(n) for each in told)}
+    settings = [spec.as_dict() | dict(spec.method_params) for spec in specs]
+    names = {name for setting in settings for name in setting}
+    return {
+        n
+        for n in names
+        if any(setting.get(n) != settings[0].get(n) for setting in settings)
+    }
 
 
-def about_data(request: Request, specs: list[RunSpec]) -> str:
+def describe_data(request: Request, specs: list[RunSpec]) -> str:
     """Return the data set as results name it, with its label noise and the threats."""
     first = specs[0]
     names = {s.dataset: s.dataset for s in specs}
     if request.data and request.data.name in names:
         names[request.data.name] = request.data.shown_as
-    shown = " / ".join(names.values())
+    datasets = " / ".join(names.values())
     size = f", {first.train_size} training images" if first.train_size else ""
     shares = sorted({spec.label_noise for spec in specs})
-    told = " / ".join(f"{share:.0%}" for share in shares)
-    noise = f", {told} of training labels redrawn" if any(shares) else ""
+    percentages = " / ".join(f"{share:.0%}" for share in shares)
+    noise = f", {percentages} of training labels redrawn" if any(shares) else ""
     threats = {str(s.threat) if s.epsilon else "no attack": None for s in specs}
-    return f"{shown}{size}{noise}, {' / '.join(threats)}"
+    return f"{datasets}{size}{noise}, {' / '.join(threats)}"

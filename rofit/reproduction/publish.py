@@ -9,7 +9,7 @@ import pandas as pd
 from rofit.errors import UserError
 from rofit.measures.claims import as_plain, markdown
 from rofit.reproduction import catalog
-from rofit.reproduction.plan import Request, about_data
+from rofit.reproduction.plan import Request, describe_data
 from rofit.settings.spec import RunSpec
 from rofit.store.environment import commit, versions
 from rofit.store.rows import load_logs
@@ -22,8 +22,8 @@ def tabulate(request: Request, specs: list[RunSpec], store: RunStore) -> pd.Data
     """Return the analysis's table of the logs of its runs."""
     analysis = catalog.load_analysis(request.name)
     ids = [spec.run_id for spec in specs]
-    wanted = getattr(analysis, "SAMPLES", ())
-    samples = [load_samples(store.root, name, ids) for name in wanted]
+    diagnostics = getattr(analysis, "SAMPLES", ())
+    samples = [load_samples(store.root, name, ids) for name in diagnostics]
     evaluated = bool(catalog.evaluations(request.name, request.scale))
     logs = load_logs(store.root, ids, evaluations=evaluated)
     table: pd.DataFrame = analysis.table(logs, *samples)
@@ -39,13 +39,13 @@ def publish(
 ) -> None:
     """Write table, picture, claims and manifest into *folder*.
 
-    *absent* has a sentence for each data set whose runs could not be made.
+    *absent* has a sentence for each data set whose runs could not be trained.
     """
     analysis = catalog.load_analysis(request.name)
     _check_columns(request.name, table, analysis.COLUMNS)
     if absent:
         table.insert(0, "absent", "; ".join(absent.values()))
-    table.insert(0, "data", about_data(request, specs))
+    table.insert(0, "data", describe_data(request, specs))
     table.insert(0, "scale", request.scale)
     make_folder(folder)
     table.to_csv(folder / "table.csv", index=False)
@@ -116,7 +116,7 @@ def _manifest(request: Request, specs: list[RunSpec]) -> dict[str, Any]:
         "scale": request.scale,
         "overrides": request.settings,
         "seeds": request.seeds,
-        "data": about_data(request, specs),
+        "data": describe_data(request, specs),
         "runs": []
         if catalog.is_timed(request.name)
         else [spec.run_id for spec in specs],

@@ -38,7 +38,7 @@ def reproduce(
 
     Raises:
         NothingToDraw: none of its data are there.
-        UserError: what is asked for cannot be done.
+        UserError: the request cannot be carried out.
     """
     from rofit.diagnostics import DIAGNOSTICS  # here and below: what imports torch
     from rofit.methods.resolve import resolve

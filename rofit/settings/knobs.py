@@ -1,4 +1,4 @@
-"""Settings as dataclass fields that know their meaning and range, and read from text.
+"""Settings as dataclass fields with a meaning and a range, which can be read from text.
 
 RunSpec and every method's Params are made of knobs, so one error speaks for all:
 ``epochs must be at least 1, got 0``.
@@ -30,8 +30,8 @@ def knob(
         high: largest value.
         choices: all values, for a text.
     """
-    known = {"about": about, "low": low, "high": high, "choices": choices}
-    return dataclasses.field(default=default, metadata=known)
+    metadata = {"about": about, "low": low, "high": high, "choices": choices}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 class Knobs:
@@ -44,9 +44,9 @@ class Knobs:
     def __post_init__(self) -> None:
         """Check every field; a whole number becomes a float where one is meant."""
         types = knob_types(type(self))
-        for each in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = _checked(each, types[each.name], getattr(self, each.name))
-            object.__setattr__(self, each.name, value)
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = _checked(field, types[field.name], getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
 
 
 def knob_types(cls: Any) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def knob_types(cls: Any) -> dict[str, Any]:
 @cache
 def _knob_types(cls: Any) -> dict[str, Any]:
     hints = get_type_hints(cls)
-    return {each.name: hints[each.name] for each in dataclasses.fields(cls)}
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
 def parse_pair(text: str) -> tuple[str, str]:
@@ -92,34 +92,39 @@ def parse_value(name: str, text: str, kind: Any) -> Any:
         return text.lower() == "true"
     if kind in (int, float):
         return _number(name, text, kind)
-    parts = [part for part in text.strip("()[] ").split(",") if part.strip()]
-    return tuple(parse_value(name, part.strip(), kind.__args__[0]) for part in parts)
+    elements = [
+        element for element in text.strip("()[] ").split(",") if element.strip()
+    ]
+    return tuple(
+        parse_value(name, element.strip(), kind.__args__[0]) for element in elements
+    )
 
 
 def _number(name: str, text: str, kind: type) -> Any:
     try:
         if kind is float and "/" in text:
-            over, under = text.split("/")
-            return float(Fraction(over.strip()) / Fraction(under.strip()))
+            numerator, denominator = text.split("/")
+            return float(Fraction(numerator.strip()) / Fraction(denominator.strip()))
         return kind(text)
     except (ValueError, ZeroDivisionError, OverflowError):
-        wanted = "a whole number" if kind is int else "a number or a fraction (8/255)"
-        raise UserError(f"{name} must be {wanted}, got {text!r}") from None
+        expected = "a whole number" if kind is int else "a number or a fraction (8/255)"
+        raise UserError(f"{name} must be {expected}, got {text!r}") from None
 
 
-def _checked(each: "dataclasses.Field[Any]", kind: Any, value: Any) -> Any:
-    if not each.metadata:
+def _checked(field: "dataclasses.Field[Any]", kind: Any, value: Any) -> Any:
+    if not field.metadata:
         return value
     many = kind not in (int, float, bool, str)
     if many and not isinstance(value, tuple):
-        raise UserError(f"{each.name} must be a tuple, got {value!r}")
-    element = kind.__args__[0] if many else kind
-    parts = tuple(
-        _typed(each.name, part, element) for part in (value if many else (value,))
+        raise UserError(f"{field.name} must be a tuple, got {value!r}")
+    element_type = kind.__args__[0] if many else kind
+    elements = tuple(
+        _typed(field.name, element, element_type)
+        for element in (value if many else (value,))
     )
-    for part in parts:
-        _check_range(each, part)
-    return parts if many else parts[0]
+    for element in elements:
+        _check_range(field, element)
+    return elements if many else elements[0]
 
 
 def _typed(name: str, value: Any, kind: type) -> Any:
@@ -132,10 +137,10 @@ def _typed(name: str, value: Any, kind: type) -> Any:
     return value
 
 
-def _check_range(each: "dataclasses.Field[Any]", part: Any) -> None:
-    low, high, choices = (each.metadata[key] for key in ("low", "high", "choices"))
-    if choices and part not in choices:
-        raise unknown(each.name, part, choices)
-    if low is not None and not low <= part <= (math.inf if high is None else high):
+def _check_range(field: "dataclasses.Field[Any]", value: Any) -> None:
+    low, high, choices = (field.metadata[key] for key in ("low", "high", "choices"))
+    if choices and value not in choices:
+        raise unknown(field.name, value, choices)
+    if low is not None and not low <= value <= (math.inf if high is None else high):
         top = "" if high is None else f" and at most {high:g}"
-        raise UserError(f"{each.name} must be at least {low:g}{top}, got {part:g}")
+        raise UserError(f"{field.name} must be at least {low:g}{top}, got {value:g}")

@@ -39,8 +39,8 @@ class Scale:
 
     def apply(self, spec: RunSpec, *, but: Iterable[str] = ()) -> RunSpec:
         """Return *spec* at this size; fields in *but* stay as they are."""
-        told = {key: value for key, value in self.changes.items() if key not in but}
-        return spec.replace(**told)
+        changes = {key: value for key, value in self.changes.items() if key not in but}
+        return spec.replace(**changes)
 
 
 SCALES: dict[str, Scale] = {

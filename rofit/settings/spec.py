@@ -133,21 +133,21 @@ class RunSpec(Knobs):
         Raises:
             UserError: a key that is no field, or a value of the wrong type.
         """
-        made: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         for key, value in values.items():
             if key not in knob_types(cls):
                 raise unknown("field of a run", key, knob_types(cls))
-            made[key] = _as_tuple(value)
-        return cls(**made)
+            fields[key] = _as_tuple(value)
+        return cls(**fields)
 
     def _name(self, leave_out: tuple[str, ...]) -> str:
         default = _defaults()
-        told = {
+        changed = {
             key: value
             for key, value in self.as_dict().items()
             if value != default[key] and key not in leave_out
         }
-        text = json.dumps(told, sort_keys=True, separators=(",", ":"))
+        text = json.dumps(changed, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         return f"{self.method}-{self.dataset}-{digest}"
 

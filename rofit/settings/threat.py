@@ -30,9 +30,13 @@ class ThreatModel:
 
     def __str__(self) -> str:
         """Return norm and radius as the field writes them: ``linf 8/255``."""
-        over = round(self.epsilon * 255)
-        near = math.isclose(self.epsilon * 255, over, abs_tol=1e-9)
-        return f"{self.norm} {over}/255" if near else f"{self.norm} {self.epsilon:g}"
+        numerator = round(self.epsilon * 255)
+        is_whole = math.isclose(self.epsilon * 255, numerator, abs_tol=1e-9)
+        return (
+            f"{self.norm} {numerator}/255"
+            if is_whole
+            else f"{self.norm} {self.epsilon:g}"
+        )
 
     def __post_init__(self) -> None:
         """Check norm and radius."""
@@ -40,12 +44,12 @@ class ThreatModel:
             raise unknown("norm", self.norm, NORMS)
         largest = _LARGEST[self.norm]
         if not 0 <= self.epsilon <= largest:
-            meant = (
+            hint = (
                 f"; did you mean {self.epsilon:g}/255?"
                 if largest < self.epsilon <= 255
                 else ""
             )
             raise UserError(
                 f"epsilon must be in [0, {largest:g}] (input units, {self.norm}), "
-                f"got {self.epsilon:g}{meant}"
+                f"got {self.epsilon:g}{hint}"
             )

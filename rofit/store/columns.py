@@ -1,7 +1,7 @@
 """A run's rows in columns, beside the text: read many times faster.
 
-The text is the record. The copy is made when a run is done and is believed as long as
-the text has the size that it had then.
+The text is the record. The copy is made when a run is done and is used as long as the
+text has the size that it had then.
 """
 
 from pathlib import Path
@@ -16,14 +16,16 @@ _SIZE = b"size of epochs.jsonl"
 def save_columns(folder: Path, table: pa.Table) -> None:
     """Write the rows of ``epochs.jsonl`` as ``epochs.parquet``, whole or not at all."""
     size = str((folder / "epochs.jsonl").stat().st_size).encode()
-    told = encoded(table, {f.name for f in table.schema if pa.types.is_string(f.type)})
+    compact = encoded(
+        table, {f.name for f in table.schema if pa.types.is_string(f.type)}
+    )
     temporary = folder / "epochs.parquet.tmp"
-    parquet.write_table(told.replace_schema_metadata({_SIZE: size}), temporary)
+    parquet.write_table(compact.replace_schema_metadata({_SIZE: size}), temporary)
     temporary.replace(folder / "epochs.parquet")
 
 
 def load_columns(folder: Path) -> pa.Table | None:
-    """Return the rows, or None where there is no copy of the text as it is now."""
+    """Return the rows, or None without a copy that is as new as the text."""
     try:
         size = str((folder / "epochs.jsonl").stat().st_size).encode()
         table = parquet.read_table(folder / "epochs.parquet")
@@ -38,7 +40,7 @@ def encoded(table: pa.Table, texts: set[str]) -> pa.Table:
     for name in texts & set(table.column_names):
         column = table[name]
         if not pa.types.is_dictionary(column.type):
-            place = table.schema.get_field_index(name)
+            position = table.schema.get_field_index(name)
             column = column.cast(pa.string()).dictionary_encode().cast(TEXT)
-            table = table.set_column(place, name, column)
+            table = table.set_column(position, name, column)
     return table

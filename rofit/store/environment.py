@@ -22,33 +22,33 @@ def versions() -> dict[str, str]:
 
     Where this process has used a GPU, CUDA's and cuDNN's as well (92400 is 9.24).
     """
-    import torch  # here, so that reading what was noted needs none
+    import torch  # here, so that reading saved environments needs none
 
-    found = {"python": platform.python_version()}
+    by_package = {"python": platform.python_version()}
     if torch.cuda.is_initialized():
-        found["cuda"] = str(torch.version.cuda)
-        found["cudnn"] = str(torch.backends.cudnn.version())
+        by_package["cuda"] = str(torch.version.cuda)
+        by_package["cudnn"] = str(torch.backends.cudnn.version())
     for name in _PACKAGES:
         try:
-            found[name] = version(name)
+            by_package[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            by_package[name] = "not installed"
+    return by_package
 
 
 def commit() -> str:
     """Return the commit of the checkout that rofit runs from, ``+`` if it was changed.
 
-    Empty where rofit was installed from a wheel or git is not there.
+    Empty where rofit was installed from a wheel or git is not installed.
     """
     folder = Path(__file__).parent
     try:
-        found = _git(folder, "rev-parse", "--short=12", "HEAD")
+        revision = _git(folder, "rev-parse", "--short=12", "HEAD")
         tracked = _git(folder, "ls-files", "--error-unmatch", "environment.py")
         changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return (found + ("+" if changed else "")) if tracked else ""
+    return (revision + ("+" if changed else "")) if tracked else ""
 
 
 def environment(device: str, threads: int) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def environment(device: str, threads: int) -> dict[str, Any]:
 
 
 def _git(folder: Path, *words: str) -> str:
-    done = subprocess.run(
+    completed = subprocess.run(
         ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True
     )
-    return done.stdout.strip()
+    return completed.stdout.strip()

@@ -2,7 +2,7 @@
 
     runs/<run_id>/evaluations/<checkpoint>-<attack>-<hash>/
         part-1of1.parquet   verdicts image by image, rewritten after every batch
-        result.json         what was asked, of what, and the sums; written last
+        result.json         attack, network, checkpoint, accuracies; written last
         samples.parquet     the parts as one table
     runs/<run_id>/evaluations/<checkpoint>-checks-<hash>.json
 
@@ -28,7 +28,7 @@ from pyarrow import parquet
 from rofit.errors import UserError
 from rofit.store.runs import RunFolder, write_text
 
-_NEEDED = set(
+_REQUIRED = set(
     "checkpoint epoch network kind attack norm epsilon n accuracy after".split()
 )
 _PART = re.compile(r"part-(\d+)of(\d+)\.parquet")
@@ -39,7 +39,7 @@ class EvaluationFolder:
     """The folder of one evaluation."""
 
     def __init__(self, run: RunFolder, name: str) -> None:
-        """Point to the folder; nothing is made yet."""
+        """Point to the folder; nothing is created yet."""
         self.run, self.path = run, run.path / "evaluations" / name
 
     @property
@@ -70,10 +70,10 @@ class EvaluationFolder:
                 f"({error.strerror}); choose another with --store"
             ) from None
         with held:
-            begun = {of for _, of in self._parts()}
-            if begun - {shard[1]}:
+            shard_counts = {of for _, of in self._parts()}
+            if shard_counts - {shard[1]}:
                 raise UserError(
-                    f"{self.path.name} was begun in {min(begun)} shard(s), not "
+                    f"{self.path.name} was begun in {min(shard_counts)} shard(s), not "
                     f"{shard[1]}; go on so, or move its folder away"
                 )
             yield
@@ -92,17 +92,17 @@ class EvaluationFolder:
     def merged(self, of: int) -> pd.DataFrame | None:
         """Return the verdicts of all *of* shards in the order of the images.
 
-        None while a shard is missing; whether each is done the caller knows.
+        None while a shard is missing; the caller checks that every shard is complete.
         """
         parts = [self.load((k + 1, of)) for k in range(of)]
         if any(part is None for part in parts):
             return None
-        placed = [
+        numbered = [
             part.set_axis(range(k, k + of * len(part), of))
             for k, part in enumerate(parts)
             if part is not None and len(part)
         ]
-        return pd.concat(placed).sort_index()
+        return pd.concat(numbered).sort_index()
 
     def finish(self, table: pd.DataFrame, result: dict[str, Any]) -> None:
         """Write verdicts and result, the result last."""
@@ -110,23 +110,23 @@ class EvaluationFolder:
         write_text(self.path / "result.json", json.dumps(result, indent=1) + "\n")
 
     def _parts(self) -> set[Shard]:
-        named = (_PART.fullmatch(path.name) for path in self.path.glob("part-*"))
-        return {(int(m[1]), int(m[2])) for m in named if m}
+        matches = (_PART.fullmatch(path.name) for path in self.path.glob("part-*"))
+        return {(int(m[1]), int(m[2])) for m in matches if m}
 
 
 def evaluations(run: RunFolder) -> list[dict[str, Any]]:
     """Return the results of all finished evaluations of a run, by folder name.
 
-    Each has ``name``, ``checkpoint``, ``epoch``, ``network`` (digest), what was asked
-    (``attack``, ``norm``, ``epsilon``, ``step_size``, ``n``, ``seed`` ...),
+    Each has ``name``, ``checkpoint``, ``epoch``, ``network`` (digest), the attack's
+    settings (``attack``, ``norm``, ``epsilon``, ``step_size``, ``n``, ``seed`` ...),
     ``accuracy`` (fraction of the n images) and ``after`` (after each attack in turn).
     """
-    found = []
+    results = []
     for path in sorted((run.path / "evaluations").glob("*/result.json")):
         result = _read(path)
         if result is not None:
-            found.append({"name": path.parent.name} | result)
-    return found
+            results.append({"name": path.parent.name} | result)
+    return results
 
 
 def read_verdicts(run: RunFolder, name: str) -> pd.DataFrame:
@@ -146,9 +146,9 @@ def read_verdicts(run: RunFolder, name: str) -> pd.DataFrame:
 
 def rows(run: RunFolder) -> list[dict[str, Any]]:
     """Return the results as rows of the logs, ``measured = evaluation``."""
-    found = []
+    log_rows = []
     for result in evaluations(run):
-        about = {
+        columns = {
             "epoch": result["epoch"],
             "split": "test",
             "attack": result["attack"],
@@ -159,12 +159,12 @@ def rows(run: RunFolder) -> list[dict[str, Any]]:
             "attack_epsilon": float(result["epsilon"]),
         }
         value = {"metric": "accuracy", "value": float(result["accuracy"])}
-        found.append(about | value)
+        log_rows.append(columns | value)
         after = result["after"] if len(result["after"]) > 2 else {}
-        for stage, left in after.items():
-            told = {"metric": "accuracy_after", "stage": stage, "value": float(left)}
-            found.append(about | told)
-    return found
+        for stage, accuracy in after.items():
+            row = {"metric": "accuracy_after", "stage": stage, "value": float(accuracy)}
+            log_rows.append(columns | row)
+    return log_rows
 
 
 def _name(shard: Shard) -> str:
@@ -188,7 +188,7 @@ def _read(path: Path) -> dict[str, Any] | None:
         result = json.loads(path.read_text())
     except (OSError, ValueError):
         result = None
-    if not isinstance(result, dict) or not _NEEDED <= set(result):
+    if not isinstance(result, dict) or not _REQUIRED <= set(result):
         warnings.warn(f"{path} cannot be read and is left out", stacklevel=2)
         return None
     return result

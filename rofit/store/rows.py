@@ -13,9 +13,9 @@ from rofit.errors import UserError
 from rofit.store.columns import load_columns, save_columns
 from rofit.store.evaluations import rows as evaluation_rows
 from rofit.store.runs import RunFolder
-from rofit.store.tables import About, joined, read_runs, spread
+from rofit.store.tables import RunFields, concatenate, read_runs, repeat_rows
 
-# What every row may say; a row that does not say it has None or NaN there.
+# Columns of every row; a row without a value has None or NaN there.
 ROW_COLUMNS = {
     "epoch": "int32",  # whole epochs done: the first row of a run says 1
     "split": "category",  # train, val, test
@@ -59,10 +59,10 @@ def load_logs(
         UserWarning: a line that cannot be read, with file and line number, or a run
             whose spec or log cannot be; left out.
     """
-    read = read_runs(store, run_ids, partial(_rows, evaluations=evaluations))
-    counts = [sum(map(len, tables)) for _, tables in read]
-    runs = spread([about for about, _ in read], counts)
-    rows = joined([table for _, tables in read for table in tables])
+    loaded = read_runs(store, run_ids, partial(_rows, evaluations=evaluations))
+    counts = [sum(map(len, tables)) for _, tables in loaded]
+    runs = repeat_rows([fields for fields, _ in loaded], counts)
+    rows = concatenate([table for _, tables in loaded for table in tables])
     return pd.concat([runs[["run_id"]], rows, runs.drop(columns="run_id")], axis=1)
 
 
@@ -75,7 +75,11 @@ def keep_columns(folder: RunFolder) -> None:
 
 
 def _rows(
-    folder: RunFolder, about: About, remarks: list[str], *, evaluations: bool = False
+    folder: RunFolder,
+    fields: RunFields,
+    remarks: list[str],
+    *,
+    evaluations: bool = False,
 ) -> list[pa.Table]:
     """Return a run's rows, in tables that may differ in keys beyond ROW_COLUMNS."""
     path = folder.path / "epochs.jsonl"
@@ -93,7 +97,7 @@ def _rows(
         text = "".join(json.dumps(row) + "\n" for row in evaluated).encode()
         tables = [*tables, *_whole_rows(text, 1, [])]
     for name in sorted(
-        {n for table in tables for n in table.column_names} & set(about)
+        {n for table in tables for n in table.column_names} & set(fields)
     ):
         raise UserError(f"{path} has a key {name!r}, which is a field of the run")
     remarks += [f"{path}, line {n} cannot be read and is left out" for n in torn]
@@ -123,7 +127,7 @@ def _table(data: bytes) -> pa.Table | None:
     """Return rows: ROW_COLUMNS, then other keys, numbers as float64; None if torn."""
     if not data:
         return _SCHEMA.empty_table()
-    # Every line from brace to brace: on a bare null arrow brings the process down.
+    # Every line from brace to brace: a bare null crashes arrow.
     braced = data.startswith(b"{") and data.endswith(b"}") and b"\r" not in data
     if not braced or data.count(b"}\n{") < data.count(b"\n"):
         return None

@@ -32,7 +32,7 @@ class RunFolder:
     """The folder of one run."""
 
     def __init__(self, path: Path) -> None:
-        """Point to the folder; nothing is made yet."""
+        """Point to the folder; nothing is created yet."""
         self.path = path
         self.checkpoints = path / "checkpoints"
         self.samples = path / "samples"
@@ -85,15 +85,15 @@ class RunFolder:
 
     def keep_epochs_to(self, epoch: int) -> None:
         """Drop the rows of later epochs, and a line that a kill has torn."""
-        kept = [row for row in read_rows(self.path) if row["epoch"] <= epoch]
-        if not kept:
+        rows = [row for row in read_rows(self.path) if row["epoch"] <= epoch]
+        if not rows:
             (self.path / "epochs.jsonl").unlink(missing_ok=True)
             return
-        write_text(self.path / "epochs.jsonl", _lines(kept))
+        write_text(self.path / "epochs.jsonl", _lines(rows))
 
-    def note_environment(self, about: dict[str, Any]) -> None:
-        """Write what the run was begun with."""
-        write_text(self.path / "env.json", json.dumps(about, indent=1) + "\n")
+    def note_environment(self, environment: dict[str, Any]) -> None:
+        """Write the versions and the device that the run was begun with."""
+        write_text(self.path / "env.json", json.dumps(environment, indent=1) + "\n")
 
     def write_sample(self, name: str, table: "pd.DataFrame | dict[str, Any]") -> None:
         """Write samples, a table or its columns, as ``samples/<name>.parquet``."""
@@ -104,10 +104,12 @@ class RunFolder:
         pd.DataFrame(table).to_parquet(temporary, index=False)
         os.replace(temporary, self.samples / f"{name}.parquet")
 
-    def event(self, what: str, **about: Any) -> None:
+    def event(self, kind: str, **details: Any) -> None:
         """Add an event with the time of day."""
-        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        _append(self.path / "events.jsonl", [{"event": what, "at": when} | about])
+        time_of_day = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        _append(
+            self.path / "events.jsonl", [{"event": kind, "at": time_of_day} | details]
+        )
 
     def watched(self) -> set[str]:
         """Return the diagnostics that watched every start and resume of the run."""
@@ -126,7 +128,7 @@ class RunFolder:
         path = self.path / "spec.json"
         if not path.exists():
             write_text(path, json.dumps(spec, indent=1) + "\n")
-        elif not _says(path, spec):
+        elif not _holds_spec(path, spec):
             raise UserError(
                 f"{path} is not the spec of run {self.path.name}; move that folder away"
             )
@@ -140,7 +142,7 @@ class RunStore:
         self.root = root
 
     def folder(self, run_id: str) -> RunFolder:
-        """Return a run's folder, there or not."""
+        """Return a run's folder, whether it exists or not."""
         return RunFolder(self.root / run_id)
 
     def find(self, text: str) -> RunFolder:
@@ -155,8 +157,8 @@ class RunStore:
         close = [name for name in ids if name.startswith(text) or name.endswith(text)]
         if len(close) == 1:
             return self.folder(close[0])
-        found = ", ".join(close) if close else "none"
-        raise UserError(f"no single run {text!r} in {self.root}; matching: {found}")
+        matching = ", ".join(close) if close else "none"
+        raise UserError(f"no single run {text!r} in {self.root}; matching: {matching}")
 
     def runs(self) -> list[RunFolder]:
         """Return the folders of all runs that were started, sorted by name."""
@@ -171,10 +173,10 @@ def read_spec(file: Path) -> tuple[RunSpec, str]:
         UserError: the file is missing or not readable.
     """
     try:
-        told = json.loads(file.read_text())
-        fields = {k: v for k, v in told.items() if k not in ("run_id", "family_id")}
+        stored = json.loads(file.read_text())
+        fields = {k: v for k, v in stored.items() if k not in ("run_id", "family_id")}
         spec = RunSpec.from_dict(fields)
-        return spec, told.get("family_id", spec.family_id)
+        return spec, stored.get("family_id", spec.family_id)
     except UserError:
         raise
     except (OSError, ValueError, AttributeError) as error:
@@ -201,8 +203,8 @@ def write_text(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
-def _says(file: Path, spec: dict[str, Any]) -> bool:
-    """Return whether a spec.json says *spec*.
+def _holds_spec(file: Path, spec: dict[str, Any]) -> bool:
+    """Return whether a spec.json holds *spec*.
 
     A field or parameter that it lacks is younger than the file and has its default.
     """

@@ -1,4 +1,4 @@
-"""load_samples: what a diagnostic saw of single examples, as one table."""
+"""load_samples: a diagnostic's measurements of single examples, as one table."""
 
 import re
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from rofit.errors import UserError, unknown
 from rofit.store.runs import RunFolder, RunStore
-from rofit.store.tables import About, joined, read_runs, spread
+from rofit.store.tables import RunFields, concatenate, read_runs, repeat_rows
 
 _FILE = re.compile(r"(?P<diagnostic>.+)-(?P<epoch>\d+)\.parquet")
 
@@ -38,25 +38,27 @@ def load_samples(
         UserWarning: a file that cannot be read, or a run whose spec cannot be; left
             out.
     """
-    read = read_runs(store, runs, partial(_tables, diagnostic))
-    lacking = [about["run_id"] for about, found in read if not found]
-    if len(lacking) == len(read) or (lacking and runs is not None):
+    loaded = read_runs(store, runs, partial(_tables, diagnostic))
+    lacking = [fields["run_id"] for fields, tables in loaded if not tables]
+    if len(lacking) == len(loaded) or (lacking and runs is not None):
         raise _no_samples(store, diagnostic, lacking)
-    parts = [(about, *part) for about, found in read for part in found]
-    abouts = [about | {"epoch": epoch} for about, epoch, _ in parts]
-    kept = ["run_id", "epoch", "method", "seed", *_differing(abouts)]
-    samples = joined([table for *_, table in parts])
-    for name in sorted(set(kept) & set(samples)):
+    measurements = [
+        (fields, *measurement) for fields, tables in loaded for measurement in tables
+    ]
+    run_fields = [fields | {"epoch": epoch} for fields, epoch, _ in measurements]
+    columns = ["run_id", "epoch", "method", "seed", *_differing(run_fields)]
+    samples = concatenate([table for *_, table in measurements])
+    for name in sorted(set(columns) & set(samples)):
         raise UserError(
             f"the samples of {diagnostic} have a column {name}, which also tells these "
             "runs apart; name runs that agree in it"
         )
-    told = spread(abouts, [len(table) for *_, table in parts])
-    return pd.concat([told[kept], samples], axis=1)
+    run_columns = repeat_rows(run_fields, [len(table) for *_, table in measurements])
+    return pd.concat([run_columns[columns], samples], axis=1)
 
 
 def _tables(
-    diagnostic: str, folder: RunFolder, about: About, remarks: list[str]
+    diagnostic: str, folder: RunFolder, fields: RunFields, remarks: list[str]
 ) -> list[tuple[int, pa.Table]]:
     """Return epoch and samples of every measurement of the diagnostic, in order."""
     tables = []
@@ -64,8 +66,8 @@ def _tables(
         try:
             tables.append((epoch, parquet.read_table(path).replace_schema_metadata()))
         except (OSError, pa.ArrowException) as error:
-            why = str(error).splitlines()[0]
-            remarks.append(f"{path} cannot be read and is left out ({why})")
+            reason = str(error).splitlines()[0]
+            remarks.append(f"{path} cannot be read and is left out ({reason})")
     return tables
 
 
@@ -73,8 +75,8 @@ def _files(folder: RunFolder) -> dict[str, dict[int, Path]]:
     """Return diagnostic -> epoch -> file."""
     files: dict[str, dict[int, Path]] = {}
     for path in folder.samples.glob("*.parquet"):
-        if named := _FILE.fullmatch(path.name):
-            files.setdefault(named["diagnostic"], {})[int(named["epoch"])] = path
+        if match := _FILE.fullmatch(path.name):
+            files.setdefault(match["diagnostic"], {})[int(match["epoch"])] = path
     return files
 
 
@@ -87,9 +89,9 @@ def _no_samples(store: str | Path, diagnostic: str, lacking: list[str]) -> UserE
     return UserError(f"no samples of {diagnostic} can be read in {store}: {where}")
 
 
-def _differing(abouts: list[About]) -> list[str]:
+def _differing(run_fields: list[RunFields]) -> list[str]:
     """Return the fields of the spec, method and seed apart, in which runs differ."""
-    apart = ("run_id", "family_id", "state", "epoch", "method", "seed")
-    names = dict.fromkeys(name for about in abouts for name in about)
-    seen = {name: {about.get(name) for about in abouts} for name in names}
-    return [name for name in names if name not in apart and len(seen[name]) > 1]
+    excluded = ("run_id", "family_id", "state", "epoch", "method", "seed")
+    names = dict.fromkeys(name for fields in run_fields for name in fields)
+    values = {name: {fields.get(name) for fields in run_fields} for name in names}
+    return [name for name in names if name not in excluded and len(values[name]) > 1]

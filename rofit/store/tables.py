@@ -1,4 +1,4 @@
-"""What both readers need: the runs of a store, and how their tables become one."""
+"""Shared by both readers: the runs of a store, and joining their tables into one."""
 
 import warnings
 from collections.abc import Callable, Iterable
@@ -13,10 +13,10 @@ from rofit.store.columns import TEXT, encoded
 from rofit.store.runs import RunFolder, RunStore, read_spec
 
 T = TypeVar("T")
-About = dict[str, Any]  # run_id, family_id, state, every field of the spec
+RunFields = dict[str, Any]  # run_id, family_id, state, every field of the spec
 
 # pandas before 3.1 loses the last digit without this argument; later ones warn of it.
-_TO_THE_BIT: dict[str, Any] = (
+_EXACT_FLOATS: dict[str, Any] = (
     {}
     if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)
     else {"float_precision": "round_trip"}
@@ -25,21 +25,21 @@ _TO_THE_BIT: dict[str, Any] = (
 
 def read_csv(source: Path | TextIO) -> pd.DataFrame:
     """Return a table saved as CSV, with the floats that were written, to the bit."""
-    return pd.read_csv(source, **_TO_THE_BIT)
+    return pd.read_csv(source, **_EXACT_FLOATS)
 
 
 def read_runs(
     store: str | Path,
     run_ids: Iterable[str] | None,
-    reader: Callable[[RunFolder, About, list[str]], T],
-) -> list[tuple[About, T]]:
-    """Return what each run is and what *reader* finds there.
+    reader: Callable[[RunFolder, RunFields, list[str]], T],
+) -> list[tuple[RunFields, T]]:
+    """Return each run's fields and what *reader* returns for it.
 
     Args:
         store: folder of the runs.
         run_ids: the runs to read; all where None.
-        reader: called with a run's folder, what the run is, and a list to which it adds
-            a sentence for everything that it leaves out: a warning each.
+        reader: called with a run's folder, its fields, and a list to which it adds a
+            sentence for everything that it leaves out: a warning each.
 
     Raises:
         UserError: no run is there, or one that was named is not or cannot be read.
@@ -53,11 +53,11 @@ def read_runs(
             else "an empty list of run ids was given; leave it out to read all runs"
         )
     remarks: list[str] = []
-    read: list[tuple[About, T]] = []
+    read: list[tuple[RunFields, T]] = []
     for folder in folders:
         try:
-            about = _about(folder)
-            read.append((about, reader(folder, about, remarks)))
+            fields = _run_fields(folder)
+            read.append((fields, reader(folder, fields, remarks)))
         except UserError as error:
             if run_ids is not None:
                 raise
@@ -69,17 +69,17 @@ def read_runs(
     return read
 
 
-def spread(abouts: list[About], counts: list[int]) -> pd.DataFrame:
+def repeat_rows(run_fields: list[RunFields], counts: list[int]) -> pd.DataFrame:
     """Return typed columns in which the n-th mapping fills counts[n] rows."""
-    told = [(about, n) for about, n in zip(abouts, counts, strict=True) if n]
-    told = told or [(abouts[0], 0)]
-    table = pd.DataFrame([about for about, _ in told])
+    repeats = [(fields, n) for fields, n in zip(run_fields, counts, strict=True) if n]
+    repeats = repeats or [(run_fields[0], 0)]
+    table = pd.DataFrame([fields for fields, _ in repeats])
     table = pd.DataFrame({name: _typed(column) for name, column in table.items()})
-    repeated = table.index.repeat([n for _, n in told])
+    repeated = table.index.repeat([n for _, n in repeats])
     return table.take(repeated).reset_index(drop=True)
 
 
-def joined(tables: list[pa.Table]) -> pd.DataFrame:
+def concatenate(tables: list[pa.Table]) -> pd.DataFrame:
     """Return one table under the other, with gaps where one lacks a column.
 
     Texts become categories; numbers become texts where another table has texts.
@@ -87,24 +87,24 @@ def joined(tables: list[pa.Table]) -> pd.DataFrame:
     fields = [field for table in tables for field in table.schema]
     kinds = (pa.string(), pa.large_string(), TEXT)  # pandas 3 writes the large ones
     texts = {field.name for field in fields if field.type in kinds}
-    same = [encoded(table, texts) for table in tables]
-    whole = pa.concat_tables(same, promote_options="permissive")
-    frame = whole.unify_dictionaries().to_pandas()
+    uniform = [encoded(table, texts) for table in tables]
+    combined = pa.concat_tables(uniform, promote_options="permissive")
+    frame = combined.unify_dictionaries().to_pandas()
     for name in texts:
         order = sorted(frame[name].cat.categories)
         frame[name] = frame[name].cat.reorder_categories(order)
     return frame
 
 
-def _about(folder: RunFolder) -> About:
+def _run_fields(folder: RunFolder) -> RunFields:
     spec, family_id = read_spec(folder.path / "spec.json")
-    about = {"run_id": folder.path.name, "family_id": family_id, "state": folder.state}
+    fields = {"run_id": folder.path.name, "family_id": family_id, "state": folder.state}
     for key, value in spec.as_dict().items():
         if key == "method_params":
-            about |= {f"method_params.{name}": v for name, v in value.items()}
+            fields |= {f"method_params.{name}": v for name, v in value.items()}
         else:
-            about[key] = value
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in about.items()}
+            fields[key] = value
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
 
 
 def _typed(column: "pd.Series[Any]") -> "pd.Series[Any]":

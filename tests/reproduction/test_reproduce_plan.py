@@ -7,7 +7,7 @@ import pytest
 from rofit.data.folders import ClassFolders
 from rofit.errors import UserError
 from rofit.reproduction import catalog
-from rofit.reproduction.plan import Request, about_data, plan, varied_fields
+from rofit.reproduction.plan import Request, describe_data, plan, varied_fields
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
 
@@ -137,15 +137,15 @@ def test_folder_never_leaves_the_folder_of_results():
 
 def test_data_are_told_with_size_noise_and_threat():
     spec = RunSpec(dataset="svhn", epsilon=4 / 255)
-    assert about_data(Request(FIG1, "paper"), [spec]) == "svhn, linf 4/255"
+    assert describe_data(Request(FIG1, "paper"), [spec]) == "svhn, linf 4/255"
     small = spec.replace(train_size=400, label_noise=0.4)
     mine = small.replace(dataset="mine")
-    assert about_data(Request(FIG1, "demo", data=MINE), [mine]) == (
+    assert describe_data(Request(FIG1, "demo", data=MINE), [mine]) == (
         "mine (class folders), 400 training images, 40% of training labels redrawn, "
         "linf 4/255"
     )
     clean = spec.replace(epsilon=0.0)
-    assert about_data(Request(FIG1, "paper"), [small, clean, small]) == (
+    assert describe_data(Request(FIG1, "paper"), [small, clean, small]) == (
         "svhn, 400 training images, 0% / 40% of training labels redrawn, "
         "linf 4/255 / no attack"
     )
