@@ -53,7 +53,7 @@ def _require_compiler(device: str) -> None:
         pytest.skip(reason)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def smoke_spec():
     """A function from changes to a small run of a few steps an epoch."""
 

@@ -20,7 +20,8 @@ from rofit.store.runs import read_rows
 @pytest.fixture
 def spec(smoke_spec):
     """Three epochs of two steps, the last batch shorter; graphs of batch 64."""
-    return smoke_spec(epochs=3, train_size=100, normalise=True, seed=3)
+    small = smoke_spec(val_size=16, test_size=16, blocks=(1, 1))
+    return small.replace(epochs=3, train_size=100, normalise=True, seed=3)
 
 
 def _rows(folder):

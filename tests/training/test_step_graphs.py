@@ -26,7 +26,8 @@ EPOCHS, STEPS = 5, 5  # label rules set in after two epochs
 @pytest.fixture
 def spec(smoke_spec):
     """Five steps of 16 an epoch; SGLS and what else begins late, from the third on."""
-    return smoke_spec(train_size=80, batch_size=16, epochs=EPOCHS, seed=3)
+    small = smoke_spec(val_size=16, test_size=16, blocks=(1, 1))
+    return small.replace(train_size=80, batch_size=16, epochs=EPOCHS, seed=3)
 
 
 def _recorded(spec):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from few_images import few_images
 from training_helpers import CPU, last_state, same, train
 
 from rofit.diagnostics import DIAGNOSTICS
@@ -16,11 +17,17 @@ from rofit.training import checkpoint
 from rofit.training.loop import Diverged, check_finite
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_trains_and_writes_every_curve(method, smoke_spec, tmp_path):
-    spec = smoke_spec(method=method)
-    folder, done = train(spec, tmp_path)
+@pytest.fixture(scope="module", params=METHODS)
+def plain(request, smoke_spec, tmp_path_factory):
+    """A run of every method that nothing watched, and its folder."""
+    spec = smoke_spec(method=request.param)
+    folder, done = train(spec, tmp_path_factory.mktemp(request.param))
     assert done
+    return spec, folder
+
+
+def test_every_method_trains_and_writes_every_curve(plain):
+    spec, folder = plain
     logs = load_logs(folder.path.parent, [spec.run_id])
     robust = f"pgd{spec.eval_steps}"
     for split in ("val", "test"):
@@ -31,16 +38,16 @@ def test_every_method_trains_and_writes_every_curve(method, smoke_spec, tmp_path
                 assert found["epoch"].tolist() == [1, 2]
                 assert (found["n"] == 64).all()
     train_attacks = logs[(logs["split"] == "train") & (logs["metric"] == "accuracy")]
-    trained_with = "pgd1" if method == "fast_at" else robust
+    trained_with = "pgd1" if spec.method == "fast_at" else robust
     assert set(train_attacks["attack"]) == {"none", trained_with}
     assert (logs.loc[logs["metric"] == "accuracy", "value"].between(0, 1)).all()
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_watching_changes_no_weight(method, smoke_spec, tmp_path):
-    spec = smoke_spec(method=method)
-    watched, _ = train(spec, tmp_path / "all", diagnostics=tuple(DIAGNOSTICS))
-    alone, _ = train(spec, tmp_path / "none", diagnostics=())
+def test_watching_changes_no_weight(plain, tmp_path):
+    spec, alone = plain
+    with few_images():
+        watched, _ = train(spec, tmp_path, diagnostics=tuple(DIAGNOSTICS))
+    assert {*DIAGNOSTICS} == watched.watched() and not alone.watched()
     one, other = last_state(watched), last_state(alone)
     for key in ("model", "optimizer", "labels", "best"):
         same(one[key], other[key], key)

@@ -1,16 +1,16 @@
 """A run that was stopped, killed or torn ends as if it had never been."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
+from command_line import rofit
+from forked_command import ForkedCommand
 from training_helpers import last_state, same, train
 
 from rofit.methods import METHODS
+from rofit.store.runs import RunFolder
 from rofit.training import checkpoint
 
 
@@ -26,7 +26,8 @@ def events(folder):
 @pytest.fixture
 def spec(smoke_spec):
     # 3 epochs of 5 steps, the last one shorter; augmented, to have all draws in play.
-    return smoke_spec(
+    small = smoke_spec(val_size=16, test_size=16, blocks=(1, 1))
+    return small.replace(
         epochs=3, batch_size=30, crop_pad=1, flip=True, label_noise=0.3, seed=3
     )
 
@@ -101,60 +102,58 @@ def test_two_runs_of_one_seed_agree_and_of_two_seeds_differ(spec, tmp_path):
     assert rows(one) != rows(other)
 
 
-def rofit(root, *words):
-    return [
-        sys.executable, "-m", "rofit", "train", "--method", "sgls", "--scale", "smoke",
-        "--set", "epochs=40", "--set", "batch_size=16", "--quiet",
-        "--store", str(root / "runs"), *words,
-    ]  # fmt: skip
+WORDS = (
+    "train --method sgls --scale smoke --set epochs=20 --set batch_size=16 --quiet"
+).split()
 
 
-def start(root, *words):
-    env = {**os.environ, "ROFIT_HOME": str(root), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        rofit(root, *words), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+@pytest.fixture
+def start(tmp_path):
+    """A function that starts the command, with its store in a folder of that name."""
+    started = []
+
+    def begin(name):
+        started.append(ForkedCommand(tmp_path / name, *WORDS))
+        return started[-1]
+
+    yield begin
+    for command in started:
+        command.end()
 
 
-def wait_for_rows(root, process, lines):
-    while process.poll() is None:
+def wait_for_rows(root, command, lines):
+    while command.returncode is None:
         found = list((root / "runs").glob("*/epochs.jsonl"))
         if found and found[0].read_text().count("\n") >= lines:
             return
         time.sleep(0.01)
 
 
-def finished(root, *words):
-    process = start(root, *words)
-    out, err = process.communicate()
-    assert process.returncode == 0, err.decode()
-    return next((root / "runs").iterdir())
+def finished(root):
+    answer = rofit(root, *WORDS)
+    assert answer.code == 0, answer.err
+    return RunFolder(next((root / "runs").iterdir()))
 
 
-def test_sigkill_in_the_middle_and_again_ends_with_the_same_bits(tmp_path):
-    from rofit.store.runs import RunFolder
-
-    whole = RunFolder(finished(tmp_path / "whole"))
-    for lines in (100, 300):
-        process = start(tmp_path / "killed")
-        wait_for_rows(tmp_path / "killed", process, lines)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
-    killed = RunFolder(finished(tmp_path / "killed"))
+def test_sigkill_in_the_middle_and_again_ends_with_the_same_bits(tmp_path, start):
+    whole = finished(tmp_path / "whole")
+    for lines in (100, 500):
+        command = start("killed")
+        wait_for_rows(tmp_path / "killed", command, lines)
+        assert command.send(signal.SIGKILL) == (-signal.SIGKILL, "")
+    killed = finished(tmp_path / "killed")
     assert events(killed) == ["start", "resume", "resume", "stop"]
     same(last_state(whole), last_state(killed))
     assert rows(whole) == rows(killed)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_stops_with_a_checkpoint_and_exit_code_75(number, tmp_path):
-    process = start(tmp_path)
-    wait_for_rows(tmp_path, process, 50)
-    process.send_signal(number)
-    _, err = process.communicate()
-    assert process.returncode == 75
-    assert b"the same command goes on" in err
-    assert b"Traceback" not in err
-    (last,) = (tmp_path / "runs").glob("*/checkpoints/last.pt")
+def test_signal_stops_with_a_checkpoint_and_exit_code_75(number, tmp_path, start):
+    command = start("stopped")
+    wait_for_rows(tmp_path / "stopped", command, 50)
+    code, err = command.send(number)
+    assert code == 75
+    assert "the same command goes on" in err
+    assert "Traceback" not in err
+    (last,) = tmp_path.glob("stopped/runs/*/checkpoints/last.pt")
     assert last.exists()

@@ -1,0 +1,54 @@
+"""The command rofit in a process of its own, for tests that kill it or send signals.
+
+It is forked off a server that has made the imports, as runs side by side are: torch
+takes seconds to import, each time.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from rofit.cli import main
+from rofit.running import jobs
+
+
+class ForkedCommand:
+    """``rofit <words>`` with its store under *home*, as a process that has begun."""
+
+    def __init__(self, home: Path, *words: object) -> None:
+        """Begin; what it says on standard error is kept in a file."""
+        handle, name = tempfile.mkstemp(suffix=".err")
+        os.close(handle)
+        self.errors = Path(name)
+        context = jobs._context()
+        given = (str(home), [str(word) for word in words], name)
+        self.process = context.Process(target=_run, args=given)
+        self.process.start()
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code, minus the signal that ended it; None while it runs."""
+        return self.process.exitcode
+
+    def send(self, number: int) -> tuple[int | None, str]:
+        """Send a signal; return the exit code and what was said on standard error."""
+        os.kill(self.process.pid, number)
+        self.process.join()
+        return self.returncode, self.errors.read_text()
+
+    def end(self) -> None:
+        """Kill it if it still runs; leave nothing behind."""
+        self.process.kill()
+        self.process.join()
+        self.process.close()
+        self.errors.unlink()
+
+
+def _run(home: str, words: list[str], errors: str) -> None:
+    with open(errors, "wb") as said, open(os.devnull, "wb") as nowhere:
+        os.dup2(said.fileno(), 2)
+        os.dup2(nowhere.fileno(), 1)
+    os.environ["ROFIT_HOME"] = home
+    sys.argv = ["rofit", *words]
+    main()
