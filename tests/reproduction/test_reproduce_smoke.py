@@ -12,13 +12,10 @@ from command_line import Answer, rofit
 from few_images import few_images
 
 from rofit.bench import costs
-from rofit.errors import UserError
 from rofit.measures.claims import Claim, from_plain
 from rofit.methods.resolve import all_teachers
-from rofit.reproduction import catalog
-from rofit.reproduction import publish as reproduce
+from rofit.reproduction import catalog, publish
 from rofit.reproduction.plan import Request, plan
-from rofit.reproduction.publish import publish
 from rofit.settings.spec import RunSpec
 from rofit.store.rows import load_logs
 from rofit.store.runs import RunStore
@@ -213,7 +210,7 @@ def test_redraw_without_a_table_says_to_run_first(ran, tmp_path):
 
 
 def test_json_answer_is_read_by_any_reader_of_json(ran, monkeypatch):
-    monkeypatch.setattr(reproduce, "draw", lambda name, folder: None)  # as it is
+    monkeypatch.setattr(publish, "draw", lambda name, folder: None)  # as it is
     answer = rofit(ran.home, *ran.words, "--json")
     (result,) = _strict(answer.out)["results"]
     assert result["analysis"] == ran.name
@@ -237,22 +234,3 @@ def test_logs_know_the_runs_by_id_and_family(ran):
     logs = load_logs(ran.home / "runs", [spec.run_id for spec in specs])
     told = logs.drop_duplicates("run_id").set_index("run_id")["family_id"]
     assert told.to_dict() == {spec.run_id: spec.family_id for spec in specs}
-
-
-def test_table_that_is_not_as_declared_is_refused(ran, tmp_path):
-    request, wrong = Request(ran.name, "smoke"), pd.DataFrame({"epoch": [1]})
-    with pytest.raises(
-        UserError, match=r"table must have the columns .* has \['epoch'"
-    ):
-        publish(request, plan(request), wrong, tmp_path, {})
-
-
-def test_results_that_cannot_be_written_are_one_sentence(ran, tmp_path):
-    (tmp_path / "file").touch()
-    request = Request(ran.name, "smoke")
-    columns = catalog.load_analysis(ran.name).COLUMNS
-    folder = reproduce.result_folder(request, tmp_path / "file")
-    with pytest.raises(
-        UserError, match="results cannot be written to .*; choose --out"
-    ):
-        publish(request, plan(request), pd.DataFrame(columns=columns), folder, {})
