@@ -1,4 +1,4 @@
-"""What is not published: a table of other columns, into a folder that cannot be made."""
+"""What is not published: other columns, or into a folder that cannot be made."""
 
 import pandas as pd
 import pytest
