@@ -49,18 +49,21 @@ def runs() -> list[RunSpec]:
 def table(logs: pd.DataFrame) -> pd.DataFrame:
     """Return a row a run, checkpoint and strength."""
     chosen = best_last_gap(logs)["selected_on"]
-    found = logs[(logs["measured"] == "evaluation") & (logs["metric"] == "accuracy")]
-    found = found[found["checkpoint"].isin(["best", "last"])]  # and of no other epoch
-    found = found.assign(
-        accuracy=found["value"], selected_on=found["run_id"].map(chosen)
+    evaluated = logs[
+        (logs["measured"] == "evaluation") & (logs["metric"] == "accuracy")
+    ]
+    # and of no other epoch
+    evaluated = evaluated[evaluated["checkpoint"].isin(["best", "last"])]
+    evaluated = evaluated.assign(
+        accuracy=evaluated["value"], selected_on=evaluated["run_id"].map(chosen)
     )
-    by_radius = found[found["attack"].isin(["none", "pgd20"])]
+    by_radius = evaluated[evaluated["attack"].isin(["none", "pgd20"])]
     by_radius = by_radius.assign(
         varied="radius", strength=(255 * by_radius["attack_epsilon"]).round(6)
     )
-    steps = found["attack"].astype(str).str.fullmatch(r"pgd\d+")
-    here = (found["attack_epsilon"] - found["epsilon"]).abs() < 1e-9
-    by_steps = found[steps & here]
+    steps = evaluated["attack"].astype(str).str.fullmatch(r"pgd\d+")
+    same_radius = (evaluated["attack_epsilon"] - evaluated["epsilon"]).abs() < 1e-9
+    by_steps = evaluated[steps & same_radius]
     number = by_steps["attack"].astype(str).str.removeprefix("pgd").astype(float)
     by_steps = by_steps.assign(varied="steps", strength=number)
     rows = pd.concat([by_radius, by_steps]).reindex(columns=list(COLUMNS))
@@ -74,10 +77,10 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     Of a seed's two networks the one counts that shows it least.
     """
     ours = partial(at_least, 0, full_size=True, source="ours", unit="points")
-    found = []
+    claimed = []
     for method in METHODS:
         rows = table[table["method"] == method]
-        found += [
+        claimed += [
             ours(
                 _least(rows, "radius", lambda line: -line.diff().max()),
                 sentence=f"{method}: no larger radius leaves more (smallest fall)",
@@ -93,16 +96,16 @@ def claims(table: pd.DataFrame) -> list[Claim]:
                 "(1 minus what it finds)",
             ),
         ]
-    return found
+    return claimed
 
 
 def _least(
     rows: pd.DataFrame, varied: str, measure: "Callable[[pd.Series[float]], float]"
 ) -> list[float]:
     """Return the smallest of a seed's networks, in points, a value a seed."""
-    seen: dict[int, list[float]] = {}
+    by_seed: dict[int, list[float]] = {}
     nets = rows[rows["varied"] == varied].groupby(["seed", "checkpoint"], observed=True)
     for (seed, _), net in nets:
         line = net.set_index("strength")["accuracy"].sort_index()
-        seen.setdefault(int(seed), []).append(100 * float(measure(line)))
-    return [min(values) for values in seen.values()]
+        by_seed.setdefault(int(seed), []).append(100 * float(measure(line)))
+    return [min(values) for values in by_seed.values()]

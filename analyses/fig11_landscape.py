@@ -46,8 +46,8 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
     rows = logs[logs["metric"].isin(list(_SURFACES))]
     rows = at_last(rows).rename(columns={"value": "loss"})
     surface = [_SURFACES[name] for name in rows["metric"]]
-    found = rows.assign(surface=surface).reindex(columns=list(COLUMNS))
-    return found.reset_index(drop=True)
+    places = rows.assign(surface=surface).reindex(columns=list(COLUMNS))
+    return places.reset_index(drop=True)
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -58,7 +58,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         at_least, 0, full_size=is_full_size(table), source="ours", unit="nats"
     )
     inputs = table[table["surface"] == "inputs"]
-    found = [
+    claimed = [
         nats(
             [
                 _rise(a, b) - _rise(c, d)
@@ -73,7 +73,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         )
         for method in METHODS[1:]
     ]
-    return found + [
+    return claimed + [
         nats(
             [_slope(run) for _, run in inputs[inputs["method"] == m].groupby("seed")],
             sentence=f"{m}: 8/255 along the gradient's sign raise the loss by more "

@@ -68,18 +68,18 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
         index=[*keys, "bin"], columns="metric", values="value", observed=True
     )
     wide = wide.rename(columns=_BINS).reset_index()
-    found = pd.concat([epochs, wide]).assign(attack=attacked["attack"].iloc[0])
-    return found.reindex(columns=list(COLUMNS)).reset_index(drop=True)
+    whole = pd.concat([epochs, wide]).assign(attack=attacked["attack"].iloc[0])
+    return whole.reindex(columns=list(COLUMNS)).reset_index(drop=True)
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Return what is expected of self-guided labels."""
     ours = partial(at_least, 0, full_size=is_full_size(table), source="ours")
     epochs = table[table["bin"].isna()]
-    found = []
+    claimed = []
     for method in METHODS[1:]:
         both = pairs(epochs, "pgd_at", method)
-        found += [
+        claimed += [
             ours(
                 [100 * float(a["ece"].iloc[-1] - b["ece"].iloc[-1]) for a, b in both],
                 sentence=f"{method}: better calibrated than pgd_at under attack, end",
@@ -91,7 +91,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
                 unit="minus Spearman with epoch",
             ),
         ]
-    return found
+    return claimed
 
 
 def _ramp(run: pd.DataFrame) -> float:

@@ -49,24 +49,24 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
     chosen = best_last_gap(logs)
     test = logs[logs["split"] == "test"]
     error = test[test["metric"] == "ece"].set_index(["run_id", "epoch", "attack"])
-    seen = test[test["metric"].isin(list(_METRICS))]
-    parts = []
-    for run_id, about in chosen.iterrows():
-        run = seen[seen["run_id"] == run_id]
+    measured = test[test["metric"].isin(list(_METRICS))]
+    frames = []
+    for run_id, choice in chosen.iterrows():
+        run = measured[measured["run_id"] == run_id]
         for checkpoint, epoch in (
-            ("best", about["best_epoch"]),
-            ("last", about["epochs"]),
+            ("best", choice["best_epoch"]),
+            ("last", choice["epochs"]),
         ):
             part = run[run["epoch"] == epoch].assign(checkpoint=checkpoint)
-            part["selected_on"] = about["selected_on"]
+            part["selected_on"] = choice["selected_on"]
             part["ece"] = [
                 error["value"].get((run_id, epoch, attack), float("nan"))
                 for attack in part["attack"]
             ]
-            parts.append(part)
-    found = pd.concat(parts).rename(columns={"value": "confidence"})
-    found["predictions"] = [_METRICS[name] for name in found["metric"]]
-    return found.reindex(columns=list(COLUMNS)).reset_index(drop=True)
+            frames.append(part)
+    whole = pd.concat(frames).rename(columns={"value": "confidence"})
+    whole["predictions"] = [_METRICS[name] for name in whole["metric"]]
+    return whole.reindex(columns=list(COLUMNS)).reset_index(drop=True)
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:

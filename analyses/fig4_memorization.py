@@ -38,7 +38,7 @@ COLUMNS = {
     "test_clean": "accuracy on clean test images, fraction",
     "test_robust": "accuracy on attacked ones; the clean one in standard training",
 }
-_ABOUT = ["training", "method", "seed"]
+_RUN = ["training", "method", "seed"]
 
 
 def runs() -> list[RunSpec]:
@@ -61,13 +61,13 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
     portions = clean[clean["metric"] == "portion_accuracy"]
 
     def by_epoch(rows: pd.DataFrame) -> "pd.Series[float]":
-        return rows.set_index([*_ABOUT, "epoch"])["value"]
+        return rows.set_index([*_RUN, "epoch"])["value"]
 
     def portion(name: str, labels: str) -> "pd.Series[float]":
         chosen = (portions["portion"] == name) & (portions["labels"] == labels)
         return by_epoch(portions[chosen])
 
-    seen = {
+    columns = {
         "untouched_given": portion("untouched", "given"),
         "corrupted_given": portion("corrupted", "given"),
         "corrupted_true": portion("corrupted", "true"),
@@ -76,8 +76,8 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
         "test_clean": by_epoch(test[test["attack"] == "none"]),
         "test_robust": by_epoch(test[test["attack"] != "none"]),
     }
-    found = pd.DataFrame(seen).reset_index()
-    return found.reindex(columns=list(COLUMNS)).sort_values([*_ABOUT, "epoch"])
+    whole = pd.DataFrame(columns).reset_index()
+    return whole.reindex(columns=list(COLUMNS)).sort_values([*_RUN, "epoch"])
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -88,11 +88,11 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         source="caption of Figure 4, threshold ours",
         unit="points",
     )
-    found = []
+    claimed = []
     for training, excess in (("standard", 50), ("adversarial", 20)):
-        here = table[table["training"] == training]
-        given, both = runs_of(here, "pgd_at"), pairs(here, "pgd_at", "sglr")
-        found += [
+        rows = table[table["training"] == training]
+        given, both = runs_of(rows, "pgd_at"), pairs(rows, "pgd_at", "sglr")
+        claimed += [
             points(
                 excess,
                 [_memorised(run) for run in given],
@@ -111,7 +111,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
                 "its highest",
             ),
         ]
-    return found
+    return claimed
 
 
 def _memorised(run: pd.DataFrame) -> float:

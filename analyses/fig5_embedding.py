@@ -59,8 +59,8 @@ def table(logs: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     )
     numbers = numbers.reindex(columns=["knn_accuracy", "silhouette"]).reset_index()
     mapped = samples[samples["seed"] == samples["seed"].min()]
-    found = numbers.merge(_maps(mapped), on=["run_id", "epoch"], how="left")
-    return found.reindex(columns=list(COLUMNS))
+    whole = numbers.merge(_maps(mapped), on=["run_id", "epoch"], how="left")
+    return whole.reindex(columns=list(COLUMNS))
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -98,7 +98,7 @@ def _maps(samples: pd.DataFrame) -> pd.DataFrame:
     from rofit.measures.tsne import aligned_maps
 
     names = [name for name in samples if str(name).startswith("component_")]
-    parts = []
+    frames = []
     for run_id, run in samples.groupby("run_id", observed=True):
         by_epoch = {e: run[run["epoch"] == e] for e in set(run["epoch"])}
         usable = {e: rows[names].dropna(axis=1) for e, rows in by_epoch.items()}
@@ -106,9 +106,9 @@ def _maps(samples: pd.DataFrame) -> pd.DataFrame:
         for epoch, places in maps.items():
             part = by_epoch[epoch][["position", "y"]]
             part = part.rename(columns={"position": "image", "y": "class"})
-            told = {"tsne_1": places[:, 0], "tsne_2": places[:, 1]}
-            parts.append(part.assign(run_id=str(run_id), epoch=epoch, **told))
-    return pd.concat(parts)
+            coordinates = {"tsne_1": places[:, 0], "tsne_2": places[:, 1]}
+            frames.append(part.assign(run_id=str(run_id), epoch=epoch, **coordinates))
+    return pd.concat(frames)
 
 
 def _gain(hard: pd.DataFrame, soft: pd.DataFrame, noise: float) -> float:

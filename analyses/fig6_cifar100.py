@@ -31,11 +31,15 @@ def runs() -> list[RunSpec]:
 
 def table(logs: pd.DataFrame) -> pd.DataFrame:
     """Return a row a run and epoch."""
-    by = by_epoch(logs)
-    about = logs.drop_duplicates("run_id").set_index("run_id")[["method", "seed"]]
+    curves = by_epoch(logs)
+    run_columns = logs.drop_duplicates("run_id").set_index("run_id")[["method", "seed"]]
     clean = curve(logs, split="test", robust=False).stack().rename("test_clean")
-    told = clean.reset_index().merge(about, left_on="run_id", right_index=True)
-    return by.merge(told.drop(columns="run_id"), on=["method", "seed", "epoch"])
+    clean_rows = clean.reset_index().merge(
+        run_columns, left_on="run_id", right_index=True
+    )
+    return curves.merge(
+        clean_rows.drop(columns="run_id"), on=["method", "seed", "epoch"]
+    )
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -43,14 +47,14 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     points = partial(
         at_least, full_size=is_full_size(table), source="ours", unit="points"
     )
-    found = [
+    claimed = [
         points(
             4,
             [fall(run) for run in runs_of(table, "pgd_at")],
             sentence="pgd_at: test robust accuracy falls from its best to the end",
         )
     ]
-    return found + [
+    return claimed + [
         points(
             2.5,
             [fall(a) - fall(b) for a, b in pairs(table, "pgd_at", method)],

@@ -49,14 +49,14 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
     Raises:
         UserError: the runs have no validation images, so that there is no such prior.
     """
-    found = information(logs)
+    rows = information(logs)
     lr = logs[logs["metric"] == "learning_rate"].set_index(["run_id", "epoch"])["value"]
     first = lr.groupby(level="run_id", observed=True).max()
-    found["after_drop"] = [
+    rows["after_drop"] = [
         lr[run, epoch] < first[run]
-        for run, epoch in zip(found["run_id"], found["epoch"], strict=True)
+        for run, epoch in zip(rows["run_id"], rows["epoch"], strict=True)
     ]
-    return found[list(COLUMNS)]
+    return rows[list(COLUMNS)]
 
 
 def information(logs: pd.DataFrame) -> pd.DataFrame:
@@ -65,19 +65,19 @@ def information(logs: pd.DataFrame) -> pd.DataFrame:
     Raises:
         UserError: no run knows the prior that was trained on validation images.
     """
-    wanted = (
+    chosen = (
         logs["metric"].isin(["iiw_fisher", "iiw_code"])
         & (logs["layer"] == "all")
         & (logs["labels"] == "given")
         & (logs["prior"] == PRIOR)
         & (logs["attack"] != "none")
     )
-    if not wanted.any():
+    if not chosen.any():
         raise UserError(
             "information in weights needs a prior trained on validation images, and "
             "these runs have none; train with --set val_size=1000"
         )
-    rows = logs[wanted]
+    rows = logs[chosen]
     keys = ["run_id", "method", "seed", "label_noise", "epoch", "attack", "n"]
     wide = rows.pivot_table(index=keys, columns="metric", values="value", observed=True)
     return wide.reset_index().rename_axis(columns=None)

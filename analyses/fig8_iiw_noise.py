@@ -44,21 +44,21 @@ def runs() -> list[RunSpec]:
 
 def table(logs: pd.DataFrame) -> pd.DataFrame:
     """Return a row a run: its last epoch."""
-    found = at_last(information(logs))
+    rows = at_last(information(logs))
     fit = logs[logs["metric"] == "portion_accuracy"]
     if len(fit):
         of_given = (fit["portion"] == "corrupted") & (fit["labels"] == "given")
         fit = fit[of_given & (fit["attack"] == "none")]
     fit = fit[["run_id", "epoch", "value"]].rename(columns={"value": "corrupted_given"})
-    found = found.merge(fit, on=["run_id", "epoch"], how="left")
-    return found.reindex(columns=list(COLUMNS))
+    rows = rows.merge(fit, on=["run_id", "epoch"], how="left")
+    return rows.reindex(columns=list(COLUMNS))
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Return what is expected: noise is memorised, and softer labels hold less."""
     full_size = is_full_size(table)
     given = table[table["method"] == "pgd_at"]
-    found = [
+    claimed = [
         at_least(
             0.8,
             [_spearman(run) for _, run in given.groupby("seed")],
@@ -69,7 +69,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         )
     ]
     below = partial(at_least, 0, full_size=full_size, source="ours", unit="decades")
-    return found + [
+    return claimed + [
         below(
             [
                 lowest(a, b, "iiw_fisher")

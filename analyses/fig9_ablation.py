@@ -40,14 +40,14 @@ COLUMNS = {
 
 def runs() -> list[RunSpec]:
     """Return adversarial training, the usual setting, and all that depart from it."""
-    found = [RunSpec(), RunSpec(method="sglr")]
-    found += [
+    specs = [RunSpec(), RunSpec(method="sglr")]
+    specs += [
         RunSpec(method="sglr", method_params=((name, value),))
         for name, values in SWEEPS.items()
         for value in values
         if value != USUAL[name]
     ]
-    return [RECIPES["sgls"].apply(spec) for spec in found]
+    return [RECIPES["sgls"].apply(spec) for spec in specs]
 
 
 def table(logs: pd.DataFrame) -> pd.DataFrame:
@@ -55,16 +55,16 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
     chosen = best_last_gap(logs)
     tested = logs[(logs["split"] == "test") & (logs["measured"] == "epoch_end")]
     tested = tested[tested["attack"] != "none"].drop_duplicates("run_id")
-    about = tested.set_index("run_id")
+    by_run = tested.set_index("run_id")
     rows = []
-    for run_id, each in chosen.iterrows():
-        told = about.loc[run_id]
-        common = {key: each[key] for key in ("best", "last", "selected_on", "epochs")}
-        common |= {key: told[key] for key in ("seed", "attack", "n")}
-        if told["method"] == "pgd_at":
+    for run_id, choice in chosen.iterrows():
+        run = by_run.loc[run_id]
+        common = {key: choice[key] for key in ("best", "last", "selected_on", "epochs")}
+        common |= {key: run[key] for key in ("seed", "attack", "n")}
+        if run["method"] == "pgd_at":
             rows.append({"varied": "pgd_at", "value": None} | common)
             continue
-        values = {name: float(told[f"method_params.{name}"]) for name in SWEEPS}
+        values = {name: float(run[f"method_params.{name}"]) for name in SWEEPS}
         departs = [name for name in SWEEPS if values[name] != USUAL[name]]
         rows += [
             {"varied": name, "value": values[name]} | common

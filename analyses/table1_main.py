@@ -50,17 +50,17 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     """Return what refined labels gain at the end, and what they cost when clean."""
     attack = best_last.strongest(table)
     points = best_last.in_points(table)
-    found = []
+    claimed = []
     for dataset, rows in table.groupby("dataset"):
         for plain, refined, gain in _PAIRS:
-            told = ((attack, gain), ("none", -1))
-            for name, threshold in told:
+            thresholds = ((attack, gain), ("none", -1))
+            for name, threshold in thresholds:
                 values = [
                     best_last.by_seed(rows, method, name, "last")
                     for method in (refined, plain)
                 ]
                 shown = "clean" if name == "none" else name
-                found.append(
+                claimed.append(
                     points(
                         threshold,
                         best_last.shared(*values),
@@ -68,4 +68,4 @@ def claims(table: pd.DataFrame) -> list[Claim]:
                         f"that of {plain}",
                     )
                 )
-    return found
+    return claimed

@@ -52,7 +52,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     attack = best_last.strongest(table)
     points = best_last.in_points(table)
     plain = best_last.falls(table, "pgd_at", attack)
-    found = [
+    claimed = [
         points(
             4 if method in ("sgls", "sglr") else 0,
             best_last.shared(plain, best_last.falls(table, method, attack)),
@@ -60,16 +60,16 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         )
         for method in METHODS[1:]
     ]
-    mine = best_last.by_seed(table, "sglr", attack, "last")
+    sglr = best_last.by_seed(table, "sglr", attack, "last")
     others = pd.DataFrame(
         {m: best_last.by_seed(table, m, attack, "last") for m in BY_LABELS}
     )
-    found.append(
+    claimed.append(
         points(
             -1,
-            best_last.shared(mine, others.max(axis=1)),
+            best_last.shared(sglr, others.max(axis=1)),
             sentence=f"sglr (our reading): last {attack} accuracy minus that of the "
             "best other method of labels",
         )
     )
-    return found
+    return claimed

@@ -38,10 +38,10 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     """Return whether adversarial training falls in both norms, and others by less."""
     attack = best_last.strongest(table)
     points = best_last.in_points(table)
-    found = []
+    claimed = []
     for norm, rows in table.groupby("norm", sort=False):
         plain = best_last.falls(rows, "pgd_at", attack)
-        found.append(
+        claimed.append(
             points(
                 _FALL[str(norm)],
                 list(plain),
@@ -49,12 +49,12 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             )
         )
         for method in METHODS[1:]:
-            theirs = best_last.falls(rows, method, attack)
-            found.append(
+            refined = best_last.falls(rows, method, attack)
+            claimed.append(
                 points(
                     _FALL[str(norm)] - 1.5,
-                    best_last.shared(plain, theirs),
+                    best_last.shared(plain, refined),
                     sentence=f"{norm}: {method}'s falls by less",
                 )
             )
-    return found
+    return claimed

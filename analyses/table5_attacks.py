@@ -58,7 +58,7 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Return the order that attacks should have in every network, and one effect."""
     order = partial(at_least, 0, full_size=True, source="ours", unit="points")
-    found = [
+    claimed = [
         order(
             _smallest(table, weak, strong),
             sentence=f"{strong} leaves no more than {weak}, in the network where it "
@@ -68,11 +68,11 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     ]
     plain = best_last.falls(table, "pgd_at", "autoattack")
     for method in METHODS[1:]:
-        theirs = best_last.falls(table, method, "autoattack")
-        found.append(
+        refined = best_last.falls(table, method, "autoattack")
+        claimed.append(
             at_least(
                 4,
-                best_last.shared(plain, theirs),
+                best_last.shared(plain, refined),
                 sentence=f"{method}: AutoAttack accuracy falls by less than pgd_at's "
                 "from best to last",
                 unit="points",
@@ -80,7 +80,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
                 full_size=is_full_size(table),
             )
         )
-    return found
+    return claimed
 
 
 def _wide(table: pd.DataFrame) -> pd.DataFrame:

@@ -61,7 +61,7 @@ def table(logs: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
                 run.sort_values("position")[probabilities].to_numpy(dtype=float)
                 for _, run in part.groupby("seed")
             ]
-            about = {
+            common = {
                 "method": method,
                 "images": _NAMES[code],
                 "networks": len(stacked),
@@ -70,7 +70,7 @@ def table(logs: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
             }
             p = np.stack(stacked)
             p = p / p.sum(axis=-1, keepdims=True)  # stored as float32
-            rows += [about | row for row in _by_tenth(p)]
+            rows += [common | row for row in _by_tenth(p)]
     return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
 
 
@@ -92,9 +92,9 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         source="abstract of the paper, measure ours",
     )
     pure = table[(table["share"] == 1) & (table["networks"] > 1)]  # one agrees: 0
-    told = pure.set_index(["images", "tenth", "method"])["information"].unstack()
-    told = told.reindex(columns=list(METHODS))
-    less = told.rsub(told["pgd_at"], axis=0)
+    by_method = pure.set_index(["images", "tenth", "method"])["information"].unstack()
+    by_method = by_method.reindex(columns=list(METHODS))
+    less = by_method.rsub(by_method["pgd_at"], axis=0)
     return [exact] + [
         below(
             list(less.loc[less.index.isin([images], "images"), method].dropna()),
@@ -110,19 +110,19 @@ def _by_tenth(p: Floats) -> list[dict[str, float]]:
     """Return a row a tenth of the images and share, for p (M, n, K)."""
     whole = ensemble_information(p)
     rows = []
-    parts = np.array_split(np.arange(p.shape[1]), min(TENTHS, p.shape[1]))
-    for tenth, part in enumerate(parts):
+    tenths = np.array_split(np.arange(p.shape[1]), min(TENTHS, p.shape[1]))
+    for tenth, part in enumerate(tenths):
         for share in SHARES:
-            seen = ensemble_information(mixed(p[:, part], share))
+            information = ensemble_information(mixed(p[:, part], share))
             bound = share * whole[part]
             rows.append(
                 {
                     "tenth": tenth,
                     "n": len(part),
                     "share": share,
-                    "information": seen.mean(),
+                    "information": information.mean(),
                     "bound": bound.mean(),
-                    "slack": (bound - seen).min(),
+                    "slack": (bound - information).min(),
                 }
             )
     return rows

@@ -31,7 +31,7 @@ def filled(text: str) -> str:
     """Return a document with all its tables made anew.
 
     Raises:
-        KeyError: a marker names a table that is not there.
+        KeyError: a marker names a table that does not exist.
     """
     return _BLOCK.sub(
         lambda block: block[1] + _markdown(TABLES[block[2]]()) + block[3], text
@@ -64,14 +64,14 @@ def parameters() -> Rows:
     for name, module in METHODS.items():
         for row in _knobs(module.Params):
             users.setdefault(tuple(row.values()), []).append(_code(name))
-    for (name, *about), those in sorted(users.items()):
-        default, span, meaning = about
+    for (name, *columns), method_names in sorted(users.items()):
+        default, span, meaning = columns
         yield {
             "name": name,
             "default": default,
             "range": span,
             "what": meaning,
-            "methods": ", ".join(those),
+            "methods": ", ".join(method_names),
         }
 
 
@@ -88,14 +88,14 @@ def diagnostics() -> Rows:
             when = (
                 f"{kind.when.times} times a run" if kind.when.times else "every epoch"
             )
-        about = (kind.__doc__ or "").splitlines()[0].rstrip(".")
-        yield {"name": _code(name), "what": about, "when": when, "cost": kind.cost}
+        summary = (kind.__doc__ or "").splitlines()[0].rstrip(".")
+        yield {"name": _code(name), "what": summary, "when": when, "cost": kind.cost}
 
 
 def metrics(name: str) -> Rows:
     """Return a row a metric of the diagnostic called *name*."""
     for metric, column in DIAGNOSTICS[name].columns.items():
-        yield {"metric": _code(metric), "unit": column.unit, "what": column.about}
+        yield {"metric": _code(metric), "unit": column.unit, "what": column.description}
 
 
 def analyses() -> Rows:
@@ -140,21 +140,21 @@ TABLES: dict[str, Callable[[], Rows]] = {
 
 
 def _knobs(cls: Any) -> Rows:
-    for each in fields(cls):
-        if not each.metadata:  # method_params: the other table
+    for field in fields(cls):
+        if not field.metadata:  # method_params: the other table
             continue
-        about, low, high, choices = (
-            each.metadata[key] for key in ("about", "low", "high", "choices")
+        description, low, high, choices = (
+            field.metadata[key] for key in ("about", "low", "high", "choices")
         )
         span = ", ".join(map(_code, choices))
         if low is not None:
             span = f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
-        default = _default(each.default)
+        default = _default(field.default)
         yield {
-            "name": _code(each.name),
+            "name": _code(field.name),
             "default": default,
             "range": span,
-            "what": about,
+            "what": description,
         }
 
 
@@ -176,8 +176,8 @@ def _shown(name: str) -> str:
     (result,) = [*folder.glob(f"{name}.png"), *folder.glob(f"{name}.md")]
     links = {"picture" if result.suffix == ".png" else "table": result.name}
     links["claims"] = "claims.md"
-    there = (f"[{k}](../figures/gallery/{name}/{v})" for k, v in links.items())
-    return f"{manifest['scale']}, {size}: {', '.join(there)}"
+    linked = (f"[{k}](../figures/gallery/{name}/{v})" for k, v in links.items())
+    return f"{manifest['scale']}, {size}: {', '.join(linked)}"
 
 
 def _code(text: object) -> str:
@@ -197,8 +197,8 @@ def main() -> None:
     """Write every document whose tables have changed."""
     for path in sorted(DOCS.glob("*.md")):
         text = path.read_text()
-        if (made := filled(text)) != text:
-            path.write_text(made)
+        if (updated := filled(text)) != text:
+            path.write_text(updated)
             print(f"{path.name}: tables made anew")
 
 

@@ -17,57 +17,57 @@ def render(table: pd.DataFrame, rows: list[str]) -> dict[str, str]:
     frame = three_columns(table, rows)
     selected = table.loc[table["checkpoint"] == "best", "selected_on"].iloc[0]
     split = {"val": "validation"}.get(selected, selected)
-    asked = {"pgd20": "PGD-20", "autoattack": "AutoAttack"}
+    strong = {"pgd20": "PGD-20", "autoattack": "AutoAttack"}
     lacking = [
-        label for name, label in asked.items() if name not in set(table["attack"])
+        label for name, label in strong.items() if name not in set(table["attack"])
     ]
-    told = f"best: chosen on {split} images; diff: best minus last. Bold: highest, and "
-    told += "smallest diff."
+    text = f"best: chosen on {split} images; diff: best minus last. Bold: highest, and "
+    text += "smallest diff."
     if "published" in frame:
-        told += (
+        text += (
             " Published: networks of full size, not comparable with a smaller scale."
         )
     if lacking:
-        told += f" Not evaluated at this scale: {', '.join(lacking)}."
-    under = note(table, told)
+        text += f" Not evaluated at this scale: {', '.join(lacking)}."
+    under = note(table, text)
     return {"md": markdown(frame, rows, under), "tex": latex(frame, rows, under)}
 
 
 def three_columns(table: pd.DataFrame, rows: list[str]) -> pd.DataFrame:
     """Return Cells: best, last and diff under each attack, and what is published."""
-    kept = table[table["checkpoint"].isin(["best", "last"])]
-    made = set(kept["attack"])
-    if made & {"pgd20", "autoattack"}:
-        made -= {"each_epoch"}
-    order = [name for name in _LABELS if name in made]
-    wide = kept.pivot_table(
+    chosen = table[table["checkpoint"].isin(["best", "last"])]
+    attacks = set(chosen["attack"])
+    if attacks & {"pgd20", "autoattack"}:
+        attacks -= {"each_epoch"}
+    order = [name for name in _LABELS if name in attacks]
+    wide = chosen.pivot_table(
         index=[*rows, "seed"],
         columns=["attack", "checkpoint"],
         values="accuracy",
         sort=False,
     )
-    found: dict[str, list[Cell]] = {}
+    columns: dict[str, list[Cell]] = {}
     for attack in order:
-        by = wide[attack]
+        accuracy = wide[attack]
         values = {
-            "best": by["best"],
-            "last": by["last"],
-            "diff": by["best"] - by["last"],
+            "best": accuracy["best"],
+            "last": accuracy["last"],
+            "diff": accuracy["best"] - accuracy["last"],
         }
-        for name, each in values.items():
+        for name, series in values.items():
             highest = name != "diff"
-            found[f"{_LABELS[attack]} {name}"] = _cells(each, rows, highest=highest)
+            columns[f"{_LABELS[attack]} {name}"] = _cells(series, rows, highest=highest)
     index = wide.groupby(level=rows, sort=False).first().index
-    frame = pd.DataFrame(found, index=index)
-    if "published" in kept and kept["published"].notna().any():
-        kept = kept.fillna({"published": ""})
-        frame["published"] = kept.groupby(rows, sort=False)["published"].first()
+    frame = pd.DataFrame(columns, index=index)
+    if "published" in chosen and chosen["published"].notna().any():
+        chosen = chosen.fillna({"published": ""})
+        frame["published"] = chosen.groupby(rows, sort=False)["published"].first()
     return frame
 
 
 def _cells(values: "pd.Series[float]", rows: list[str], *, highest: bool) -> list[Cell]:
-    by = values.groupby(level=rows, sort=False)
-    mean, std = by.mean(), by.std()
+    grouped = values.groupby(level=rows, sort=False)
+    mean, std = grouped.mean(), grouped.std()
     groups = mean.groupby(level=rows[:-1]) if rows[:-1] else mean.groupby(lambda _: 0)
     top = groups.transform("max" if highest else "min")
     return [Cell(m, s, bool(m == t)) for m, s, t in zip(mean, std, top, strict=True)]

@@ -102,8 +102,8 @@ def look_of(method: str) -> Look:
 
 def method_label(name: str) -> str:
     """Return what pictures and tables call a method, ``trades+sglr`` by its parts."""
-    parts = name.split("+")
-    return " + ".join(METHODS[p].label if p in METHODS else p for p in parts)
+    names = name.split("+")
+    return " + ".join(METHODS[p].label if p in METHODS else p for p in names)
 
 
 def in_order(methods: Iterable[str]) -> list[str]:

@@ -43,17 +43,17 @@ def cells(values: pd.DataFrame, rows: list[str], column: str) -> pd.DataFrame:
             that agree in the last of them.
         column: whose values name a column, in order of appearance.
     """
-    by = values.groupby([*rows, column], observed=True, sort=False)["accuracy"]
-    mean, std = by.mean().unstack(column), by.std().unstack(column)
+    grouped = values.groupby([*rows, column], observed=True, sort=False)["accuracy"]
+    mean, std = grouped.mean().unstack(column), grouped.std().unstack(column)
     top = mean.groupby(level=rows[-1]).transform("max")
-    found = {
+    columns = {
         name: [
             Cell(m, s, bool(m == t))
             for m, s, t in zip(mean[name], std[name], top[name], strict=True)
         ]
         for name in dict.fromkeys(values[column])
     }
-    return pd.DataFrame(found, index=mean.index)
+    return pd.DataFrame(columns, index=mean.index)
 
 
 def markdown(frame: pd.DataFrame, heads: list[str], note: str) -> str:
@@ -94,9 +94,9 @@ def note(table: pd.DataFrame, more: str = "") -> str:
     scale, data = table["scale"].iloc[0], table["data"].iloc[0]
     whose = "" if scale == "paper" else ", not the paper's"
     seeds, n = table["seed"].nunique(), int(table["n"].max())
-    told = f"rofit, scale {scale}{whose}; {data}; {seeds} seed(s), mean ± standard "
-    told += f"deviation, per cent of {n} test images. {more}".rstrip()
-    return f"{told} {absent(table)}".rstrip()
+    text = f"rofit, scale {scale}{whose}; {data}; {seeds} seed(s), mean ± standard "
+    text += f"deviation, per cent of {n} test images. {more}".rstrip()
+    return f"{text} {absent(table)}".rstrip()
 
 
 def absent(table: pd.DataFrame) -> str:
@@ -111,8 +111,8 @@ def _is_best(cell: object) -> bool:
 
 
 def _names(key: object) -> list[str]:
-    parts = key if isinstance(key, tuple) else (key,)
-    return [method_label(str(part)) for part in parts]
+    labels = key if isinstance(key, tuple) else (key,)
+    return [method_label(str(label)) for label in labels]
 
 
 def _escaped(text: str) -> str:

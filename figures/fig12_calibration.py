@@ -48,8 +48,8 @@ def draw(table: pd.DataFrame) -> Figure:
 
 def _pooled(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the bins of several runs as if their images were one set."""
-    seen = rows[rows["images"] > 0]
-    sums = seen[["confidence", "accuracy"]].mul(seen["images"], axis=0)
-    sums = sums.assign(images=seen["images"]).groupby(seen["bin"]).sum()
+    filled = rows[rows["images"] > 0]
+    sums = filled[["confidence", "accuracy"]].mul(filled["images"], axis=0)
+    sums = sums.assign(images=filled["images"]).groupby(filled["bin"]).sum()
     means = sums[["confidence", "accuracy"]].div(sums["images"], axis=0)
     return means.assign(images=sums["images"])

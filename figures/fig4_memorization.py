@@ -19,9 +19,9 @@ def draw(table: pd.DataFrame) -> Figure:
         figure = Figure(figsize=(PAGE, 3.6))
         rows = figure.subplots(2, len(_PANELS), sharex=True, sharey="row")
         for line, training in zip(rows, ("standard", "adversarial"), strict=True):
-            here = table[table["training"] == training]
+            chosen = table[table["training"] == training]
             for axes, (column, title) in zip(line, _PANELS.items(), strict=True):
-                for method, runs in here.groupby("method", observed=True):
+                for method, runs in chosen.groupby("method", observed=True):
                     shown = runs.assign(accuracy=100 * runs[column])
                     band(axes, shown, "accuracy", look_of(str(method)))
                 axes.set_title(title, fontsize=8)

@@ -19,14 +19,14 @@ def render(table: pd.DataFrame) -> dict[str, str]:
     lacking = [
         label for name, label in ATTACKS.items() if name not in set(table["attack"])
     ]
-    left_out = f" Not evaluated at this scale: {', '.join(lacking)}." if lacking else ""
-    told = note(
+    missing = f" Not evaluated at this scale: {', '.join(lacking)}." if lacking else ""
+    under = note(
         table,
         f"best: chosen on {split} images; best on test: chosen on the test images "
         "themselves, too high by construction. Bold: highest of a checkpoint."
-        + left_out,
+        + missing,
     )
     return {
-        "md": markdown(frame, _HEADS, told),
-        "tex": latex(frame, _HEADS, told),
+        "md": markdown(frame, _HEADS, under),
+        "tex": latex(frame, _HEADS, under),
     }

@@ -47,13 +47,13 @@ def step_times(
         way.step()
     steps: dict[str, Callable[[], object]] = {n: w.step for n, w in ways.items()}
     times = interleaved(steps, rounds=ROUNDS, device=device)
-    about = {"batch_size": specs[0].batch_size, "device": device_name(device)}
-    about["engine"] = engine
+    common = {"batch_size": specs[0].batch_size, "device": device_name(device)}
+    common["engine"] = engine
     return pd.DataFrame(
         [
-            {"method": name, "round": number, "seconds": seconds} | about
-            for name, each in times.items()
-            for number, seconds in enumerate(each.seconds)
+            {"method": name, "round": number, "seconds": seconds} | common
+            for name, timing in times.items()
+            for number, seconds in enumerate(timing.seconds)
         ]
     )
 
@@ -80,13 +80,13 @@ class Costs:
         ways = {name: self._ours(method=name) for name in METHODS}
         times = self._times({name: way.step for name, way in ways.items()})
         return [
-            self._about(method=name)
+            self._common(method=name)
             | {
-                "images/s": round(self.batch_size / each.median, 1),
-                "x the time of pgd_at": round(times["pgd_at"].times_faster(each), 2),
-                "spread %": round(100 * each.spread, 1),
+                "images/s": round(self.batch_size / timing.median, 1),
+                "x the time of pgd_at": round(times["pgd_at"].times_faster(timing), 2),
+                "spread %": round(100 * timing.spread, 1),
             }
-            for name, each in times.items()
+            for name, timing in times.items()
         ]
 
     def diagnostics(self) -> list[Row]:
@@ -105,12 +105,12 @@ class Costs:
         times = self._times(ways)
         step = times.pop("the step").median
         return [
-            self._about(diagnostic=name)
+            self._common(diagnostic=name)
             | {
-                "ms a step": round(1e3 * each.median, 3),
-                "% of the step": round(100 * each.median / step, 2),
+                "ms a step": round(1e3 * timing.median, 3),
+                "% of the step": round(100 * timing.median / step, 2),
             }
-            for name, each in times.items()
+            for name, timing in times.items()
         ]
 
     def evaluation(self) -> list[Row]:
@@ -130,9 +130,9 @@ class Costs:
                 network, x, y, attack=attack, start=begin
             )
         return [
-            self._about(engine=name)
-            | {"PGD-20 images/s": round(len(y) / each.median, 1)}
-            for name, each in self._times(ways).items()
+            self._common(engine=name)
+            | {"PGD-20 images/s": round(len(y) / timing.median, 1)}
+            for name, timing in self._times(ways).items()
         ]
 
     def growth(self) -> list[Row]:
@@ -146,14 +146,14 @@ class Costs:
             times = self._times({"step": way.step})["step"]
             size = way.run.spec.batch_size
             ((field, value),) = change.items()
-            about = {"model": self.model, "varied": field, "value": value}
+            common = {"model": self.model, "varied": field, "value": value}
             step = {"ms a step": round(1e3 * times.median, 1)}
-            rows.append(about | step | {"images/s": round(size / times.median, 1)})
+            rows.append(common | step | {"images/s": round(size / times.median, 1)})
         return rows
 
     def _ours(self, **changes: object) -> Ours:
-        about = {"batch_size": self.batch_size, "precision": "bf16"} | changes
-        spec = bench_spec(self.model, **about)  # type: ignore[arg-type]
+        settings = {"batch_size": self.batch_size, "precision": "bf16"} | changes
+        spec = bench_spec(self.model, **settings)  # type: ignore[arg-type]
         return Ours(spec, self.data, self.device, self.engine)
 
     def _times(self, ways: dict[str, Callable[[], object]]) -> dict[str, Times]:
@@ -161,5 +161,5 @@ class Costs:
             call()
         return interleaved(ways, rounds=self.rounds, device=self.device)
 
-    def _about(self, **more: str) -> Row:
+    def _common(self, **more: str) -> Row:
         return {"model": self.model, "batch": self.batch_size} | more

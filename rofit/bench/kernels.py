@@ -1,4 +1,4 @@
-"""What torch's profiler says of a step: its costliest kernels, its calls of CUDA."""
+"""What torch's profiler reports of a step: its costliest kernels, its calls of CUDA."""
 
 import warnings
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 Row = dict[str, Any]
-# What asks a GPU for work; a replayed graph counts once.
+# What gives a GPU work; a replayed graph counts once.
 LAUNCHES = (
     "cudaLaunchKernel",
     "cudaLaunchKernelExC",
@@ -19,7 +19,7 @@ LAUNCHES = (
     "cudaMemcpyAsync",
     "cudaMemsetAsync",
 )
-# What makes the host wait, or asks for memory, for which it may wait as well.
+# What makes the host wait, or allocates memory, for which it may wait as well.
 WAITS = (
     "cudaStreamSynchronize",
     "cudaDeviceSynchronize",

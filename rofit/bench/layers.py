@@ -35,19 +35,19 @@ def layer_rows(
             call()
         times = interleaved(ways, rounds=rounds, device=device)
         rows[name] = {"model": model, "batch": batch_size, "layer": name, "count": 1}
-        for way, each in times.items():
-            rows[name][f"{way} ms"] = round(1e3 * each.median, 3)
-            rows[name][f"{way} GFLOP/s"] = round(flops / each.median / 1e9)
+        for way, timing in times.items():
+            rows[name][f"{way} ms"] = round(1e3 * timing.median, 3)
+            rows[name][f"{way} GFLOP/s"] = round(flops / timing.median / 1e9)
     return list(rows.values())
 
 
 def _inputs(ours: Ours) -> list[tuple[nn.Conv2d, Tensor]]:
     """Return every convolution with what it receives in a forward pass."""
-    seen: list[tuple[nn.Conv2d, Tensor]] = []
+    inputs: list[tuple[nn.Conv2d, Tensor]] = []
     network = ours.run.engine.frozen
     hooks = [
         module.register_forward_pre_hook(
-            lambda layer, given: seen.append((layer, given[0]))
+            lambda layer, args: inputs.append((layer, args[0]))
         )
         for module in network.modules()
         if isinstance(module, nn.Conv2d)
@@ -56,14 +56,14 @@ def _inputs(ours: Ours) -> list[tuple[nn.Conv2d, Tensor]]:
         network(ours.held[0].x.contiguous(memory_format=torch.channels_last))
     for hook in hooks:
         hook.remove()
-    return seen
+    return inputs
 
 
 def _ways(layer: nn.Conv2d, x: Tensor) -> tuple[dict[str, Callable[[], object]], float]:
     """Return the three passes as calls, and the FLOPs of each."""
     y = layer(x)
     upstream = torch.randn_like(y)
-    about = [list(layer.stride), list(layer.padding), list(layer.dilation)]
+    geometry = [list(layer.stride), list(layer.padding), list(layer.dilation)]
 
     def backward(image: bool, weight: bool) -> object:
         return torch.ops.aten.convolution_backward(
@@ -71,7 +71,7 @@ def _ways(layer: nn.Conv2d, x: Tensor) -> tuple[dict[str, Callable[[], object]],
             x,
             layer.weight,
             None,
-            *about,
+            *geometry,
             False,
             [0, 0],
             1,

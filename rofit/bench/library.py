@@ -40,9 +40,9 @@ def library_rows(subject: LoadedCheckpoint, *, n: int, rounds: int) -> list[Row]
     )
     plain = deepcopy(subject.network).requires_grad_(True)
     plain = plain.to(memory_format=torch.contiguous_format)
-    left: dict[str, torch.Tensor] = {}
+    robust: dict[str, torch.Tensor] = {}
 
-    def ours() -> None:
+    def through_rofit() -> None:
         table = verdicts.unattacked(images)
         verdicts.run_stages(
             stages,
@@ -51,11 +51,11 @@ def library_rows(subject: LoadedCheckpoint, *, n: int, rounds: int) -> list[Row]
             images,
             table,
             chunk=chunk,
-            after=lambda *seen: False,
+            after=lambda *_: False,
         )
-        left["rofit"] = torch.tensor((table["fooled_by"] == "").tolist())
+        robust["rofit"] = torch.tensor((table["fooled_by"] == "").tolist())
 
-    def theirs() -> None:
+    def plainly() -> None:
         from pyautoattack import AutoAttack
 
         kit = AutoAttack(
@@ -66,22 +66,27 @@ def library_rows(subject: LoadedCheckpoint, *, n: int, rounds: int) -> list[Row]
         )
         with torch.no_grad():
             logits = subject.network(into_ball(case.threat, images.x, x_adv))
-        left["pyautoattack"] = (logits.argmax(dim=1) == images.y).cpu()
+        robust["pyautoattack"] = (logits.argmax(dim=1) == images.y).cpu()
 
-    ways: dict[str, Callable[[], object]] = {"rofit": ours, "pyautoattack": theirs}
+    ways: dict[str, Callable[[], object]] = {
+        "rofit": through_rofit,
+        "pyautoattack": plainly,
+    }
     with torch.random.fork_rng():
         times = interleaved(ways, rounds=rounds, device=device)
-    same = int((left["rofit"] == left["pyautoattack"]).sum())
+    same = int((robust["rofit"] == robust["pyautoattack"]).sum())
     return [
         {
             "network": f"{spec.run_id}, {subject.name}",
             "way": name,
-            "seconds": round(each.median, 2),
-            "images/s": round(len(images.y) / each.median, 3),
-            "x as fast as plainly": round(each.times_faster(times["pyautoattack"]), 2),
-            "spread %": round(100 * each.spread, 1),
-            "robust %": round(100 * float(left[name].float().mean()), 2),
+            "seconds": round(timing.median, 2),
+            "images/s": round(len(images.y) / timing.median, 3),
+            "x as fast as plainly": round(
+                timing.times_faster(times["pyautoattack"]), 2
+            ),
+            "spread %": round(100 * timing.spread, 1),
+            "robust %": round(100 * float(robust[name].float().mean()), 2),
             "same verdicts": f"{same}/{len(images.y)}",
         }
-        for name, each in times.items()
+        for name, timing in times.items()
     ]

@@ -32,13 +32,13 @@ def parity_rows(
         trained.step()
     run, (batch, start) = trained.run, trained.held
     exact = PrecisionCopy(run.model, torch.float32).network
-    eager, made = (make_attack(spec, 10, kind) for kind in ("eager", engine))
+    eager, fast = (make_attack(spec, 10, kind) for kind in ("eager", engine))
 
-    def ten(attack: PGD, network: nn.Module) -> Tensor:
+    def pgd10(attack: PGD, network: nn.Module) -> Tensor:
         return attack(network, batch.x, cross_entropy, batch.y, start)
 
-    plain, fused = ten(eager, exact), ten(made, exact)
-    rounded = ten(made, run.engine.frozen)
+    plain, fused = pgd10(eager, exact), pgd10(fast, exact)
+    rounded = pgd10(fast, run.engine.frozen)
     few = batch.x[:_GRADIENTS], batch.y[:_GRADIENTS]
     truth = gradient(deepcopy(exact).double(), few[0].double(), few[1])
     single = gradient(exact, *few)
@@ -48,7 +48,7 @@ def parity_rows(
         judged = [exact(x) for x in (plain, rounded)]
     losses = [cross_entropy(logits, batch.y).mean() for logits in judged]
     hits = [(logits.argmax(1) == batch.y).double().mean() for logits in judged]
-    found = [
+    figures = [
         ("fp32 gradient against fp64: median error", error.median(), 1e-5, "most"),
         ("fp32 gradient: % of images off by > 1e-4", _percent(error > 1e-4), 5, "most"),
         (
@@ -76,14 +76,14 @@ def parity_rows(
             "most",
         ),
     ]
-    return [_row(model, *each) for each in found]
+    return [_row(model, *figure) for figure in figures]
 
 
 def gradient(network: Network, x: Tensor, y: Tensor) -> Tensor:
     """Return the gradient of each image's cross entropy in the image, float64."""
     x = x.detach().requires_grad_(True)
-    (found,) = torch.autograd.grad(cross_entropy(network(x), y).sum(), x)
-    return found.double()
+    (grad,) = torch.autograd.grad(cross_entropy(network(x), y).sum(), x)
+    return grad.double()
 
 
 def _percent(claims: Tensor) -> Tensor:
@@ -91,12 +91,12 @@ def _percent(claims: Tensor) -> Tensor:
 
 
 def _row(model: str, figure: str, value: Tensor, bound: float, kind: str) -> Row:
-    seen = value.item()
-    holds = seen <= bound if kind == "most" else seen >= bound
+    number = value.item()
+    holds = number <= bound if kind == "most" else number >= bound
     return {
         "model": model,
         "figure": figure,
-        "seen": float(f"{seen:.4g}"),
+        "seen": float(f"{number:.4g}"),
         "wanted": f"at {kind} {bound:.3g}",
         "holds": holds,
     }

@@ -40,13 +40,13 @@ def digits_32() -> Dataset:
 
 def bench_spec(model: str, batch_size: int, **changes: object) -> RunSpec:
     """Return the run that is timed: PGD-10, crops and flips, as RunSpec's defaults."""
-    about: dict[str, object] = {
+    defaults: dict[str, object] = {
         "dataset": "digits",
         "train_size": 1280,
         "val_size": 0,
         "test_size": 500,
     }
-    return RunSpec().replace(model=model, batch_size=batch_size, **about | changes)
+    return RunSpec().replace(model=model, batch_size=batch_size, **defaults | changes)
 
 
 class Ours:
@@ -70,7 +70,7 @@ class Ours:
         self.run.method.begin_epoch(self.run.epoch, spec.epochs)
         self.run.model.train()
         self.name = f"rofit {spec.precision} {engine}"
-        self.made = engine
+        self.engine = engine
         self.attacks: dict[int, PGD] = {}
         self.batches = self._endless()
         self.held = next(self.batches)
@@ -87,7 +87,7 @@ class Ours:
         batch, start = self.held
         if steps not in self.attacks:
             captured = self.run.graphs is not None
-            attack = make_attack(self.run.spec, steps, self.made, captured=captured)
+            attack = make_attack(self.run.spec, steps, self.engine, captured=captured)
             self.attacks[steps] = attack
         self.attacks[steps](
             self.run.engine.frozen, batch.x, cross_entropy, batch.y, start
@@ -105,7 +105,7 @@ class Ours:
             epoch += 1
 
 
-def theirs(ours: Ours, data: Dataset, *, eval_mode: bool) -> Plain:
+def baseline(ours: Ours, data: Dataset, *, eval_mode: bool) -> Plain:
     """Return a baseline with a network like *ours*, in the layout scripts use."""
     spec, device = ours.run.spec, ours.run.train.y.device
     untouched, _ = build_training(spec, data=data, device=device)

@@ -1,4 +1,4 @@
-"""Where one training step's time goes: its parts, its kernels, what the host asks for.
+"""Where one training step's time goes: its parts, its kernels, its CUDA calls.
 
 Parts are called one at a time, the device being waited for after each, so that they do
 not add up to a step: in a row, a GPU works on one while the host prepares the next.
@@ -49,8 +49,8 @@ def profile_rows(
     if cuda:
         calls = profiled.calls(LAUNCHES + WAITS)
         tables["calls of CUDA"] = [{"call": c, "a step": n} for c, n in calls.items()]
-    about = {"model": model, "batch": batch_size}
-    return {name: [about | row for row in rows] for name, rows in tables.items()}
+    common = {"model": model, "batch": batch_size}
+    return {name: [common | row for row in rows] for name, rows in tables.items()}
 
 
 def _row(part: str, seconds: float, spread: float | None) -> Row:
@@ -82,7 +82,7 @@ def _parts(ours: Ours) -> dict[str, Callable[[], object]]:
         "forward in train mode": lambda: run.engine.predict(batch.x),
         "forward and backward": backward,
         "optimizer step": run.optimizer.step,
-        "twin refresh": run.engine.follow,
+        "precision copy refresh": run.engine.follow,
         "load and augment a batch": lambda: next(batches),
         "draw a start on the CPU": draw,
         "checkpoint into memory": save,

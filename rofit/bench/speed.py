@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rofit.bench.kernels import LAUNCHES, Profiled
 from rofit.bench.phases import phases
-from rofit.bench.problem import Ours, bench_spec, digits_32, theirs
+from rofit.bench.problem import Ours, baseline, bench_spec, digits_32
 from rofit.bench.timing import NOISY, Times, interleaved, matmul_rate, timed
 from rofit.training.process import (
     keep_memory,
@@ -34,8 +34,8 @@ def speed_rows(
     eager = Ours(spec, data, device, "eager")
     fast = Ours(spec.replace(precision=precision), data, device, engine)
     ways: dict[str, Any] = {
-        "plain": theirs(eager, data, eval_mode=False),
-        "plain-eval": theirs(eager, data, eval_mode=True),
+        "plain": baseline(eager, data, eval_mode=False),
+        "plain-eval": baseline(eager, data, eval_mode=True),
         eager.name: eager,
         fast.name: fast,
     }
@@ -44,18 +44,21 @@ def speed_rows(
     whole = _calls({n: w.step for n, w in ways.items()}, device)
     for call in (*attacks.values(), *whole.values()):
         call()  # warm up
-    passes_seen = interleaved(attacks, rounds=rounds, device=device)
-    steps_seen = interleaved(whole, rounds=rounds, device=device)
-    about = {"model": model, "batch": batch_size}
-    step = steps_seen[fast.name].median
-    goes = {"first step s": round(first - step, 1), "step ms": round(1e3 * step, 1)}
+    pass_times = interleaved(attacks, rounds=rounds, device=device)
+    step_times = interleaved(whole, rounds=rounds, device=device)
+    common = {"model": model, "batch": batch_size}
+    step = step_times[fast.name].median
+    breakdown = {
+        "first step s": round(first - step, 1),
+        "step ms": round(1e3 * step, 1),
+    }
     if fast.run.graphs is None:  # a replayed graph has no phases: bench profile
-        goes |= phases(fast, rounds, device)
-    goes |= _work(fast, step, device)
+        breakdown |= phases(fast, rounds, device)
+    breakdown |= _work(fast, step, device)
     return {
-        "attack passes": _rows(about, passes_seen, batch_size * _PASSES, "passes/s"),
-        "whole step, PGD-10": _rows(about, steps_seen, batch_size, "images/s"),
-        f"where the step of {fast.name} goes": [about | goes],
+        "attack passes": _rows(common, pass_times, batch_size * _PASSES, "passes/s"),
+        "whole step, PGD-10": _rows(common, step_times, batch_size, "images/s"),
+        f"where the step of {fast.name} goes": [common | breakdown],
     }
 
 
@@ -66,8 +69,8 @@ def _calls(ways: dict[str, Call], device: torch.device) -> dict[str, Call]:
     """
     as_users = _with_tf32 if device.type == "cuda" else _with_usual_memory
     users = {b: partial(as_users, ways[b]) for b in ("plain", "plain-eval")}
-    kept = {f"{b}, memory kept": ways[b] for b in users if device.type == "cpu"}
-    return users | kept | {n: w for n, w in ways.items() if n not in users}
+    memory_kept = {f"{b}, memory kept": ways[b] for b in users if device.type == "cpu"}
+    return users | memory_kept | {n: w for n, w in ways.items() if n not in users}
 
 
 def _with_usual_memory(call: Call) -> None:
@@ -78,20 +81,20 @@ def _with_usual_memory(call: Call) -> None:
 
 
 def _with_tf32(call: Call) -> None:
-    """Call with TF32 in convolutions, which torch allows unless told otherwise."""
+    """Call with TF32 in convolutions, which torch does by default."""
     torch.backends.cudnn.allow_tf32 = True
     call()
     torch.backends.cudnn.allow_tf32 = False
 
 
-def _rows(about: Row, times: dict[str, Times], work: int, unit: str) -> list[Row]:
+def _rows(common: Row, times: dict[str, Times], work: int, unit: str) -> list[Row]:
     rows = []
-    for name, each in times.items():
-        row = about | {"way": name, unit: round(work / each.median, 1)}
+    for name, timing in times.items():
+        row = common | {"way": name, unit: round(work / timing.median, 1)}
         for base in ("plain", "plain-eval"):
-            row[f"x {base}"] = round(each.times_faster(times[base]), 2)
-        row["spread %"] = round(100 * each.spread, 1)
-        row["noisy"] = each.spread > NOISY
+            row[f"x {base}"] = round(timing.times_faster(times[base]), 2)
+        row["spread %"] = round(100 * timing.spread, 1)
+        row["noisy"] = timing.spread > NOISY
         rows.append(row)
     return rows
 
@@ -105,14 +108,14 @@ def _work(ours: Ours, step: float, device: torch.device) -> Row:
     # An attack pass is two forward passes' work, the training pass three.
     flops = forward * (2 * ours.run.spec.attack_steps + 3)
     rate = flops * len(batch.y) / step
-    found: Row = {
+    row: Row = {
         "GFLOP an image": round(flops / 1e9, 2),
         "GFLOP/s": round(rate / 1e9),
         "% of matmul": round(100 * rate / matmul_rate(torch.bfloat16, device)),
         "s for 50,000 images": round(50_000 / len(batch.y) * step, 1),
     }
     if device.type == "cuda":
-        found["peak GiB"] = peak_gpu_gib(device)
+        row["peak GiB"] = peak_gpu_gib(device)
         calls = Profiled(ours.step, 1, device).calls(LAUNCHES)
-        found["launches"] = round(sum(calls.values()))
-    return found
+        row["launches"] = round(sum(calls.values()))
+    return row

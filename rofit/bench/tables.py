@@ -53,7 +53,7 @@ def bench(
     network: LoadedCheckpoint | None = None,
     n: int = 64,
 ) -> dict[str, list[Row]]:
-    """Return the tables asked for, a section of rows each.
+    """Return the requested tables, a section of rows each.
 
     ``library`` is of *n* images and the trained *network*, the others of *models*.
 
@@ -71,34 +71,34 @@ def bench(
         look_up("model", model, REGISTRY)
     if "library" in tables and network is None:
         raise UserError("the table library needs a trained network: --run RUN")
-    made, remark = find_engine(engine, RunSpec(), device)
+    chosen, remark = find_engine(engine, RunSpec(), device)
     prepare("fp32")  # no TF32 anywhere: what is compared is fp32 and bf16
-    found: dict[str, list[Row]] = {"machine": [_machine(device, remark)]}
+    results: dict[str, list[Row]] = {"machine": [_machine(device, remark)]}
     with _empty_cache() if "speed" in tables else nullcontext():
         if network is not None and "library" in tables:
-            found["library"] = library_rows(network, n=n, rounds=rounds)
+            results["library"] = library_rows(network, n=n, rounds=rounds)
         timed = [name for name in tables if name != "library"]
         for model in (models or tuple(MODELS)) if timed else ():
             usual = MODELS.get(model, (64, 128))[device.type == "cuda"]
             size = batch_size or usual
-            how: dict[str, Any] = {"engine": made, "device": device}
+            options: dict[str, Any] = {"engine": chosen, "device": device}
             for name in timed:
                 if name == "layers":
                     rows = layer_rows(model, size, rounds=rounds, device=device)
-                    told = {"layers": rows}
+                    sections = {"layers": rows}
                 elif name == "speed":
-                    told = speed_rows(model, size, rounds=rounds, **how)
+                    sections = speed_rows(model, size, rounds=rounds, **options)
                 elif name == "profile":
-                    told = profile_rows(model, size, rounds=rounds, **how)
+                    sections = profile_rows(model, size, rounds=rounds, **options)
                 elif name == "parity":
-                    told = {"parity": parity_rows(model, size, **how)}
+                    sections = {"parity": parity_rows(model, size, **options)}
                 else:
-                    costs = Costs(model, size, rounds=rounds, **how)
-                    told = {name: getattr(costs, name)()}
-                for title, rows in told.items():
-                    found.setdefault(title, []).extend(rows)
-    found["machine"][0] |= _peaks(device)
-    return found
+                    costs = Costs(model, size, rounds=rounds, **options)
+                    sections = {name: getattr(costs, name)()}
+                for title, rows in sections.items():
+                    results.setdefault(title, []).extend(rows)
+    results["machine"][0] |= _peaks(device)
+    return results
 
 
 @contextmanager
@@ -116,9 +116,9 @@ def _empty_cache() -> Iterator[None]:
 
 
 def _machine(device: torch.device, remark: str) -> Row:
-    about = environment(device_name(device), torch.get_num_threads())
-    row = {key: about[key] for key in ("device", "threads", "commit", "system")}
-    row["torch"] = about["versions"]["torch"]
+    host = environment(device_name(device), torch.get_num_threads())
+    row = {key: host[key] for key in ("device", "threads", "commit", "system")}
+    row["torch"] = host["versions"]["torch"]
     for dtype in (torch.float32, torch.bfloat16):
         kind = str(dtype).removeprefix("torch.")
         row[f"{kind} matmul GFLOP/s"] = round(matmul_rate(dtype, device) / 1e9)

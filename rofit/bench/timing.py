@@ -1,4 +1,4 @@
-"""Times of several ways to do one thing, in turn so that all share the weather."""
+"""Interleaved timing of several ways: changes of the machine's speed hit all alike."""
 
 import statistics
 import time
@@ -30,7 +30,7 @@ class Times:
     def times_faster(self, other: "Times") -> float:
         """Return the median over rounds of the other's time over this one's."""
         pairs = zip(other.seconds, self.seconds, strict=True)
-        return statistics.median(theirs / mine for theirs, mine in pairs)
+        return statistics.median(slow / fast for slow, fast in pairs)
 
 
 def interleaved(
@@ -40,11 +40,11 @@ def interleaved(
 
     The caller warms up: what is called here is timed.
     """
-    seen: dict[str, list[float]] = {name: [] for name in ways}
+    measured: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, call in ways.items():
-            seen[name].append(timed(call, device))
-    return {name: Times(seconds) for name, seconds in seen.items()}
+            measured[name].append(timed(call, device))
+    return {name: Times(seconds) for name, seconds in measured.items()}
 
 
 def in_a_row(
@@ -52,7 +52,7 @@ def in_a_row(
 ) -> dict[str, Times]:
     """Return the times of a step of *n* in a row, and the host's alone.
 
-    The host's is the time until the last is asked for: where it is near the whole, the
+    The host's is the time until the last is queued: where it is near the whole, the
     GPU waits for the host.
     """
     whole, host = [], []

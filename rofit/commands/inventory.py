@@ -61,7 +61,11 @@ def everything() -> dict[str, Rows]:
             for name, kind in DIAGNOSTICS.items()
         ],
         "attacks": [
-            {"name": name, "norms": ", ".join(attack.norms), "about": attack.about}
+            {
+                "name": name,
+                "norms": ", ".join(attack.norms),
+                "about": attack.description,
+            }
             for name, attack in ATTACKS.items()
         ],
         "recipes": [

@@ -22,7 +22,7 @@ from rofit.diagnostics.view import EpochView
 from rofit.losses import cross_entropy
 
 BINS = 15
-HOTTEST = 100.0  # temperatures are looked for in [1 / HOTTEST, HOTTEST]
+HOTTEST = 100.0  # temperatures are searched in [1 / HOTTEST, HOTTEST]
 HALVINGS = 45  # of that range in log T: known to 2.6e-13 in the end
 
 
@@ -64,13 +64,13 @@ class Calibration(EpochDiagnostic):
                 "optimal_temperature": t,
                 "nll_at_optimal_temperature": cross_entropy(logits / t, y).mean(),
             }
-            about: Row = {"split": "test", "attack": attack, "n": len(y)}
+            common: Row = {"split": "test", "attack": attack, "n": len(y)}
             rows += [
-                about | {"metric": name, "value": value.item()}
+                common | {"metric": name, "value": value.item()}
                 for name, value in values.items()
             ]
             if self.when_bins.due(view.epoch, view.spec.evaluated_epochs):
-                rows += [about | row for row in _bin_rows(bins)]
+                rows += [common | row for row in _bin_rows(bins)]
         return Measured(rows)
 
 
@@ -98,8 +98,8 @@ def reliability(logits: Tensor, y: Tensor, bins: int = BINS) -> Reliability:
     member = F.one_hot(torch.bucketize(confidence, edges), bins).double()
     images = member.sum(dim=0)
     # Masked sums: bincount with weights has no deterministic form on a GPU.
-    sums = [(member * each[:, None]).sum(dim=0) for each in (confidence, correct)]
-    return Reliability(images, *(each / images.clamp_min(1) for each in sums))
+    sums = [(member * values[:, None]).sum(dim=0) for values in (confidence, correct)]
+    return Reliability(images, *(total / images.clamp_min(1) for total in sums))
 
 
 def expected_calibration_error(bins: Reliability) -> Tensor:
@@ -144,8 +144,8 @@ def optimal_temperature(logits: Tensor, y: Tensor) -> Tensor:
 
 def _bin_rows(bins: Reliability) -> list[Row]:
     rows: list[Row] = []
-    each_bin = zip(*(column.tolist() for column in bins), strict=True)
-    for number, (images, confidence, accuracy) in enumerate(each_bin):
+    by_bin = zip(*(column.tolist() for column in bins), strict=True)
+    for number, (images, confidence, accuracy) in enumerate(by_bin):
         values = {"reliability_count": images}
         if images:
             values |= {"reliability_confidence": confidence}

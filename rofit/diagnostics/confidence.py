@@ -47,9 +47,9 @@ class Confidence(EpochDiagnostic):
             y = view.splits[split].y
             for attack in ("none", view.attack.name):
                 logits = view.logits(split, attack, len(y))
-                about: Row = {"split": split, "attack": attack}
+                common: Row = {"split": split, "attack": attack}
                 rows += [
-                    about | {"metric": name, "value": p.mean().item(), "n": len(p)}
+                    common | {"metric": name, "value": p.mean().item(), "n": len(p)}
                     for name, p in confidences(logits, y).items()
                     if len(p)
                 ]
@@ -70,8 +70,8 @@ def confidences(logits: Tensor, y: Tensor) -> dict[str, Tensor]:
     Example:
         >>> import torch
         >>> p = torch.tensor([[0.7, 0.3], [0.6, 0.4]], dtype=torch.float64)
-        >>> seen = confidences(p.log(), torch.tensor([0, 1]))
-        >>> [round(value.item(), 6) for value in seen.values() if len(value) == 1]
+        >>> by_metric = confidences(p.log(), torch.tensor([0, 1]))
+        >>> [round(value.item(), 6) for value in by_metric.values() if len(value) == 1]
         [0.7, 0.6]
     """
     p = F.softmax(logits.double(), dim=1)

@@ -16,11 +16,11 @@ class Column(NamedTuple):
     """What a metric means: its unit or range, and a sentence."""
 
     unit: str
-    about: str
+    description: str
 
 
 class StepView(NamedTuple):
-    """What a diagnostic may look at after the backward pass of a training step.
+    """What a diagnostic may read after the backward pass of a training step.
 
     The parameters hold the gradients of ``loss``; nothing has been stepped yet.
     """
@@ -39,7 +39,7 @@ class StepDiagnostic(Protocol):
     cost: ClassVar[str]
 
     def measure(self, view: StepView) -> dict[str, Tensor]:
-        """Return a scalar tensor for each column, without changing what is seen."""
+        """Return a scalar tensor for each column, without changing the view."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Schedule:
 
 
 class Measured(NamedTuple):
-    """What was seen at an epoch's end.
+    """The measurements at an epoch's end.
 
     Attributes:
         rows: ``split, attack, metric, value`` and what else identifies a number.
@@ -101,7 +101,7 @@ class EpochDiagnostic:
         return ""
 
     def measure(self, view: EpochView) -> Measured:
-        """Return rows and samples, without changing what is seen."""
+        """Return rows and samples, without changing the view."""
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class EpochDiagnostic:
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take it back."""
+        """Restore what `state_dict` returned."""
 
 
 def as_sample(values: list[float]) -> Tensor:

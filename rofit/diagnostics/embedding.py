@@ -51,7 +51,7 @@ class Embedding(EpochDiagnostic):
     def measure(self, view: EpochView) -> Measured:
         """Return both numbers, and the components of each image."""
         network = view.network
-        assert isinstance(network, Classifier), "why_not has asked"
+        assert isinstance(network, Classifier), "why_not has checked this"
         x = view.clean("test", self.IMAGES)
         y = view.splits["test"].true[: len(x)]
         with torch.no_grad():
@@ -63,12 +63,14 @@ class Embedding(EpochDiagnostic):
         distance = distances(features)
         knn = knn_accuracy(distance, y, k=self.NEIGHBOURS)
         values = {"knn_accuracy": knn, "silhouette": silhouette(distance, y)}
-        about = {"split": "test", "attack": "none", "n": len(x)}
+        common = {"split": "test", "attack": "none", "n": len(x)}
         samples = {"position": torch.arange(len(x), device=x.device), "y": y}
-        found = components(features, self.COMPONENTS).float().T.contiguous()
-        samples |= {f"component_{i:02d}": row for i, row in enumerate(found, start=1)}
+        projected = components(features, self.COMPONENTS).float().T.contiguous()
+        samples |= {
+            f"component_{i:02d}": row for i, row in enumerate(projected, start=1)
+        }
         rows = [
-            about | {"metric": metric, "value": value.item()}
+            common | {"metric": metric, "value": value.item()}
             for metric, value in values.items()
             if value is not None
         ]

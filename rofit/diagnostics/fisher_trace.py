@@ -68,10 +68,10 @@ class FisherTrace(EpochDiagnostic):
                 norms["sample_gradient_norm"].double().square().mean().item()
                 for norms in gradient_norms(view.model, x, kinds)
             )
-            about = {"split": "train", "attack": attack, "n": len(y)}
+            common = {"split": "train", "attack": attack, "n": len(y)}
             values = (given, sampled, given - sampled)
             rows += [
-                about | {"metric": name, "value": value}
+                common | {"metric": name, "value": value}
                 for name, value in zip(self.columns, values, strict=True)
             ]
         return Measured(rows)

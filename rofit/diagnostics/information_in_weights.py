@@ -1,8 +1,9 @@
-"""Information in weights: how much the data say about where the weights have gone.
+"""Information in weights: how much of the data the weights have kept.
 
-Weights far from the prior in directions that the examples' losses feel are told by the
-examples. Nothing but the dominant, quadratic part of the bound is measured: compare it
-between runs that share initial weights, images and seed, and not with a number of nats.
+Weights that are far from the prior in directions to which the examples' losses are
+sensitive carry information about the examples. Nothing but the dominant, quadratic part
+of the bound is measured: compare it between runs that share initial weights, images and
+seed, and not with a number of nats.
 """
 
 from itertools import product
@@ -96,16 +97,16 @@ class InformationInWeights(EpochDiagnostic):
                 slopes(view.model, x[i], [y[i], drawn[i]], [*ways.values()])
                 for i in chunks(len(y), CHUNK[x.device.type])
             ]
-            seen = torch.cat(pieces, dim=2).double()
+            stacked = torch.cat(pieces, dim=2).double()
             for (labels, prior), by_image in zip(
-                product(kinds, ways), seen.flatten(0, 1), strict=True
+                product(kinds, ways), stacked.flatten(0, 1), strict=True
             ):
-                about = {"split": "train", "attack": attack, "n": len(y)}
-                about |= {"labels": labels, "prior": prior}
+                common = {"split": "train", "attack": attack, "n": len(y)}
+                common |= {"labels": labels, "prior": prior}
                 values = {"iiw_fisher": by_image.square().mean(dim=0)}
                 if labels == "given":
                     values["iiw_code"] = by_image.mean(dim=0).square()
-                rows += [about | row for row in _layer_rows(values, [*weights])]
+                rows += [common | row for row in _layer_rows(values, [*weights])]
         return Measured(rows)
 
 

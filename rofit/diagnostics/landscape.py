@@ -63,12 +63,12 @@ class Landscape(EpochDiagnostic):
     def measure(self, view: EpochView) -> Measured:
         """Return a row a place."""
         x, y = view.clean("test", self.n), view.splits["test"].y[: self.n]
-        about = {"split": "test", "n": len(y)}
+        common = {"split": "test", "n": len(y)}
         network = deepcopy(view.model).eval().requires_grad_(False)
 
         stream = generator(view.spec.seed, "diagnostics", "landscape", "signs")
         signs = 2 * torch.randint(2, x.shape, generator=stream).to(x) - 1
-        clean = about | {"attack": "none", "metric": "input_loss"}
+        clean = common | {"attack": "none", "metric": "input_loss"}
         rows: list[Row] = [
             clean | {"u": u, "v": v, "value": value}
             for (u, v), value in input_losses(network, x, y, signs).items()
@@ -84,7 +84,7 @@ class Landscape(EpochDiagnostic):
             x_adv = attack(network, x, cross_entropy, y, start)
             return _mean_loss(network, x_adv, y)
 
-        attacked = about | {"attack": attack.name, "metric": "weight_loss"}
+        attacked = common | {"attack": attack.name, "metric": "weight_loss"}
         rows += [
             attacked | {"a": a, "value": value}
             for a, value in along(network, way, robust_loss).items()
@@ -96,8 +96,8 @@ def input_losses(
     network: nn.Module, x: Tensor, y: Tensor, signs: Tensor
 ) -> dict[tuple[float, float], float]:
     """Return (u, v) in 1/255 -> mean loss at ``x + u sign(grad_x l) + v signs``."""
-    asked = x.detach().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(cross_entropy(network(asked), y).sum(), asked)
+    inputs = x.detach().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(cross_entropy(network(inputs), y).sum(), inputs)
     up = gradient.sign()
     return {
         (u, v): _mean_loss(network, x + u / 255 * up + v / 255 * signs, y)
@@ -129,13 +129,13 @@ def along(
     """
     moving = {n: w for n, w in network.named_parameters() if n in way}
     centre = {name: weight.detach().clone() for name, weight in moving.items()}
-    found = {}
+    measured = {}
     for a in PLACES:
         with torch.no_grad():
             for name, weight in moving.items():
                 weight.copy_(centre[name] + a * way[name])
-        found[a] = measure()
-    return found
+        measured[a] = measure()
+    return measured
 
 
 def _mean_loss(network: nn.Module, x: Tensor, y: Tensor) -> float:

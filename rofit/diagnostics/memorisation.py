@@ -82,7 +82,7 @@ class Memorisation(EpochDiagnostic):
         return {"learnt": self.learnt}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take it back."""
+        """Restore what `state_dict` returned."""
         self.learnt = state["learnt"]
 
     def _remember(self, now: Tensor) -> list[Row]:
@@ -92,9 +92,9 @@ class Memorisation(EpochDiagnostic):
             "corrupted_ever_learnt": self.learnt,
             "corrupted_forgotten": self.learnt & ~now,
         }
-        about: Row = {"split": "train", "attack": "none", "n": len(now)}
+        common: Row = {"split": "train", "attack": "none", "n": len(now)}
         return [
-            about | {"metric": name, "value": value.double().mean().item()}
+            common | {"metric": name, "value": value.double().mean().item()}
             for name, value in values.items()
         ]
 

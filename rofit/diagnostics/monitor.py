@@ -1,4 +1,4 @@
-"""The monitor: asks diagnostics, keeps their answers, and lets them change nothing."""
+"""The monitor: runs diagnostics, collects rows, and lets none change the training."""
 
 import time
 import warnings
@@ -22,7 +22,7 @@ Diagnostic = StepDiagnostic | EpochDiagnostic
 
 
 class Monitor:
-    """Asks diagnostics at every step and at epochs' ends.
+    """Runs diagnostics at every step and at epochs' ends.
 
     Attributes:
         diagnostics: by name.
@@ -32,7 +32,7 @@ class Monitor:
     def __init__(
         self, diagnostics: dict[str, Diagnostic], *, lenient: bool = False
     ) -> None:
-        """Ask the given diagnostics, by name.
+        """Take the diagnostics to run, by name.
 
         A *lenient* monitor warns of one of epochs that fails, and leaves it out.
         """
@@ -89,7 +89,7 @@ class Monitor:
     def measure_epoch(
         self, view: EpochView
     ) -> tuple[list[Row], dict[str, dict[str, Tensor]]]:
-        """Ask the diagnostics that are due; return rows, and samples by diagnostic."""
+        """Run the diagnostics that are due; return rows, and samples by diagnostic."""
         rows: list[Row] = []
         samples: dict[str, dict[str, Tensor]] = {}
         for name, diagnostic in list(self.of_epochs.items()):
@@ -98,7 +98,7 @@ class Monitor:
                 continue
             try:
                 with self._timed(name), unchanged(view.model):
-                    seen = diagnostic.measure(view)
+                    measured = diagnostic.measure(view)
             except Exception as error:  # networks that are not ours do anything
                 if not self.lenient:
                     raise
@@ -106,24 +106,24 @@ class Monitor:
                 warnings.warn(f"{name} is left out from here on: {why}", stacklevel=2)
                 del self.of_epochs[name]
                 continue
-            rows += seen.rows
-            if seen.samples:
-                samples[name] = seen.samples
+            rows += measured.rows
+            if measured.samples:
+                samples[name] = measured.samples
         return rows, samples
 
     def state_dict(self) -> dict[str, Any]:
         """Return the sums of the unfinished epoch, and what diagnostics remember."""
-        told = {name: d.state_dict() for name, d in self.of_epochs.items()}
-        return {"sums": self.sums, "steps": self._n_steps(), "epochs": told}
+        states = {name: d.state_dict() for name, d in self.of_epochs.items()}
+        return {"sums": self.sums, "steps": self._n_steps(), "epochs": states}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take them back; a diagnostic that was not there before begins anew."""
+        """Restore them; a diagnostic without a saved state starts from scratch."""
         self.sums = dict(state["sums"])
         device = next((total.device for total in self.sums.values()), None)
         self.steps = torch.tensor(state["steps"], device=device)
-        for name, told in state.get("epochs", {}).items():
+        for name, saved in state.get("epochs", {}).items():
             if name in self.of_epochs:
-                self.of_epochs[name].load_state_dict(told)
+                self.of_epochs[name].load_state_dict(saved)
 
     def _n_steps(self) -> int:
         return 0 if self.steps is None else int(self.steps)

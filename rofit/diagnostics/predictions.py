@@ -1,4 +1,4 @@
-"""What the network says of single images, kept for questions about several runs.
+"""The network's predictions of single images, kept for questions about several runs.
 
 The information in weights about labels, H(mean_m p_m) - mean_m H(p_m), is one of the
 disagreement of networks m on the same image: no run can measure it alone.
@@ -39,12 +39,14 @@ class Predictions(EpochDiagnostic):
 
     def measure(self, view: EpochView) -> Measured:
         """Return the columns, one part of the data after the other."""
-        seen = [
+        tables = [
             _columns(view, "test", "none", self.n_test),
             _columns(view, "test", view.attack.name, self.n_test),
             _columns(view, "train", "none", self.n_train),
         ]
-        return Measured([], {k: torch.cat([each[k] for each in seen]) for k in seen[0]})
+        return Measured(
+            [], {k: torch.cat([table[k] for table in tables]) for k in tables[0]}
+        )
 
 
 def _columns(view: EpochView, split: str, attack: str, n: int) -> dict[str, Tensor]:
@@ -52,11 +54,11 @@ def _columns(view: EpochView, split: str, attack: str, n: int) -> dict[str, Tens
     p = F.softmax(logits.double(), dim=1).float()
     n, images = len(p), view.splits[split]
     position = torch.arange(n, device=p.device)
-    about = {
+    common = {
         "split": torch.full_like(position, SPLITS.index(split)),
         "attacked": torch.full_like(position, attack != "none"),
         "position": position,
         "y": images.y[:n],
         "true": images.true[:n],
     }
-    return about | {f"p{k}": column for k, column in enumerate(p.unbind(dim=1))}
+    return common | {f"p{k}": column for k, column in enumerate(p.unbind(dim=1))}

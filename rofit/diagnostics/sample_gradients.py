@@ -66,12 +66,12 @@ class SampleGradients(EpochDiagnostic):
         samples = []
         for attack in view.inputs:
             images = view.clean if attack == "none" else view.adversarial
-            seen = gradient_norms(view.model, images("train", self.n), kinds)
-            for kind, norms in enumerate(seen):
-                about = {"split": "train", "attack": attack, "n": len(y)}
-                about |= {"labels": "assigned" if kind else "given"}
+            by_kind = gradient_norms(view.model, images("train", self.n), kinds)
+            for kind, norms in enumerate(by_kind):
+                common = {"split": "train", "attack": attack, "n": len(y)}
+                common |= {"labels": "assigned" if kind else "given"}
                 rows += [
-                    about | {"metric": name, "value": values.double().mean().item()}
+                    common | {"metric": name, "value": values.double().mean().item()}
                     for name, values in norms.items()
                 ]
                 flags = {"attacked": attack != "none", "assigned": kind}
@@ -79,7 +79,10 @@ class SampleGradients(EpochDiagnostic):
                 samples.append({"position": position} | codes | norms)
         return Measured(
             rows,
-            {name: torch.cat([each[name] for each in samples]) for name in samples[0]},
+            {
+                name: torch.cat([group[name] for group in samples])
+                for name in samples[0]
+            },
         )
 
 

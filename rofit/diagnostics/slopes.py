@@ -60,24 +60,26 @@ def slopes(
         for layer in layers.values():
             hooks.enter_context(layer.register_forward_hook(keep))
         logits = model(x.detach().requires_grad_(True))  # frozen weights do not matter
-    told = [outputs[layer] for layer in layers.values()]
+    layer_outputs = [outputs[layer] for layer in layers.values()]
     gradients = [
-        torch.autograd.grad(cross_entropy(logits, y).sum(), told, retain_graph=True)
+        torch.autograd.grad(
+            cross_entropy(logits, y).sum(), layer_outputs, retain_graph=True
+        )
         for y in kinds
     ]
-    found = []
+    by_layer = []
     for number, (name, layer) in enumerate(layers.items()):
         moves = [_output(layer, way[name], inputs[layer]) for way in ways]
-        found.append([_inner(g[number], m) for g in gradients for m in moves])
-    stacked = torch.stack([torch.stack(each) for each in found], dim=-1)
+        by_layer.append([_inner(g[number], m) for g in gradients for m in moves])
+    stacked = torch.stack([torch.stack(products) for products in by_layer], dim=-1)
     return stacked.unflatten(0, (len(kinds), len(ways)))
 
 
-def _output(layer: nn.Module, weight: Tensor, seen: Tensor) -> Tensor:
+def _output(layer: nn.Module, weight: Tensor, x: Tensor) -> Tensor:
     """Return what the layer gives with other weights and without bias."""
     without = {name: torch.zeros_like(p) for name, p in layer.named_parameters()}
     with torch.no_grad():
-        return functional_call(layer, without | {"weight": weight}, (seen,))
+        return functional_call(layer, without | {"weight": weight}, (x,))
 
 
 def _inner(one: Tensor, other: Tensor) -> Tensor:

@@ -42,22 +42,24 @@ class Softness(EpochDiagnostic):
         """Return the means; correction only where labels were redrawn."""
         train = view.splits["train"]
         index = torch.arange(len(train.y), device=train.y.device)
-        seen = [
+        pieces = [
             softness(view.labels(index[part]), train.y[part], train.true[part])
             for part in chunks(len(index), self.chunk)
         ]
-        values = {name: torch.cat([each[name] for each in seen]) for name in seen[0]}
+        values = {
+            name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]
+        }
         corrected = values["label_correction"][view.redrawn]
-        about: Row = {"split": "train", "attack": "none"}
+        common: Row = {"split": "train", "attack": "none"}
         rows: list[Row] = [
-            about | {"metric": name, "value": value.mean().item(), "n": len(value)}
+            common | {"metric": name, "value": value.mean().item(), "n": len(value)}
             for name, value in values.items()
             if name != "label_correction"
         ]
         if len(corrected):
-            told = {"value": corrected.mean().item(), "n": len(corrected)}
+            mean = {"value": corrected.mean().item(), "n": len(corrected)}
             portion = {"metric": "label_correction", "portion": "corrupted"}
-            rows.append(about | portion | told)
+            rows.append(common | portion | mean)
         return Measured(rows)
 
 
@@ -73,8 +75,8 @@ def softness(soft: Tensor, y: Tensor, true: Tensor) -> dict[str, Tensor]:
 
     Example:
         >>> soft = torch.tensor([[0.5, 0.5], [0.25, 0.75]])
-        >>> seen = softness(soft, torch.tensor([1, 0]), torch.tensor([0, 1]))
-        >>> seen["label_drift"].tolist(), seen["label_correction"].tolist()
+        >>> by_metric = softness(soft, torch.tensor([1, 0]), torch.tensor([0, 1]))
+        >>> by_metric["label_drift"].tolist(), by_metric["label_correction"].tolist()
         ([0.0, 1.0], [0.0, 1.0])
     """
     q = soft.double()

@@ -1,7 +1,7 @@
-"""What diagnostics may look at when an epoch is over, computed once for all of them.
+"""What diagnostics may read at an epoch's end, computed once for all of them.
 
-Predictions that the learning curves made anyway are there already; what else is asked
-for is computed on first use and kept until the epoch's diagnostics are done.
+Predictions of the learning curves are reused; all else is computed on first use and
+kept until the epoch's diagnostics are done.
 """
 
 from collections.abc import Callable
@@ -76,14 +76,14 @@ class EpochView:
 
         Against the network in eval mode, with given classes.
         """
-        found = self._adversarial.get(split)
+        x_adv = self._adversarial.get(split)
         n = min(n, len(self.splits[split].y))
-        if found is None or len(found) < n:
+        if x_adv is None or len(x_adv) < n:
             x = self.clean(split, n)
             stream = generator(self.spec.seed, "diagnostics", split)
             start = geometry.start(self.attack.threat, x.shape, stream).to(x.device)
             y = self.splits[split].y[:n]
-            found = torch.cat(
+            x_adv = torch.cat(
                 [
                     self.attack(
                         self.network,
@@ -95,8 +95,8 @@ class EpochView:
                     for part in chunks(n, CHUNK[x.device.type])
                 ]
             )
-            self._adversarial[split] = found
-        return found[:n]
+            self._adversarial[split] = x_adv
+        return x_adv[:n]
 
     def logits(self, split: str, attack: str, n: int) -> Tensor:
         """Return the network's logits (n, K) on the first n images.
@@ -104,18 +104,18 @@ class EpochView:
         Args:
             split: of the data.
             attack: ``none`` for clean images, or the name of the view's attack.
-            n: how many, at most; all that the learning curves saw are there for free.
+            n: how many, at most; those of the learning curves are computed already.
         """
         n = min(n, len(self.splits[split].y))
-        found = self.logits_at_hand.get((split, attack))
-        if found is None or len(found) < n:
+        logits = self.logits_at_hand.get((split, attack))
+        if logits is None or len(logits) < n:
             x = self.clean(split, n) if attack == "none" else self.adversarial(split, n)
             with torch.no_grad():
-                found = torch.cat(
+                logits = torch.cat(
                     [self.network(x[part]) for part in chunks(n, CHUNK[x.device.type])]
                 )
-            self.logits_at_hand[split, attack] = found
-        return found[:n]
+            self.logits_at_hand[split, attack] = logits
+        return logits[:n]
 
 
 def chunks(n: int, size: int) -> list[slice]:

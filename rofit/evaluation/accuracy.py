@@ -16,7 +16,7 @@ CHUNK = {"cpu": 250, "cuda": 1024}
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was seen: fractions in [0, 1], mean cross entropy in nats, over n images.
+    """Accuracy in [0, 1] and mean cross entropy in nats, over n images.
 
     ``logits`` are those of each image, (n, K), in fp32.
     """
@@ -50,17 +50,17 @@ def measure_accuracy(
     """
     if (attack is None) != (start is None):
         raise ValueError("attack and start go together: give both, or neither")
-    found = []
+    batches = []
     chunk = CHUNK[x.device.type]
     with evaluating(model):
         for begin in range(0, len(x), chunk):
             part = slice(begin, begin + chunk)
-            seen = x[part]
+            inputs = x[part]
             if attack is not None and start is not None:
-                seen = attack(model, seen, cross_entropy, y[part], start[part])
+                inputs = attack(model, inputs, cross_entropy, y[part], start[part])
             with torch.no_grad():
-                found.append(model(seen).float())
-    logits = torch.cat(found)
+                batches.append(model(inputs).float())
+    logits = torch.cat(batches)
     hits = (logits.argmax(dim=1) == y).sum().item()
     loss = cross_entropy(logits, y).double().sum().item()
     return Verdict(hits / len(x), loss / len(x), len(x), logits)

@@ -38,7 +38,7 @@ def library_stages(
     """Return the stages of one of the four attacks, or of all.
 
     Args:
-        case: what is asked.
+        case: the evaluation.
         network: in eval mode, without parameters that require gradients.
         n_classes: of the network.
         filled_to: the most that batches are filled up to, see `FewSizes`; 0 for never.
@@ -49,7 +49,7 @@ def library_stages(
         ValueError: the network has parameters that require gradients: FAB would write
             into them.
     """
-    if any(each.requires_grad for each in network.parameters()):
+    if any(parameter.requires_grad for parameter in network.parameters()):
         raise ValueError("the network must have no parameters that require gradients")
     if n_classes < _FEWEST and case.kind in ("apgd-t", "autoattack"):
         raise UserError(
@@ -111,13 +111,13 @@ class _Adapter:
         with torch.no_grad():
             right = self.network(x).argmax(dim=1) == y
         if not right.all():  # rounding, in another batch: FAB would leave them out
-            found = x.clone()
+            x_adv = x.clone()
             if right.any():
-                found[right] = self.fab_t(target, x[right], y[right], index)
-            return found
+                x_adv[right] = self.fab_t(target, x[right], y[right], index)
+            return x_adv
         with torch.no_grad(), self.watched.batch(x, y, in_gradients=False):
             attack.attack_single_run(x, y, is_targeted=True)
-        return self.watched.found
+        return self.watched.adversarial
 
     def square(self, x: Tensor, y: Tensor, index: list[int]) -> Tensor:
         """Try random squares; one stream of proposals serves every image."""
@@ -125,7 +125,7 @@ class _Adapter:
         attack.device = x.device
         draws = _Draws(seed, index, x.device)
         attack.random_choice = draws.signs
-        attack.margin_and_loss = partial(_told, draws, type(attack), attack)
+        attack.margin_and_loss = partial(_margin_and_loss, draws, type(attack), attack)
         with _seeded(stream_seed(seed, "evaluation", "square")):
             attack.init_hyperparam(x)
             return attack.attack_single_run(x, y)[1]
@@ -145,7 +145,7 @@ class _Adapter:
         # the library draws a start of its own all the same, and drops it
         with _seeded(0), self.watched.batch(x, y, in_gradients=True):
             attack.attack_single_run(x, y, x_init=begin)
-        return self.watched.found
+        return self.watched.adversarial
 
 
 class _Draws:
@@ -167,10 +167,10 @@ class _Draws:
         return (2 * drawn - 1).sign().to(self.device)
 
 
-def _told(
+def _margin_and_loss(
     draws: _Draws, kind: Any, attack: Any, x: Tensor, y: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Judge as the library does; the first time means that the starts are drawn."""
+    """Return the library's margins and losses; the first call ends the start draws."""
     draws.begun = True
     margins: tuple[Tensor, Tensor] = kind.margin_and_loss(attack, x, y)
     return margins

@@ -1,4 +1,4 @@
-"""What can be asked of a network: attacks by name, inside a threat model.
+"""Evaluations of a network: attacks by name, inside a threat model.
 
     clean  fgsm  pgd20  pgd20x5 (restarts)  cw100  apgd-ce  apgd-t  fab-t  square5000
     autoattack  transfer
@@ -24,7 +24,7 @@ class Attack:
     """What an attack's name may say.
 
     Attributes:
-        about: what it does, in a phrase.
+        description: what it does, in a phrase.
         number: of steps or queries where the name says none; 0 if it must be named,
             None if there is none.
         restarts: whether it can begin several times.
@@ -34,7 +34,7 @@ class Attack:
             the number where there is one.
     """
 
-    about: str
+    description: str
     number: int | None = None
     restarts: bool = False
     norms: tuple[str, ...] = ("linf", "l2")
@@ -112,7 +112,7 @@ class Case:
         return ThreatModel(self.norm, self.epsilon)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values; fp32, which there was first, goes without saying."""
+        """Return plain values, without a precision of fp32: old keys had none."""
         values = asdict(self)
         if self.precision == "fp32":
             del values["precision"]
@@ -156,14 +156,14 @@ def read_cases(
     """
     norm = norm or spec.norm
     usual = list(epsilons) or [spec.epsilon if norm == spec.norm else 0.0]
-    found = []
+    cases = []
     for name, radius in _spelt_out(names, norm):
         kind, number, restarts = _parse(name)
         if kind == "clean":
             if radius is not None:
                 raise UserError(f"clean has no radius, got clean@{radius}")
             clean = Case(kind, 0, 1, spec.norm, 0.0, 0.0, n, precision=precision)
-            found.append(clean)
+            cases.append(clean)
             continue
         if kind == "transfer" and not source:
             raise UserError("transfer needs the run to attack instead: --from RUN")
@@ -181,9 +181,9 @@ def read_cases(
                 )
             step = _step_size(spec, threat) if ATTACKS[kind].ours else 0.0
             whose = source if kind == "transfer" else ""
-            about = (kind, number, restarts, norm, epsilon, step, n)
-            found.append(Case(*about, seed, whose, precision))
-    return list(dict.fromkeys(found))
+            settings = (kind, number, restarts, norm, epsilon, step, n)
+            cases.append(Case(*settings, seed, whose, precision))
+    return list(dict.fromkeys(cases))
 
 
 def suffix(precision: str) -> str:
@@ -199,16 +199,16 @@ def _spelt_out(names: Iterable[str], norm: str) -> list[tuple[str, str | None]]:
     """Return names and radii (as text), those of ``all`` if the norm has them."""
     if norm not in NORMS:
         raise unknown("norm", norm, NORMS)
-    found: list[tuple[str, str | None]] = []
+    pairs: list[tuple[str, str | None]] = []
     for name in names:
         text, at, radius = name.partition("@")
         typed = radius if at else None
         if text != "all":
-            found.append((text, typed))
+            pairs.append((text, typed))
             continue
-        there = [each for each in ALL if norm in ATTACKS[_parse(each)[0]].norms]
-        found += [(each, None if each == "clean" else typed) for each in there]
-    return found
+        attacks = [attack for attack in ALL if norm in ATTACKS[_parse(attack)[0]].norms]
+        pairs += [(attack, None if attack == "clean" else typed) for attack in attacks]
+    return pairs
 
 
 def _parse(name: str) -> tuple[str, int, int]:
@@ -216,14 +216,16 @@ def _parse(name: str) -> tuple[str, int, int]:
     named = _NAME.fullmatch(name)
     if named is None or named["kind"] not in ATTACKS:
         raise unknown("attack", name, [*ATTACKS, "all"])
-    kind, about = named["kind"], ATTACKS[named["kind"]]
-    number = int(named["number"]) if named["number"] else about.number
+    kind, attack = named["kind"], ATTACKS[named["kind"]]
+    number = int(named["number"]) if named["number"] else attack.number
     if number == 0:
-        what, like = ("queries", 5000) if kind == "square" else ("steps", 20)
-        raise UserError(f"{kind} needs its number of {what}, at least 1: {kind}{like}")
-    if named["number"] and about.number is None:
+        unit, example = ("queries", 5000) if kind == "square" else ("steps", 20)
+        raise UserError(
+            f"{kind} needs its number of {unit}, at least 1: {kind}{example}"
+        )
+    if named["number"] and attack.number is None:
         raise UserError(f"{kind} takes no number, got {name!r}")
-    if named["times"] and (not about.restarts or int(named["times"]) < 1):
+    if named["times"] and (not attack.restarts or int(named["times"]) < 1):
         raise UserError(f"{name!r}: restarts are for pgd and cw, at least 1: pgd20x5")
     return kind, number or 0, int(named["times"] or 1)
 

@@ -14,7 +14,7 @@ from rofit.errors import UserError
 
 TESTED = ">=0.2,<0.3"  # as in pyproject.toml, where pip reads it
 # The arguments by which each is called; one that ends in = by its name.
-_MADE_BY = ("model", "norm=", "eps=", "version=")
+_MAKE = ("model", "norm=", "eps=", "version=")
 _APGD = {
     "init_hyperparam": ("x",),
     "normalize": ("x",),
@@ -49,7 +49,7 @@ def make_kit(network: nn.Module, norm: str, epsilon: float, *, kind: str) -> Any
         network: in eval mode.
         norm: as the library calls it.
         epsilon: radius in input units.
-        kind: the attack that was asked for, for an error.
+        kind: the requested attack, for an error.
 
     Raises:
         UserError: no pyautoattack, or one that lacks what rofit relies on.
@@ -60,8 +60,8 @@ def make_kit(network: nn.Module, norm: str, epsilon: float, *, kind: str) -> Any
         raise UserError(
             f"{kind} needs the package pyautoattack: pip install pyautoattack"
         ) from None
-    made_by = getattr(pyautoattack, "AutoAttack", None)
-    lacking = [] if _is_called(made_by, _MADE_BY) else [_shown("AutoAttack", _MADE_BY)]
+    make = getattr(pyautoattack, "AutoAttack", None)
+    lacking = [] if _is_called(make, _MAKE) else [_shown("AutoAttack", _MAKE)]
     if not lacking:
         kit = pyautoattack.AutoAttack(
             network, norm=norm, eps=epsilon, version="standard"
@@ -96,10 +96,10 @@ def _is_called(function: Any, arguments: tuple[str, ...]) -> bool:
     """Return whether there is such a function, and it takes these arguments alone."""
     if not callable(function):
         return False
-    named = [each for each in arguments if each.endswith("=")]
+    named = [argument for argument in arguments if argument.endswith("=")]
     places = [None] * (len(arguments) - len(named))
     try:
-        signature(function).bind(*places, **{each[:-1]: None for each in named})
+        signature(function).bind(*places, **{argument[:-1]: None for argument in named})
     except TypeError:
         return False
     return True

@@ -1,7 +1,7 @@
-"""Checks for gradient masking: what would make an evaluation say too much.
+"""Checks for gradient masking: what would make an evaluation overstate robustness.
 
-Each check has a name and answers with a warning in words, or with nothing. Probes look
-at the network on a few images; comparisons look at verdicts that were made anyway. All
+Each check has a name and returns a warning in words, or an empty text. Probes run the
+network on a few images; comparisons look at verdicts that were made anyway. All
 thresholds are ours, but for Square's, which is AutoAttack's.
 
 Source: Athalye et al. 2018; Carlini et al. 2019; the flags of AutoAttack (Croce and
@@ -39,44 +39,46 @@ def probe(
 
     Args:
         network: in eval mode; any callable module that maps [0, 1] to logits.
-        images: the first PROBED of them are looked at.
+        images: the first PROBED of them are used.
         threat: norm and radius of the evaluation.
     """
-    seen = images.first(PROBED)
-    return {name: look(network, seen, threat) for name, look in PROBES.items()}
+    probed = images.first(PROBED)
+    return {name: check(network, probed, threat) for name, check in PROBES.items()}
 
 
 def compare(survivors: Survivors) -> dict[str, str]:
     """Return each comparison's warning, for those whose attacks have been made."""
-    left = {name: float(kept.double().mean()) for name, kept in survivors.items()}
+    robust = {
+        name: float(survives.double().mean()) for name, survives in survivors.items()
+    }
     white = [name for name in survivors if name.startswith(_WHITE)]
-    found: dict[str, str] = {}
-    for name in white if "none" in left else []:
-        found.setdefault("robust_near_clean", "")
-        if left["none"] - left[name] < 2 * _POINTS - _TINY and left[name] > _FEW:
-            found["robust_near_clean"] = (
-                f"{name} costs {_points(left['none'] - left[name])} of the clean "
+    warnings: dict[str, str] = {}
+    for name in white if "none" in robust else []:
+        warnings.setdefault("robust_near_clean", "")
+        if robust["none"] - robust[name] < 2 * _POINTS - _TINY and robust[name] > _FEW:
+            warnings["robust_near_clean"] = (
+                f"{name} costs {_points(robust['none'] - robust[name])} of the clean "
                 "accuracy: is the radius in input units, the normalisation inside?"
             )
     for check, weak, strong in _STRONGER:
-        if weak in left and strong in left:
-            found.setdefault(check, "")
-            if left[weak] - left[strong] > _POINTS + _TINY:
-                found[check] = (
-                    f"{strong} leaves {_points(left[weak] - left[strong])} less than "
-                    f"{weak}, which is not enough here"
+        if weak in robust and strong in robust:
+            warnings.setdefault(check, "")
+            if robust[weak] - robust[strong] > _POINTS + _TINY:
+                warnings[check] = (
+                    f"{strong} leaves {_points(robust[weak] - robust[strong])} less "
+                    f"than {weak}, which is not enough here"
                 )
     for name in [n for n in survivors if n.startswith(_BLACK)] if white else []:
         together = torch.stack([survivors[n] for n in white]).all(dim=0)
         lost = float((together & ~survivors[name]).double().mean())
-        found.setdefault("black_box_wins", "")
+        warnings.setdefault("black_box_wins", "")
         most = _SQUARE if name.startswith("square") else _POINTS
         if lost > most + _TINY:
-            found["black_box_wins"] = (
+            warnings["black_box_wins"] = (
                 f"{name}, which sees no gradient, fools {_points(lost)} of images "
                 f"that {', '.join(white)} left: gradients mislead"
             )
-    return found
+    return warnings
 
 
 # How the attacks that see gradients are called, and those that do not.
@@ -105,9 +107,9 @@ def _probabilities(
     network: nn.Module, images: EvaluationImages, threat: ThreatModel
 ) -> str:
     with torch.no_grad():
-        seen = network(images.x)
-    sums_to_one = bool(((seen.sum(dim=1) - 1).abs() < 1e-4).all())
-    if sums_to_one and float(seen.min()) > -1e-4:
+        outputs = network(images.x)
+    sums_to_one = bool(((outputs.sum(dim=1) - 1).abs() < 1e-4).all())
+    if sums_to_one and float(outputs.min()) > -1e-4:
         return "the network returns probabilities: attacks need the logits before them"
     return ""
 
@@ -158,12 +160,12 @@ def _large_radius(
     attack = PGD(wide, 20, wide.epsilon / 4)
     begin = starts(wide, images.x, images.index, 0, "large radius")
     x_adv = attack(network, images.x, cross_entropy, images.y, begin)
-    left = float((~fooled(network, wide, images.x, images.y, x_adv)).float().mean())
-    if left <= 2 * _POINTS:
+    robust = float((~fooled(network, wide, images.x, images.y, x_adv)).float().mean())
+    if robust <= 2 * _POINTS:
         return ""
     return (
         f"inside {wide}, where every image can become any other, pgd20 still leaves "
-        f"{left:.0%}: the attack does not find its way"
+        f"{robust:.0%}: the attack does not find its way"
     )
 
 
@@ -217,7 +219,7 @@ def _flat(
     return (gradient == 0).flatten(1).all(dim=1)
 
 
-_DOORS = ("grad", "backward")
+_ENTRY_POINTS = ("grad", "backward")
 
 
 @contextmanager
@@ -226,7 +228,7 @@ def _counted() -> Iterator[list[str]]:
     calls: list[str] = []
     # What grad and backward both call, so that those imported before are seen as well.
     inner = [n for n in ("_engine_run_backward",) if hasattr(torch.autograd, n)]
-    usual = {name: getattr(torch.autograd, name) for name in inner or _DOORS}
+    usual = {name: getattr(torch.autograd, name) for name in inner or _ENTRY_POINTS}
 
     def noted(name: str) -> Callable[..., object]:
         def call(*args: object, **options: object) -> object:

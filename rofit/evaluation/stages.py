@@ -35,7 +35,7 @@ def make_stages(
     """Return the stages of *case*, the clean image first.
 
     Args:
-        case: what is asked.
+        case: the evaluation.
         network: in eval mode, without parameters that require gradients.
         n_classes: of the network.
         make_pgd: threat, steps, step size -> attack; a compiled one, say.
@@ -71,9 +71,9 @@ def starts(
     threat: ThreatModel, x: Tensor, index: list[int], seed: int, *names: str | int
 ) -> Tensor:
     """Return each image's random start, from a stream of its own, like x."""
-    each = (generator(seed, "evaluation", *names, i) for i in index)
+    streams = (generator(seed, "evaluation", *names, i) for i in index)
     shape = torch.Size((1, *x.shape[1:]))
-    return torch.cat([geometry.start(threat, shape, s) for s in each]).to(x)
+    return torch.cat([geometry.start(threat, shape, s) for s in streams]).to(x)
 
 
 def _climb(

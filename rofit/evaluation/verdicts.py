@@ -27,10 +27,10 @@ Find = Callable[[Tensor, Tensor, list[int]], Tensor]
 
 
 class Stage(NamedTuple):
-    """One try at every image that is left.
+    """One attack on every image that is still classified correctly.
 
     Attributes:
-        name: says it apart from the case's other stages: ``apgd-t 3``.
+        name: unique among the stages of the case: ``apgd-t 3``.
         group: the attack that it is a part of: ``apgd-t``.
         cost: forward passes with an input gradient, an image, at most.
         find: makes the candidates.
@@ -65,8 +65,8 @@ class EvaluationImages:
 
 def unattacked(images: EvaluationImages) -> pd.DataFrame:
     """Return the table of verdicts before the first stage."""
-    about = {"index": images.index, "class": images.y.tolist()}
-    return pd.DataFrame(about).assign(stages=0, fooled_by="")
+    columns = {"index": images.index, "class": images.y.tolist()}
+    return pd.DataFrame(columns).assign(stages=0, fooled_by="")
 
 
 def run_stages(
@@ -89,7 +89,7 @@ def run_stages(
         table: their verdicts so far, a row an image in the same order; changed.
         chunk: images at a time.
         after: called after every batch with table, stage and number of images; True
-            asks for an end.
+            stops.
     """
     for number, stage in enumerate(stages):
         pending = table.index[(table["stages"] == number) & (table["fooled_by"] == "")]

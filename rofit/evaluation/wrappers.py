@@ -1,6 +1,7 @@
 """Networks that an attack of the library is given in place of the one under evaluation.
 
-They save passes that tell nothing, or make them cheaper; what is found stays the same.
+They save passes that change nothing, or make them cheaper: the same adversarial
+examples are found.
 """
 
 from collections.abc import Iterator
@@ -44,7 +45,7 @@ def fill_limit(images: int, device: torch.device) -> int:
     return images if device.type == "cuda" else 0
 
 
-class _AllFound(Exception):
+class _AllFooled(Exception):
     """Every image of the batch has its adversarial example: the attack may end."""
 
 
@@ -70,13 +71,13 @@ class StopsWhenFooled(nn.Module):
                 gradients of, or by those that it does not.
         """
         self.x, self.y, self.in_gradients = x, y, in_gradients
-        self.found = x.clone()
+        self.adversarial = x.clone()
         self.rows = torch.arange(len(x), device=x.device)  # of the images that are left
         with torch.no_grad():
             self.logits = self.network(x)
         try:
             yield
-        except _AllFound:
+        except _AllFooled:
             pass
 
     def forward(self, x_adv: Tensor) -> Tensor:
@@ -85,16 +86,16 @@ class StopsWhenFooled(nn.Module):
             return self.network(x_adv)
         rows, judges = self.rows, torch.is_grad_enabled() == self.in_gradients
         if not len(rows):
-            raise _AllFound
+            raise _AllFooled
         if len(rows) == len(x_adv):
             logits = self.network(x_adv)
             if judges:
                 self._judge(x_adv.detach(), logits.detach())
         else:
-            seen = self.network(x_adv[rows])
-            logits = self.logits.index_copy(0, rows, seen)
+            remaining = self.network(x_adv[rows])
+            logits = self.logits.index_copy(0, rows, remaining)
             if judges:
-                self._judge(x_adv.detach()[rows], seen.detach())
+                self._judge(x_adv.detach()[rows], remaining.detach())
         self.logits = logits.detach()
         return logits
 
@@ -109,5 +110,5 @@ class StopsWhenFooled(nn.Module):
         if not wrong.any():
             return
         wrong &= inside(self.threat, self.x[self.rows], x_adv)
-        self.found[self.rows[wrong]] = x_adv[wrong]
+        self.adversarial[self.rows[wrong]] = x_adv[wrong]
         self.rows = self.rows[~wrong]

@@ -8,7 +8,7 @@ from training_helpers import CPU, same
 
 from rofit.bench import problem
 from rofit.bench.plain import EPSILON, STEP_SIZE
-from rofit.bench.problem import Ours, bench_spec, digits_32, theirs
+from rofit.bench.problem import Ours, baseline, bench_spec, digits_32
 from rofit.errors import UserError
 from rofit.progress import Report
 from rofit.settings.spec import RunSpec
@@ -87,7 +87,7 @@ def test_baseline_begins_with_our_weights_in_the_layout_of_scripts(
     ours = Ours(spec, data, CPU, "eager")
     begun = deepcopy(ours.run.model.state_dict())
     ours.step()
-    base = theirs(ours, data, eval_mode=eval_mode)
+    base = baseline(ours, data, eval_mode=eval_mode)
     same(dict(base.model.state_dict()), dict(begun))
     assert base.model.training and base.eval_mode is eval_mode and base.steps == 1
     assert base.model.stages[0][0].conv1.weight.is_contiguous()

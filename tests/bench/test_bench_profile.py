@@ -22,7 +22,7 @@ PARTS = [
     "forward in train mode",
     "forward and backward",
     "optimizer step",
-    "twin refresh",
+    "precision copy refresh",
     "load and augment a batch",
     "draw a start on the CPU",
     "checkpoint into memory",
