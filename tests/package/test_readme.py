@@ -14,6 +14,7 @@ import pytest
 import torch
 from command_line import rofit
 from documents import ROOT, TEXTS, blocks, prose
+from few_images import few_images
 from torch import nn
 
 from rofit import load_logs
@@ -61,12 +62,13 @@ DRAWN = ("pgd_at", "sgls", "focal_at")
 def store(tmp_path_factory):
     """A folder in which every command that is shown has run."""
     home = tmp_path_factory.mktemp("readme")
-    for text in commands():
-        runs = iter(sorted(path.name for path in (home / "runs").glob("*")))
-        words = [next(runs) if word == "RUN" else word for word in shlex.split(text)]
-        words = [home / "exported" if word == "FOLDER" else word for word in words]
-        answer = rofit(home, *words[1:])
-        assert answer.code == 0, f"{text}: {answer.err}"
+    with few_images():
+        for text in commands():
+            runs = iter(sorted(path.name for path in (home / "runs").glob("*")))
+            words = [next(runs) if w == "RUN" else w for w in shlex.split(text)]
+            words = [home / "exported" if word == "FOLDER" else word for word in words]
+            answer = rofit(home, *words[1:])
+            assert answer.code == 0, f"{text}: {answer.err}"
     return home
 
 
@@ -125,39 +127,41 @@ def test_the_watch_lines_run(tmp_path, monkeypatch):
 def test_the_method_of_the_readme_is_one_file_works_and_is_drawn(tmp_path):
     """As a new user would: the file beside the others, then the commands it names.
 
-    And, beside the others in Figure 1, in its picture.
+    And, beside the others in Figure 1, in its picture. In one process, but for that as
+    typed.
     """
     shutil.copytree(ROOT / "rofit", tmp_path / "rofit")
     (tmp_path / "rofit" / "figures").symlink_to(ROOT / "figures")
     shutil.copytree(ROOT / "analyses", tmp_path / "rofit" / "analyses")
     (tmp_path / "rofit" / "methods" / "focal_at.py").write_text(METHOD)
-    env = os.environ | {"PYTHONPATH": str(tmp_path), "ROFIT_HOME": str(tmp_path)}
+    figure_1 = tmp_path / "rofit" / "analyses" / "fig1_gradnorm.py"
+    beside = f"METHODS = {DRAWN}"
+    text = figure_1.read_text().replace('METHODS = ("pgd_at", "sgls")', beside)
+    assert beside in text
+    figure_1.write_text(text)
     words = ["train", "--method", "focal_at", "--scale", "smoke", "--json"]
-
-    def made(*words: str) -> str:
-        command = [sys.executable, "-m", "rofit", *words]
-        ended = subprocess.run(
-            command, cwd=tmp_path, env=env, capture_output=True, text=True
-        )
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout
-
-    found = []
-    for more in (
-        [],
-        ["--set", "focal_gamma=1"],
-        ["--labels", "sglr", "--weights", "awp"],
-    ):
-        found += json.loads(made(*words, *more))["runs"]
-    assert [run["state"] for run in found] == ["done"] * 3
-    logs = load_logs(tmp_path / "runs")
+    parts = ["--labels", "sglr", "--weights", "awp"]
+    options = ([], ["--set", "focal_gamma=1"], parts)
+    commands = [[*words, *more] for more in options]
+    commands.append(["run", "fig1_gradnorm", "--scale", "smoke", "--json"])
+    code = "import sys; from rofit.cli import cli\n" + "".join(
+        f"assert not cli.main({command}, standalone_mode=False); print()\n"
+        for command in commands
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path), "ROFIT_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr
+    answers = map(json.loads, ended.stdout.split("\n\n")[:3])
+    trained = [run for answer in answers for run in answer["runs"]]
+    assert [run["state"] for run in trained] == ["done"] * 3
+    logs = load_logs(tmp_path / "runs", [run["run"] for run in trained])
     assert set(logs["method"]) == {"focal_at"}
     assert set(logs["method_params.focal_gamma"]) == {1.0, 2.0}
-    figure_1 = tmp_path / "rofit" / "analyses" / "fig1_gradnorm.py"
-    text = figure_1.read_text()
-    beside = text.replace('METHODS = ("pgd_at", "sgls")', f"METHODS = {DRAWN}")
-    figure_1.write_text(beside)
-    made("run", "fig1_gradnorm", "--scale", "smoke")
     (picture,) = (tmp_path / "results").rglob("fig1_gradnorm.png")
     table = pd.read_csv(picture.with_name("table.csv"))
     assert set(table["method"]) == set(DRAWN)

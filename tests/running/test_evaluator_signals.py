@@ -1,15 +1,13 @@
 """What kills, signals and time limits do to an evaluation: it goes on as begun."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import pandas as pd
 import pytest
 from command_line import rofit
 from evaluated_runs import SPEC, evaluated, load, trained
+from forked_command import ForkedCommand
 
 from rofit.evaluation.cases import read_cases
 from rofit.store.evaluations import EvaluationFolder, evaluations, read_verdicts
@@ -43,18 +41,12 @@ def home(run):
     return run.path.parents[1]
 
 
-class Command:
+class Command(ForkedCommand):
     """An evaluation in a process of its own."""
 
     def __init__(self, run, attack, **changes):
         self.kept = begun(run, attack)
-        env = {**os.environ, "ROFIT_HOME": str(home(run)), "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "rofit", *words(attack, **changes)],
-            env=env,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        super().__init__(home(run), *words(attack, **changes))
 
     def wait_for_stage(self, number):
         """Wait until some image has been through so many stages."""
@@ -62,15 +54,9 @@ class Command:
             table = self.kept.load(ONE)
             if table is not None and table["stages"].max() >= number:
                 return
-            assert self.process.poll() is None, self.process.stderr.read()
+            assert self.returncode is None, self.errors.read_text()
             time.sleep(0.01)
         raise TimeoutError
-
-    def send(self, number):
-        """Send a signal; return exit code and what was said."""
-        self.process.send_signal(number)
-        _, err = self.process.communicate()
-        return self.process.returncode, err
 
 
 @pytest.fixture
@@ -84,9 +70,7 @@ def start(run):
 
     yield begin
     for command in started:
-        command.process.kill()
-        command.process.wait()
-        command.process.stderr.close()
+        command.end()
 
 
 def test_autoattack_killed_twice_ends_with_the_verdicts_of_an_unbroken_one(
@@ -115,7 +99,7 @@ def test_termination_is_a_stop_after_the_batch_and_the_command_goes_on(run, star
     command = start(attack)
     command.wait_for_stage(3)
     code, err = command.send(signal.SIGTERM)
-    assert (code, err) == (75, b"unfinished: the same command goes on from here\n")
+    assert (code, err) == (75, "unfinished: the same command goes on from here\n")
     kept = command.kept
     before = kept.load(ONE)
     assert kept.result is None and before["stages"].max() >= 3

@@ -24,6 +24,7 @@ from rofit.training.stop import Stop
 
 QUIET = Console(quiet=True)
 SPEC = SCALES["smoke"].apply(RECIPES["sgls"].apply(RunSpec()))
+SPEC = SPEC.replace(val_size=16, test_size=16, blocks=(1, 1))
 # Steps of 30 images, the last one shorter; augmented, to have all draws in play.
 MIXED = [
     SPEC.replace(method=method, seed=seed, batch_size=30, crop_pad=1, flip=True)
