@@ -19,7 +19,7 @@ from rofit.evaluation.verdicts import (
     EvaluationImages,
     accuracy_after,
     fooled,
-    robust,
+    robust_accuracy,
     run_stages,
     unattacked,
 )
@@ -142,7 +142,7 @@ def _grind(stages, seen, table, chunk, after=lambda *_: False):
 def test_table_is_that_of_a_loop_over_images(weak, chunk):
     stages, seen = _mill(weak)
     table, batches = unattacked(seen), []
-    assert list(table) == list(COLUMNS) and robust(table) == 1
+    assert list(table) == list(COLUMNS) and robust_accuracy(table) == 1
 
     def after(table, stage, n):
         batches.append((stage.name, n, table["stages"].sum()))
@@ -173,7 +173,8 @@ def test_accuracy_after_falls_and_ends_at_what_is_robust(weak, chunk):
         kept = [min(each, default=9) > number for each in weak]
         assert told[group] == pytest.approx(sum(kept) / len(weak), rel=1e-12)
     falling = list(told.values())
-    assert falling == sorted(falling, reverse=True) and falling[-1] == robust(table)
+    assert falling == sorted(falling, reverse=True)
+    assert falling[-1] == robust_accuracy(table)
 
 
 def _at_batch(number):
