@@ -86,7 +86,7 @@ class EnsembleLabels(NamedTuple):
 
     Attributes:
         hard: given labels, one-hot, (B, K).
-        soft: the ensemble's opinions, (B, K).
+        soft: the ensemble's predictions, (B, K).
         weight: of the distance from them, (B,).
     """
 

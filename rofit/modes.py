@@ -24,9 +24,9 @@ def evaluating(model: nn.Module) -> Iterator[nn.Module]:
 @contextmanager
 def keeping_statistics(model: nn.Module) -> Iterator[nn.Module]:
     """Run the block, then put back every buffer: BatchNorm's running statistics."""
-    kept = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:
         yield model
     finally:
-        for buffer, before in kept:
-            buffer.copy_(before)
+        for buffer, value in buffers:
+            buffer.copy_(value)

@@ -48,18 +48,18 @@ class PrecisionCopy:
     input gradient costs two thirds of a backward pass.
 
     Attributes:
-        network: the twin.
+        network: the copy.
     """
 
     def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
-        """Make the twin of *model*, which must have moved to its device before."""
+        """Copy *model*, which must have moved to its device before."""
         self.network = copy.deepcopy(model).eval()
         self._sources: list[Tensor] = []
         self._copies: list[Tensor] = []
         for name, module in model.named_modules():
-            double = self.network.get_submodule(name)
+            copied = self.network.get_submodule(name)
             for key, buffer in module._buffers.items():
-                double._buffers[key] = buffer
+                copied._buffers[key] = buffer
             for key, parameter in module._parameters.items():
                 if parameter is None:
                     continue
@@ -68,7 +68,7 @@ class PrecisionCopy:
                     self._sources.append(weight)
                     weight = weight.to(dtype)
                     self._copies.append(weight)
-                double._parameters[key] = nn.Parameter(weight, requires_grad=False)
+                copied._parameters[key] = nn.Parameter(weight, requires_grad=False)
 
     def refresh(self) -> None:
         """Copy the weights that are not shared; after every change of the model's."""

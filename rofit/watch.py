@@ -1,4 +1,4 @@
-"""The same diagnostics for a training loop that is not ours.
+"""The same diagnostics for a training loop outside of rofit.
 
 A few lines inside anyone's PyTorch loop write the same store, which load_logs reads and
 the figures draw:
@@ -37,10 +37,10 @@ from rofit.training.batches import DeviceImages
 from rofit.training.curves import LearningCurves
 from rofit.training.epoch_end import end_epoch
 
-Part = tuple[Tensor, Tensor]
+LabelledImages = tuple[Tensor, Tensor]
 
 
-class Held(DeviceImages):
+class UnitImages(DeviceImages):
     """Images that are already (N, C, H, W) in [0, 1] on the training device."""
 
     def __init__(self, x: Tensor, y: Tensor) -> None:
@@ -70,7 +70,7 @@ class WatchedTraining:
         self,
         model: nn.Module,
         spec: RunSpec,
-        parts: dict[str, Held],
+        images: dict[str, UnitImages],
         true: Tensor,
         diagnostics: Iterable[str],
         store: Path,
@@ -85,24 +85,24 @@ class WatchedTraining:
         ]
         assert attacks[1] is not None, "eval_steps is at least 1"
         self.curves = LearningCurves(
-            parts["train"],
-            {name: part for name, part in parts.items() if name != "train"},
+            images["train"],
+            {name: split for name, split in images.items() if name != "train"},
             trained_with=attacks[0],
             evaluated_with=attacks[1],
             seed=spec.seed,
         )
-        asked = tuple(diagnostics)
+        requested = tuple(diagnostics)
         self.monitor = Monitor(
-            {name: find_diagnostic(name)() for name in asked or DIAGNOSTICS},
-            lenient=not asked,
+            {name: find_diagnostic(name)() for name in requested or DIAGNOSTICS},
+            lenient=not requested,
         )
-        truth = {name: part.y for name, part in parts.items()} | {"train": true}
+        truth = {name: split.y for name, split in images.items()} | {"train": true}
         self.splits = {
-            name: Split(lambda n, part=part: part.unit()[:n], part.y, truth[name])  # type: ignore[misc]
-            for name, part in parts.items()
+            name: Split(lambda n, split=split: split.unit()[:n], split.y, truth[name])  # type: ignore[misc]
+            for name, split in images.items()
         }
         self.initial = {n: p.detach().clone() for n, p in model.named_parameters()}
-        self.monitor.require(asked, self._view(None))
+        self.monitor.require(requested, self._view(None))
         self.folder = RunStore(store).folder(spec.run_id)
         if self.folder.state != "missing":
             raise UserError(
@@ -116,7 +116,7 @@ class WatchedTraining:
     def step(
         self, logits: Tensor, y: Tensor, loss: Tensor, soft: Tensor | None = None
     ) -> None:
-        """Look at a step, after ``loss.backward()`` and before the optimizer's.
+        """Record a step, after ``loss.backward()`` and before the optimizer's.
 
         Args:
             logits: (B, K) of what the network was trained on.
@@ -141,12 +141,12 @@ class WatchedTraining:
             Robust accuracy that chooses best: on validation images, else test images.
 
         Raises:
-            UserError: no step was shown since the last epoch.
+            UserError: no step was recorded since the last epoch.
         """
         if not self.curves.sums.any():
             raise UserError("call step() after every backward pass, then epoch()")
         self.done += 1
-        with unchanged(self.model):  # a network of theirs may draw in eval mode too
+        with unchanged(self.model):  # such a network may draw in eval mode too
             score = end_epoch(
                 self.folder,
                 self.done,
@@ -188,10 +188,10 @@ class WatchedTraining:
 def watch(
     model: nn.Module,
     *,
-    train: Part,
-    test: Part,
+    train: LabelledImages,
+    test: LabelledImages,
     epochs: int,
-    val: Part | None = None,
+    val: LabelledImages | None = None,
     true: Tensor | None = None,
     diagnostics: Iterable[str] = (),
     store: str | Path = "runs",
@@ -199,28 +199,28 @@ def watch(
     dataset: str = "theirs",
     **settings: Any,
 ) -> WatchedTraining:
-    """Watch a training loop that is not ours; see the head of this file.
+    """Watch a training loop outside of rofit; see the head of this file.
 
     Args:
         model: maps inputs in [0, 1] to logits; on its device, not yet trained. Its
             parameters must be changed in place, as optimizers do.
         train: images (N, C, H, W) in [0, 1] and given classes (N,), on that device,
-            in random order: diagnostics look at the first few hundred.
+            in random order: diagnostics measure the first few hundred.
         test: the same of the test images.
         epochs: how many there will be.
         val: held-out training images that choose best; test images do without.
         true: true classes of the training images, if given ones are noisy.
-        diagnostics: names; if nobody asks, all that can be measured: one that fails
-            on this network is warned of and left out.
+        diagnostics: names; if empty, all that can be measured: one that fails on
+            this network is warned of and left out.
         store: folder of runs.
         name: of the method, as logs and figures will call it.
         dataset: likewise.
-        **settings: other fields of RunSpec that the logs should tell: seed, epsilon,
+        **settings: other fields of RunSpec that the logs should hold: seed, epsilon,
             norm, eval_steps, attack_steps (0: no attack), batch_size, lr ...
 
     Raises:
         UserError: images that are not in [0, 1], an unknown diagnostic or field, one
-            that was asked for and cannot be measured, or a run of this name and
+            that was named and cannot be measured, or a run of this name and
             settings that is there already.
     """
     unknown_fields = set(settings) - set(knob_types(RunSpec))
@@ -235,15 +235,15 @@ def watch(
         raise UserError(
             f"the run's folder cannot be called {spec.run_id!r}; leave out /"
         )
-    told = {"train": train} | ({"val": val} if val else {}) | {"test": test}
-    parts = {part: Held(*images) for part, images in told.items()}
+    tensors = {"train": train} | ({"val": val} if val else {}) | {"test": test}
+    images = {name: UnitImages(*split) for name, split in tensors.items()}
     truth = train[1] if true is None else true
     if truth.shape != train[1].shape:
         raise UserError(
             f"expected a true class for each of {len(train[1])} training images, got "
             f"{tuple(truth.shape)}"
         )
-    return WatchedTraining(model, spec, parts, truth, diagnostics, Path(store))
+    return WatchedTraining(model, spec, images, truth, diagnostics, Path(store))
 
 
 def _described(spec: RunSpec) -> dict[str, Any]:

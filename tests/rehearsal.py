@@ -149,7 +149,9 @@ def launches(run):
         return output, lambda: None
 
     inside, counts = [], []
-    run.graphs = StepGraphs(run.method, record=record, aside=lambda call: call())
+    run.graphs = StepGraphs(
+        run.method, record=record, on_side_stream=lambda call: call()
+    )
     batches = run.batches(run.plan())
     while True:
         inside.clear()

@@ -28,7 +28,7 @@ class StopAfter(Report):
     def step(self, epoch, step, steps):
         self.left -= 1
         if self.left == 0:
-            self.stop.heard = True
+            self.stop.signalled = True
 
 
 def train(spec, root: Path, *, stop_after=None, device=CPU, **options):

@@ -29,9 +29,9 @@ def record(function: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
     return output, graph.replay
 
 
-def aside(function: Callable[[], Output]) -> Output:
+def on_side_stream(function: Callable[[], Output]) -> Output:
     """Call *function* on a side stream, as calls that precede a capture must be."""
-    side = _side()
+    side = _side_stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         output = function()
@@ -45,8 +45,8 @@ def _pool() -> Any:
 
 
 @cache
-def _side() -> torch.cuda.Stream:
-    return torch.cuda.Stream()  # one, for each keeps the memory that it was given
+def _side_stream() -> torch.cuda.Stream:
+    return torch.cuda.Stream()  # one: every stream keeps its own memory
 
 
 class Captured:
@@ -61,14 +61,14 @@ class Captured:
         record: Record = record,
     ) -> None:
         """Call it *warm_up* times, then capture; not at all if calls leave traces."""
-        self.inputs = [given.clone() for given in inputs]
+        self.inputs = [tensor.clone() for tensor in inputs]
         for _ in range(warm_up):
-            aside(lambda: function(*self.inputs))
+            on_side_stream(lambda: function(*self.inputs))
         self.output, self.replay = record(lambda: function(*self.inputs))
 
     def __call__(self, inputs: Sequence[Tensor]) -> Tensor:
         """Return what the function returns for *inputs*, in memory of its own."""
-        for mine, given in zip(self.inputs, inputs, strict=True):
-            mine.copy_(given)
+        for memory, tensor in zip(self.inputs, inputs, strict=True):
+            memory.copy_(tensor)
         self.replay()
         return self.output.clone()

@@ -51,14 +51,14 @@ class CompiledPGD(PGD):
         self, model: Network, x: Tensor, loss: Loss, labels: Labels, start: Tensor
     ) -> Tensor:
         """Return adversarial examples, detached, like `PGD`."""
-        parts = []
+        chunks = []
         for begin in range(0, len(x), self.batch):
-            part = slice(begin, begin + self.batch)
-            filled = tree_map(
-                lambda rows, part=part: self._fill(rows[part]), (x, labels, start)
+            chunk = slice(begin, begin + self.batch)
+            padded = tree_map(
+                lambda rows, chunk=chunk: self._fill(rows[chunk]), (x, labels, start)
             )
-            parts.append(self._run(model, loss, *filled)[: len(x) - begin])
-        return torch.cat(parts)
+            chunks.append(self._run(model, loss, *padded)[: len(x) - begin])
+        return torch.cat(chunks)
 
     def _fill(self, rows: Tensor) -> Tensor:
         """Return *rows* repeated up to a whole batch, in the layout of convolutions."""
@@ -75,11 +75,13 @@ class CompiledPGD(PGD):
     ) -> Tensor:
         if not self.captured:
             return self._steps(model, loss, x, labels, start)
-        tensors, form = tree_flatten((x, labels, start))
-        key = (model, loss, *(given.shape for given in tensors))
+        tensors, structure = tree_flatten((x, labels, start))
+        key = (model, loss, *(tensor.shape for tensor in tensors))
         if key not in self.graphs:
             self.graphs[key] = Captured(
-                lambda *given: self._steps(model, loss, *tree_unflatten(given, form)),
+                lambda *inputs: self._steps(
+                    model, loss, *tree_unflatten(inputs, structure)
+                ),
                 tensors,
             )
         return self.graphs[key](tensors)
@@ -123,7 +125,7 @@ def climb(
 
 def why_not(device: torch.device) -> str:
     """Return why attacks cannot be compiled for *device* here, or nothing."""
-    # It warns of a CUDA compiler without a GPU, which is nobody's concern here.
+    # It warns of a CUDA compiler without a GPU, which does not matter here.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     # Only compiling shows whether compiling works: compiler, headers, a place to write.
     # A new code object, or torch would remember an earlier trial.

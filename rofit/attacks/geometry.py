@@ -19,7 +19,7 @@ Start = Callable[[ThreatModel, torch.Size, torch.Generator], Tensor]
 
 
 class Geometry(Protocol):
-    """The three holes of the PGD loop."""
+    """What the PGD loop takes from a norm: start, ascent direction, projection."""
 
     def start(
         self, shape: torch.Size, epsilon: float, generator: torch.Generator
@@ -108,6 +108,8 @@ def into_ball(threat: ThreatModel, x: Tensor, x_adv: Tensor) -> Tensor:
 def inside(threat: ThreatModel, x: Tensor, x_adv: Tensor) -> Tensor:
     """Return whether each *x_adv* is in the ball around *x*, to rounding: (B,)."""
     delta = x_adv - x
-    kept = GEOMETRIES[threat.norm].project(delta, threat.epsilon * (1 + 1e-5) + 1e-7)
-    within = torch.isclose(kept, delta, rtol=0, atol=1e-7).flatten(1).all(dim=1)
+    projected = GEOMETRIES[threat.norm].project(
+        delta, threat.epsilon * (1 + 1e-5) + 1e-7
+    )
+    within = torch.isclose(projected, delta, rtol=0, atol=1e-7).flatten(1).all(dim=1)
     return within & x_adv.isfinite().flatten(1).all(dim=1)

@@ -103,5 +103,5 @@ def moved(
     threat: ThreatModel, x: Tensor, x_adv: Tensor, gradient: Tensor, step_size: float
 ) -> Tensor:
     """Return *x_adv* a step further along *gradient*, projected; all (B, C, H, W)."""
-    up = GEOMETRIES[threat.norm].ascent(gradient)
-    return into_ball(threat, x, x_adv + step_size * up)
+    direction = GEOMETRIES[threat.norm].ascent(gradient)
+    return into_ball(threat, x, x_adv + step_size * direction)

@@ -1,4 +1,4 @@
-"""Labels from frozen teachers that look at the adversarial inputs: distillation."""
+"""Labels predicted by frozen teachers on the adversarial inputs: distillation."""
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +28,7 @@ class Distilled(Tabled):
         self.teachers, self.temperature = teachers, temperature
 
     def attacked(self, x_adv: Tensor, index: Tensor) -> None:
-        """Ask the teachers about the adversarial inputs."""
+        """Store the teachers' mean prediction on the adversarial inputs."""
         total = sum(weight for _, weight in self.teachers)
         if not total:
             return

@@ -1,7 +1,7 @@
 """Labels that are an ensemble of the network's past predictions: TE.
 
 The sums q_i <- alpha q_i + (1 - alpha) f(x_i) begin at zero; an image's label is its
-ensemble's opinion, q_i / sum_k q_ik.
+ensemble's prediction, q_i / sum_k q_ik.
 """
 
 import math
@@ -53,31 +53,31 @@ class Ensembled(LabelRule):
         """Set the weight of the epoch (counted from 0)."""
         first, full = epoch_at(self.start, epochs), epoch_at(self.full, epochs)
         self.active = epoch >= first
-        late = max(full - epoch, 0) / max(full - first, 1)
-        grown = math.exp(-5 * late**2) if self.active else 0.0
-        self.weight.fill_(self.largest * grown)
+        remaining = max(full - epoch, 0) / max(full - first, 1)
+        ramp = math.exp(-5 * remaining**2) if self.active else 0.0
+        self.weight.fill_(self.largest * ramp)
 
     def prepare(self, network: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> None:
         """Add the prediction on the clean inputs, eval mode, before the attack."""
         if self.active:
             with torch.no_grad():
                 p = F.softmax(network(x), dim=1).to(self.sums)
-            kept = self.momentum * self.sums[index]
-            self.sums[index] = kept + (1 - self.momentum) * p
+            past = self.momentum * self.sums[index]
+            self.sums[index] = past + (1 - self.momentum) * p
 
     def current(self, index: Tensor, y: Tensor) -> Tensor:
-        """Return the ensembles' opinions (B, K); of images not seen yet, the labels."""
+        """Return the ensembles' predictions (B, K); where there is none yet, labels."""
         hard = F.one_hot(y, self.sums.shape[1]).to(self.sums)
         if not self.active:
             return hard
         total = self.sums[index].sum(dim=1, keepdim=True)
-        seen = self.sums[index] / total.clamp_min(torch.finfo(total.dtype).tiny)
-        return torch.where(total > 0, seen, hard)
+        ensemble = self.sums[index] / total.clamp_min(torch.finfo(total.dtype).tiny)
+        return torch.where(total > 0, ensemble, hard)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the sums, (N, K) float32."""
         return {"sums": self.sums}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take them back."""
+        """Restore the sums."""
         self.sums.copy_(state["sums"])

@@ -61,11 +61,11 @@ class Rectified(Tabled):
 
     def begin_step(self, progress: float) -> None:
         """Set temperature and share of the step."""
-        for place, ends in enumerate((self.temperatures, self.shares)):
-            self.annealed[place].fill_(annealed(*ends, progress))
+        for i, ends in enumerate((self.temperatures, self.shares)):
+            self.annealed[i].fill_(annealed(*ends, progress))
 
     def prepare(self, network: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> None:
-        """Ask the teacher, and put its rectified labels into the table."""
+        """Put the teacher's rectified labels into the table."""
         teacher = self._rounded.network if self._rounded else self.teacher.network
         with torch.no_grad():
             logits = teacher(x)
@@ -73,21 +73,21 @@ class Rectified(Tabled):
         self.table[index] = rectified(logits / tau, y, share).to(self.table)
 
     def after_step(self) -> None:
-        """Let the teacher follow the network."""
+        """Move the teacher towards the network."""
         self.teacher.after_step(self.model)
-        self._follow()
+        self._refresh()
 
     def state_dict(self) -> dict[str, Any]:
         """Return table and teacher."""
         return super().state_dict() | {"teacher": self.teacher.network.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take them back."""
+        """Restore table and teacher."""
         super().load_state_dict(state)
         self.teacher.network.load_state_dict(state["teacher"])
-        self._follow()
+        self._refresh()
 
-    def _follow(self) -> None:
+    def _refresh(self) -> None:
         if self._rounded:
             self._rounded.refresh()
 
@@ -102,8 +102,8 @@ def rectified(logits: Tensor, y: Tensor, share: Tensor | float) -> Tensor:
     """
     p = F.softmax(logits, dim=1)
     wrong = p.amax(dim=1) - p.gather(1, y[:, None]).squeeze(1)
-    mixed = (share - wrong).clamp(0, 1)[:, None]
-    return mixed * p + (1 - mixed) * F.one_hot(y, p.shape[1])
+    lambda_i = (share - wrong).clamp(0, 1)[:, None]
+    return lambda_i * p + (1 - lambda_i) * F.one_hot(y, p.shape[1])
 
 
 def annealed(first: float, last: float, progress: float) -> float:

@@ -1,4 +1,4 @@
-"""What a label rule is asked in the course of a step, and its answers by default."""
+"""The calls that a step makes to a label rule, and what they do by default."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 class LabelRule:
     """Which distribution over classes each training image is trained on.
 
-    A step asks in this order: `begin_step`, `prepare`, the attack, `attacked`,
+    A step calls in this order: `begin_step`, `prepare`, the attack, `attacked`,
     `refine`, the optimizer's step, `after_step`. A rule overrides what it needs;
     `current` it must.
 
@@ -23,16 +23,16 @@ class LabelRule:
     reads_clean: bool = False
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:
-        """Hear that an epoch begins (counted from 0)."""
+        """Prepare for an epoch (counted from 0)."""
 
     def begin_step(self, progress: float) -> None:
-        """Hear how far the run is: the share of its steps that are done, in [0, 1).
+        """Take the share of the run's steps that are done, in [0, 1).
 
         What depends on it is a tensor, filled here.
         """
 
     def prepare(self, network: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> None:
-        """Look at the clean inputs before the attack.
+        """Update from the clean inputs, before the attack.
 
         Args:
             network: the one in training, in eval mode.
@@ -42,7 +42,7 @@ class LabelRule:
         """
 
     def attacked(self, x_adv: Tensor, index: Tensor) -> None:
-        """Look at the inputs that the attack found, (B, C, H, W)."""
+        """Update from the adversarial inputs (B, C, H, W)."""
 
     def current(self, index: Tensor, y: Tensor) -> Tensor:
         """Return the labels as they stand, (B, K), each row summing to one."""
@@ -51,7 +51,7 @@ class LabelRule:
     def refine(
         self, index: Tensor, y: Tensor, logits_adv: Tensor, logits_clean: Tensor | None
     ) -> Tensor:
-        """Look at this step's predictions, then return the labels to train on.
+        """Update from this step's predictions, then return the labels to train on.
 
         Args:
             index: positions in the training set (B,), without repetition.
@@ -62,11 +62,11 @@ class LabelRule:
         return self.current(index, y)
 
     def after_step(self) -> None:
-        """Hear that the network's weights have moved."""
+        """Update after the optimizer's step."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint must keep."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take it back."""
+        """Restore what `state_dict` returned."""

@@ -80,13 +80,13 @@ class SelfGuided(LabelRule):
             logits_clean: (B, K) on the clean inputs, train mode, where read.
         """
         if self.active:
-            seen = (1 - self.clean_share) * F.softmax(logits_adv.detach(), dim=1)
+            prediction = (1 - self.clean_share) * F.softmax(logits_adv.detach(), dim=1)
             if self.reads_clean:
                 assert logits_clean is not None
                 clean = F.softmax(logits_clean.detach(), dim=1)
-                seen = seen + self.clean_share * clean
-            kept = self.momentum * self.average[index]
-            self.average[index] = kept + (1 - self.momentum) * seen
+                prediction = prediction + self.clean_share * clean
+            past = self.momentum * self.average[index]
+            self.average[index] = past + (1 - self.momentum) * prediction
         return self.current(index, y)
 
     def state_dict(self) -> dict[str, Any]:
@@ -94,5 +94,5 @@ class SelfGuided(LabelRule):
         return {"average": self.average}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the table back."""
+        """Restore the table."""
         self.average.copy_(state["average"])

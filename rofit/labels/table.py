@@ -1,4 +1,4 @@
-"""The labels that images were last trained on, kept for whoever asks later."""
+"""A label table: what each image was last trained on."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from rofit.labels.rule import LabelRule
 
 
 class Tabled(LabelRule):
-    """A rule whose labels come and go with a step: a table keeps the last of each.
+    """A rule that assigns labels anew in each step; a table keeps each image's last.
 
     Attributes:
         table: (N, K), float32; the given labels at first.
@@ -28,5 +28,5 @@ class Tabled(LabelRule):
         return {"table": self.table}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the table back."""
+        """Restore the table."""
         self.table.copy_(state["table"])

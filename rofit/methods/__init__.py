@@ -1,6 +1,6 @@
 """Training methods: one file each, with BRINGS, Params (the source's values), build().
 
-A file in this folder is a method: nothing else has to be told of it.
+A file in this folder is a method; it is listed nowhere else.
 """
 
 from functools import cache
@@ -17,12 +17,12 @@ from rofit.settings.spec import RunSpec
 
 __all__ = ["METHODS", "Context", "Kind", "Method", "find_kind", "find_method"]
 
-_PARTS = ("compose", "inner", "method", "resolve")  # what methods are made with
+_NOT_METHODS = ("compose", "inner", "method", "resolve")  # what methods are made with
 
 METHODS: dict[str, ModuleType] = {
-    found.name: import_module(f"{__name__}.{found.name}")
-    for found in iter_modules(__path__)
-    if found.name not in _PARTS
+    module.name: import_module(f"{__name__}.{module.name}")
+    for module in iter_modules(__path__)
+    if module.name not in _NOT_METHODS
 }
 
 

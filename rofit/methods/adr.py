@@ -26,7 +26,7 @@ class Params(Knobs):
     adr_last: float = knob(0.95, "teacher's share at last (ADR)", low=0, high=1)
     attack_labels: str = knob(
         "assigned",
-        "labels that the attack looks at (ADR)",
+        "labels whose loss the attack maximises (ADR)",
         choices=tuple(ATTACK_LABELS),
     )
 

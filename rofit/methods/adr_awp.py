@@ -25,5 +25,5 @@ class Params(adr.Params, awp.Params):
 
 def build(params: Params, context: Context) -> Method:
     """Return ADR's objective at w + v, where v makes it worse."""
-    moved = awp.build(params, context).perturbation
-    return replace(adr.build(params, context), perturbation=moved)
+    perturbation = awp.build(params, context).perturbation
+    return replace(adr.build(params, context), perturbation=perturbation)

@@ -1,6 +1,6 @@
 """ADR at adversarially perturbed weights, evaluated at their moving average.
 
-Source: Wu et al. 2024 and its code; what differs is told in `adr_awp`.
+Source: Wu et al. 2024 and its code; for what differs see `adr_awp`.
 """
 
 from dataclasses import dataclass, replace

@@ -26,5 +26,5 @@ class Params(Knobs):
 
 def build(params: Params, context: Context) -> Method:
     """Return min_w mean_i max_v CE(y_i, f(x_i'; w + v)), ||v_l|| = gamma ||w_l||."""
-    moved = Perturbation(context.model, params.awp_gamma, start=params.awp_start)
-    return replace(pgd_at.build(pgd_at.Params(), context), perturbation=moved)
+    perturbation = Perturbation(context.model, params.awp_gamma, start=params.awp_start)
+    return replace(pgd_at.build(pgd_at.Params(), context), perturbation=perturbation)

@@ -15,7 +15,7 @@ from rofit.methods.inner import ATTACK_LABELS
 from rofit.methods.method import Context, Method
 
 # Parts that are weight rules, as an error calls them.
-_PHRASE = {
+_PART_NAMES = {
     "perturbation": "a perturbation of the weights",
     "average": "an average of the weights, and one network is evaluated",
 }
@@ -67,77 +67,80 @@ def composed(
     _check_weights(base, weights, methods)
 
     def build(params: Any, context: Context) -> Method:
-        made = base.build(params, context)
+        method = base.build(params, context)
         if labels is not None:
-            made = _with_labels(made, labels, params, context)
-        for each in weights:
-            part = _part(each)
-            made = replace(made, **{part: getattr(each.build(params, context), part)})
-        return made
+            method = _with_labels(method, labels, params, context)
+        for module in weights:
+            part = _part(module)
+            donor = module.build(params, context)
+            method = replace(method, **{part: getattr(donor, part)})
+        return method
 
-    name = "+".join([kind.name, *(kind_of(each).name for each in donors)])
-    bases = tuple(each.Params for each in (base, *donors))
+    name = "+".join([kind.name, *(kind_of(donor).name for donor in donors)])
+    bases = tuple(module.Params for module in (base, *donors))
     params = make_dataclass("Params", [], bases=bases, frozen=True)
     return Kind(name, params, build, kind.teachers)
 
 
 def _with_labels(
-    made: Method, labels: ModuleType, params: Any, context: Context
+    method: Method, labels: ModuleType, params: Any, context: Context
 ) -> Method:
-    """Return *made* on another's labels, which its attack climbs on if it does."""
-    theirs = labels.build(params, context)
-    mine = made.inner
-    if mine.attack and (mine.loss, mine.labels) == ATTACK_LABELS["given"]:
-        inner = replace(mine, loss=theirs.inner.loss, labels=theirs.inner.labels)
-        return replace(made, labels=theirs.labels, inner=inner)
+    """Return *method* on another's labels, which its attack climbs on if it does."""
+    donor = labels.build(params, context)
+    inner = method.inner
+    if inner.attack and (inner.loss, inner.labels) == ATTACK_LABELS["given"]:
+        inner = replace(inner, loss=donor.inner.loss, labels=donor.inner.labels)
+        return replace(method, labels=donor.labels, inner=inner)
     default = labels.Params()
     if vars(params).get("attack_labels") != vars(default).get("attack_labels"):
         raise UserError(
             "attack_labels chooses the labels of an attack on cross entropy; this "
             "method has no such attack: leave it out"
         )
-    return replace(made, labels=theirs.labels)
+    return replace(method, labels=donor.labels)
 
 
 def _check_labels(
     base: ModuleType, labels: ModuleType, methods: Mapping[str, ModuleType]
 ) -> None:
-    mine, theirs = kind_of(base).name, kind_of(labels).name
+    base_name, labels_name = kind_of(base).name, kind_of(labels).name
     if labels.BRINGS != {"labels"}:
-        there = [name for name, each in methods.items() if each.BRINGS == {"labels"}]
+        label_rules = [
+            name for name, module in methods.items() if module.BRINGS == {"labels"}
+        ]
         raise UserError(
-            f"labels can be taken from {', '.join(there)}, which are label rules and "
-            f"nothing else; {theirs} is not"
+            f"labels can be taken from {', '.join(label_rules)}, which are label rules "
+            f"and nothing else; {labels_name} is not"
         )
     if "labels" in base.BRINGS:
         raise UserError(
-            f"{mine} assigns labels of its own, which those of {theirs} would replace; "
-            f"begin from another method, or leave {theirs} out"
+            f"{base_name} assigns labels of its own, which those of {labels_name} "
+            f"would replace; begin from another method, or leave {labels_name} out"
         )
 
 
 def _check_weights(
     base: ModuleType, weights: tuple[ModuleType, ...], methods: Mapping[str, ModuleType]
 ) -> None:
-    whose = {part: kind_of(base).name for part in base.BRINGS}
-    for each in weights:
-        name = kind_of(each).name
-        if not _is_weight_rule(each):
-            there = [n for n, m in methods.items() if _is_weight_rule(m)]
+    owners = {part: kind_of(base).name for part in base.BRINGS}
+    for module in weights:
+        name = kind_of(module).name
+        if not _is_weight_rule(module):
+            weight_rules = [n for n, m in methods.items() if _is_weight_rule(m)]
             raise UserError(
-                f"weight rules can be taken from {', '.join(there)}, which are that "
-                f"and nothing else; {name} is not"
+                f"weight rules can be taken from {', '.join(weight_rules)}, which are "
+                f"that and nothing else; {name} is not"
             )
-        part = _part(each)
-        if part in whose:
+        part = _part(module)
+        if part in owners:
             raise UserError(
-                f"{whose[part]} and {name} both bring {_PHRASE[part]}; give one"
+                f"{owners[part]} and {name} both bring {_PART_NAMES[part]}; give one"
             )
-        whose[part] = name
+        owners[part] = name
 
 
 def _is_weight_rule(module: ModuleType) -> bool:
-    return len(module.BRINGS) == 1 and _part(module) in _PHRASE
+    return len(module.BRINGS) == 1 and _part(module) in _PART_NAMES
 
 
 def _part(module: ModuleType) -> str:

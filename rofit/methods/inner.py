@@ -18,7 +18,7 @@ from rofit.losses import cross_entropy, soft_cross_entropy
 
 @dataclass(frozen=True)
 class CleanBatch:
-    """A step's images before the attack, and whom to ask about them.
+    """A step's images before the attack, the network and the label rule.
 
     Attributes:
         network: what the attack climbs on; in eval mode, or as attack_bn says.

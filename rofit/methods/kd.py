@@ -41,13 +41,13 @@ def build(params: Params, context: Context) -> Method:
         [(context.teachers[name], weight) for name, weight in weights.items()],
         params.kd_temperature,
     )
-    taught = params.kd_temperature**2 * sum(weights.values())
+    distilled_weight = params.kd_temperature**2 * sum(weights.values())
 
     def objective(outputs: StepOutputs) -> dict[str, Tensor]:
         cool = outputs.logits / params.kd_temperature
         return {
             "cross_entropy": params.kd_given * cross_entropy(outputs.logits, outputs.y),
-            "distillation": taught * soft_cross_entropy(cool, outputs.soft),
+            "distillation": distilled_weight * soft_cross_entropy(cool, outputs.soft),
         }
 
     return Method(labels, InnerMaximisation(context.attack), objective)

@@ -1,6 +1,6 @@
 """KD+SWA: self-distillation, evaluated at the mean of later epochs' weights.
 
-Source: Chen et al. 2021 and its code; what differs is told in `kd` and `swa`.
+Source: Chen et al. 2021 and its code; for what differs see `kd` and `swa`.
 """
 
 from dataclasses import dataclass, replace

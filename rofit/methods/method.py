@@ -37,10 +37,10 @@ class Context:
 
 @dataclass(frozen=True)
 class StepOutputs:
-    """What one step's network said, and what it should have.
+    """What one step's network predicted, and what it should have.
 
     Attributes:
-        logits: on the inputs that the attack found (clean ones without an attack), with
+        logits: on the adversarial inputs (clean ones without an attack), with
             gradients, (B, K).
         clean: on the clean inputs, with gradients, for methods that learn from them.
         soft: labels to train on, (B, K).
@@ -64,7 +64,7 @@ class Method:
     Attributes:
         labels: assigns and refines the training labels.
         inner: what adversarial inputs maximise, and from where.
-        objective: terms of the loss on what the network was shown.
+        objective: terms of the loss on the network's predictions.
         learns_clean: whether the objective needs the clean inputs' logits as well.
         perturbation: moves the weights before the gradient is taken.
         average: of the weights; its network is the one that is evaluated.

@@ -32,13 +32,13 @@ def build(params: Params, context: Context) -> Method:
     """Return mean_i max(1, floor / l_i) l_i, l_i = CE(y_i, f(x_i'))."""
 
     def objective(outputs: StepOutputs) -> dict[str, Tensor]:
-        each = soft_cross_entropy(outputs.logits, outputs.soft)
-        loss = each.detach()
-        raised = params.mlcat_floor / loss.clamp_min(_TINY) * each
+        loss = soft_cross_entropy(outputs.logits, outputs.soft)
+        detached = loss.detach()
+        scaled = params.mlcat_floor / detached.clamp_min(_TINY) * loss
         if not params.mlcat_detach:  # l (floor / l), whose gradient is zero
-            raised = torch.full_like(each, params.mlcat_floor)
-        small = loss < params.mlcat_floor
-        return {"cross_entropy": torch.where(small, raised, each)}
+            scaled = torch.full_like(loss, params.mlcat_floor)
+        small = detached < params.mlcat_floor
+        return {"cross_entropy": torch.where(small, scaled, loss)}
 
     inner = InnerMaximisation(context.attack)
     return Method(Smoothed(context.n_classes), inner, objective)

@@ -25,11 +25,11 @@ class Params(Knobs):
 
 def build(params: Params, context: Context) -> Method:
     """Return adversarial training at w + v, ||v|| = gamma ||w||, for small losses."""
-    moved = Perturbation(
+    perturbation = Perturbation(
         context.model,
         params.wp_gamma,
         ascents=params.wp_ascents,
         below=params.wp_floor,
         by_tensor=False,
     )
-    return replace(pgd_at.build(pgd_at.Params(), context), perturbation=moved)
+    return replace(pgd_at.build(pgd_at.Params(), context), perturbation=perturbation)

@@ -1,4 +1,4 @@
-"""A RunSpec and its method's parameters: read from text, checked, told in full.
+"""A RunSpec and its method's parameters: read from text, checked, written in full.
 
 Apart from `rofit.settings.spec`, because a method's Params come with the method, and
 so with torch.
@@ -24,9 +24,9 @@ def resolve(spec: RunSpec) -> RunSpec:
     """
     kind = find_kind(spec)
     default = asdict(make_params(kind, {}))
-    wanted = asdict(make_params(kind, dict(spec.method_params)))
-    told = {key: value for key, value in wanted.items() if value != default[key]}
-    return spec.replace(method_params=tuple(told.items()))
+    params = asdict(make_params(kind, dict(spec.method_params)))
+    changed = {key: value for key, value in params.items() if value != default[key]}
+    return spec.replace(method_params=tuple(changed.items()))
 
 
 def described(spec: RunSpec) -> dict[str, Any]:
@@ -50,34 +50,35 @@ def override(spec: RunSpec, settings: dict[str, str]) -> RunSpec:
             value = parse_value(key, settings.pop(key), fields[key])
             spec = spec.replace(**{key: value})
     kind = find_kind(spec)
-    params = knob_types(kind.Params)
+    param_types = knob_types(kind.Params)
     changes: dict[str, Any] = {}
-    told = dict(spec.method_params)
+    method_params = dict(spec.method_params)
     for key, text in settings.items():
         if key in fields and key != "method_params":
             changes[key] = parse_value(key, text, fields[key])
-        elif key in params:
-            told[key] = parse_value(key, text, params[key])
+        elif key in param_types:
+            method_params[key] = parse_value(key, text, param_types[key])
         else:
-            known = [*fields.keys() - {"method_params"}, *params]
+            known = [*fields.keys() - {"method_params"}, *param_types]
             raise unknown(f"field (of a run or of {kind.name})", key, known)
-    return resolve(spec.replace(**changes, method_params=tuple(told.items())))
+    return resolve(spec.replace(**changes, method_params=tuple(method_params.items())))
 
 
 def override_each(specs: list[RunSpec], settings: dict[str, str]) -> list[RunSpec]:
-    """Return the specs with the settings; a method's parameter goes to who has it.
+    """Return the specs with the settings, parameters where the run's method has them.
 
     Raises:
         UserError: a key that is neither a field nor a parameter of any of the methods,
             or a value that cannot be read.
     """
-    own = [set(knob_types(find_kind(spec).Params)) for spec in specs]
-    somebodys = set().union(*own)
+    known = [set(knob_types(find_kind(spec).Params)) for spec in specs]
+    of_methods = set().union(*known)
     return [
         override(
-            spec, {k: v for k, v in settings.items() if k in mine or k not in somebodys}
+            spec,
+            {k: v for k, v in settings.items() if k in params or k not in of_methods},
         )
-        for spec, mine in zip(specs, own, strict=True)
+        for spec, params in zip(specs, known, strict=True)
     ]
 
 
@@ -95,5 +96,5 @@ def teachers(spec: RunSpec) -> dict[str, tuple[RunSpec, str]]:
 
 def all_teachers(specs: list[RunSpec]) -> list[RunSpec]:
     """Return the runs that any of *specs* learns from, none twice."""
-    every = [each for spec in specs for each, _ in teachers(spec).values()]
+    every = [teacher for spec in specs for teacher, _ in teachers(spec).values()]
     return list(dict.fromkeys(every))

@@ -41,8 +41,8 @@ def build(params: Params, context: Context) -> Method:
 
     def objective(outputs: StepOutputs) -> dict[str, Tensor]:
         assert outputs.clean is not None
-        sure = outputs.soft.amax(dim=1)
-        weight = sure / sure.mean()
+        confidence = outputs.soft.amax(dim=1)
+        weight = confidence / confidence.mean()
         return {
             "cross_entropy": weight * soft_cross_entropy(outputs.clean, outputs.soft),
             "divergence": params.beta * divergence(outputs.logits, outputs.clean),

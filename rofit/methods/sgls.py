@@ -33,7 +33,7 @@ class Labels(Knobs):
 
 @dataclass(frozen=True)
 class Params(Labels):
-    """The same, and what the attack looks at."""
+    """The same, and the labels of the attack's loss."""
 
     attack_labels: str = knob(
         "given",

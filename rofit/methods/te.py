@@ -39,7 +39,7 @@ class Params(Knobs):
 
 
 def build(params: Params, context: Context) -> Method:
-    """Return CE(y, f(x')) + w(t) mean_k (f_k(x') - q_k)^2, q the ensemble's opinion."""
+    """Return CE(y, f(x')) + w(t) mean_k (f_k(x') - q_k)^2, q the ensembles."""
     labels = Ensembled(
         context.y,
         context.n_classes,
@@ -50,10 +50,10 @@ def build(params: Params, context: Context) -> Method:
     )
 
     def objective(outputs: StepOutputs) -> dict[str, Tensor]:
-        apart = squared_distance(outputs.logits, outputs.soft)
+        distance = squared_distance(outputs.logits, outputs.soft)
         return {
             "cross_entropy": cross_entropy(outputs.logits, outputs.y),
-            "distance": labels.weight * apart,
+            "distance": labels.weight * distance,
         }
 
     def ensembles(clean: CleanBatch) -> EnsembleLabels:

@@ -25,5 +25,5 @@ class Params(trades.Params, awp.Params):
 
 def build(params: Params, context: Context) -> Method:
     """Return TRADES' objective at w + v, where v makes the same objective worse."""
-    moved = awp.build(params, context).perturbation
-    return replace(trades.build(params, context), perturbation=moved)
+    perturbation = awp.build(params, context).perturbation
+    return replace(trades.build(params, context), perturbation=perturbation)

@@ -1,7 +1,7 @@
 """The contract of every network here: the rest of rofit knows one kind of model.
 
-A classifier is three named parts: normalisation, features, linear map. Diagnostics ask
-for features by that name; whoever reads a checkpoint finds the same keys in each.
+A classifier is three named parts: normalisation, features, linear map. Diagnostics call
+`features` by that name, and all checkpoints have the same keys for the three.
 """
 
 from abc import ABC, abstractmethod

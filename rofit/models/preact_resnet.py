@@ -104,8 +104,8 @@ class PreActResNet(Classifier):
 
     def features(self, x: Tensor) -> Tensor:
         """Return the pooled activations (B, width * 2**(stages - 1)) of x in [0, 1]."""
-        seen = self.normalise(x).to(self.stem.weight.dtype)
-        maps = F.relu(self.bn(self.stages(self.stem(seen))))
+        inputs = self.normalise(x).to(self.stem.weight.dtype)
+        maps = F.relu(self.bn(self.stages(self.stem(inputs))))
         return maps.to(self.classifier.weight.dtype).mean(dim=(2, 3))
 
 

@@ -51,8 +51,8 @@ class ResNet18(Classifier):
     def features(self, x: Tensor) -> Tensor:
         """Return the pooled activations (B, 512) of x (B, C, H, W) in [0, 1]."""
         trunk = self.trunk
-        seen = self.normalise(x).to(trunk.conv1.weight.dtype)
-        maps = trunk.relu(trunk.bn1(trunk.conv1(seen)))
+        inputs = self.normalise(x).to(trunk.conv1.weight.dtype)
+        maps = trunk.relu(trunk.bn1(trunk.conv1(inputs)))
         for stage in (trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4):
             maps = stage(maps)
         pooled: Tensor = maps.to(self.classifier.weight.dtype).mean(dim=(2, 3))

@@ -1,1 +1,1 @@
-"""Names become objects and are worked off: runs trained, checkpoints evaluated."""
+"""From names to results: runs are trained, checkpoints evaluated."""

@@ -48,7 +48,7 @@ class LoadedCheckpoint(Checkpoint):
     n_classes: int
 
 
-_HELD = {"spec": dict, "model": dict, "epoch": int}
+_REQUIRED_KEYS = {"spec": dict, "model": dict, "epoch": int}
 
 
 def require_file(path: Path) -> None:
@@ -68,10 +68,10 @@ def load_checkpoint(
     """
     require_file(path)
     state = checkpoint.load(path, device)
-    known = isinstance(state, dict) and all(
-        isinstance(state.get(key), kind) for key, kind in _HELD.items()
+    readable = isinstance(state, dict) and all(
+        isinstance(state.get(key), kind) for key, kind in _REQUIRED_KEYS.items()
     )
-    if state is None or not known:
+    if state is None or not readable:
         raise UserError(
             f"{path} cannot be read as a checkpoint of rofit: it is truncated, or of "
             "another program"
@@ -82,12 +82,12 @@ def load_checkpoint(
     try:
         model.load_state_dict(state["model"])
     except RuntimeError as error:
-        why = str(error).splitlines()[1:2] or [str(error)]
+        reasons = str(error).splitlines()[1:2] or [str(error)]
         raise UserError(
             f"the weights in {path} do not fit {spec.model} with {images.n_classes} "
-            f"classes, which its spec names: {why[0].strip()}"
+            f"classes, which its spec names: {reasons[0].strip()}"
         ) from None
-    parts = split_of(spec, images)
+    splits = split_of(spec, images)
     return LoadedCheckpoint(
         path.stem,
         state["epoch"],
@@ -95,9 +95,9 @@ def load_checkpoint(
         spec,
         Engine(model, "fp32").frozen,
         EvaluationImages(
-            to_unit(torch.from_numpy(parts.test.pixels).to(device)),
-            torch.from_numpy(parts.test.labels).to(device),
-            parts.test_index.tolist(),
+            to_unit(torch.from_numpy(splits.test.pixels).to(device)),
+            torch.from_numpy(splits.test.labels).to(device),
+            splits.test_index.tolist(),
         ),
         images.n_classes,
     )

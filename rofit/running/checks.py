@@ -31,38 +31,40 @@ def check(
     """
     prepare(precision)
     threat = ThreatModel(norm, epsilon)
-    found = masking.probe(checkpoint.network, checkpoint.images, threat)
-    seen: dict[str, Tensor] = {}
-    fewest_first = sorted(evaluations(folder), key=lambda each: each["n"])
+    warnings = masking.probe(checkpoint.network, checkpoint.images, threat)
+    robust: dict[str, Tensor] = {}
+    fewest_first = sorted(evaluations(folder), key=lambda result: result["n"])
     for result in fewest_first:  # of two with one attack, the one of more images
         ball = (result["norm"], result["epsilon"])
-        here = not result["epsilon"] or ball == (norm, epsilon)
-        here &= result.get("precision", "fp32") == precision
-        if result["network"] == checkpoint.digest and here:
-            by = read_verdicts(folder, result["name"])["fooled_by"]
+        comparable = not result["epsilon"] or ball == (norm, epsilon)
+        comparable &= result.get("precision", "fp32") == precision
+        if result["network"] == checkpoint.digest and comparable:
+            fooled_by = read_verdicts(folder, result["name"])["fooled_by"]
             attack = result["attack"].removesuffix(suffix(precision))
-            seen[attack] = torch.tensor((by == "").tolist())
+            robust[attack] = torch.tensor((fooled_by == "").tolist())
             if result["kind"] == "autoattack":
-                white = torch.tensor(by.isin(["", "square"]).tolist())
-                seen["autoattack without square"] = white
-                seen["square in autoattack"] = seen["autoattack"]
-    shortest = min(map(len, seen.values()), default=0)
-    found |= masking.compare({name: kept[:shortest] for name, kept in seen.items()})
-    told = {
+                white_box = torch.tensor(fooled_by.isin(["", "square"]).tolist())
+                robust["autoattack without square"] = white_box
+                robust["square in autoattack"] = robust["autoattack"]
+    shortest = min(map(len, robust.values()), default=0)
+    warnings |= masking.compare(
+        {name: images[:shortest] for name, images in robust.items()}
+    )
+    report = {
         "checkpoint": checkpoint.name,
         "epoch": checkpoint.epoch,
         "network": checkpoint.digest,
         "norm": norm,
         "epsilon": epsilon,
-        "compared": sorted(seen),
+        "compared": sorted(robust),
         "images compared": shortest,
-        "warnings": {name: text for name, text in found.items() if text},
-        "passed": [name for name, text in found.items() if not text],
+        "warnings": {name: text for name, text in warnings.items() if text},
+        "passed": [name for name, text in warnings.items() if not text],
     }
     path = checks_file(checkpoint, folder, norm, epsilon, precision)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(told, indent=1) + "\n")
-    return found
+    write_text(path, json.dumps(report, indent=1) + "\n")
+    return warnings
 
 
 def read_checks(

@@ -1,4 +1,4 @@
-"""What diagnostics may look at in a training of ours."""
+"""What diagnostics measure at an epoch's end of rofit's own training loop."""
 
 from collections.abc import Callable
 
@@ -17,10 +17,10 @@ def view_maker(
     initial: dict[str, torch.Tensor],
 ) -> Callable[[Training], EpochView]:
     """Return what makes the view of a training for its diagnostics."""
-    truth = {name: part.y for name, part in images.items()} | {"train": true}
+    truth = {name: split.y for name, split in images.items()} | {"train": true}
     splits = {
-        name: Split(lambda n, part=part: part.first(n).unit(), part.y, truth[name])  # type: ignore[misc]
-        for name, part in images.items()
+        name: Split(lambda n, split=split: split.first(n).unit(), split.y, truth[name])  # type: ignore[misc]
+        for name, split in images.items()
     }
 
     def view(training: Training) -> EpochView:

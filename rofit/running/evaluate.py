@@ -29,7 +29,7 @@ from rofit.training.process import without_tf32
 from rofit.training.stop import Stop
 
 BEST_AND_LAST = ("best", "last")
-# A row a case; `evaluation` is its folder in the run's, `done` whether this share is.
+# A row a case; `evaluation` is its folder in the run's, `done` whether this shard is.
 COLUMNS = (
     "folder checkpoint epoch network evaluation kind attack norm epsilon precision n "
     "accuracy seconds after reference checks done"
@@ -58,8 +58,9 @@ def evaluate(
 ) -> pd.DataFrame:
     """Evaluate checkpoints on the test images of their runs, and keep the results.
 
-    What is there is not made again; what was interrupted goes on, image by image. The
-    checks for masked gradients of `rofit.evaluation.masking` are made and kept too.
+    Results that exist are not made again; interrupted evaluations go on, image by
+    image. The checks for masked gradients of `rofit.evaluation.masking` are made and
+    kept too.
 
     Args:
         runs: ids of runs (or how they begin or end), or checkpoint files.
@@ -67,11 +68,11 @@ def evaluate(
         checkpoints: of runs; ``best`` and ``last`` where empty.
         norm: of the threat model; the run's where empty.
         epsilons: radii in input units; the run's where empty.
-        n: the first so many test images; all where 0.
+        n: number of test images, from the first on; all where 0.
         seed: of every draw.
         source: run (its last) or checkpoint file that ``transfer`` attacks.
         precision: ``fp32``, or ``tf32`` on a GPU that has it.
-        shard: k of so many: every so-manieth image from the k-th on.
+        shard: (k, m): every m-th image from the k-th on.
         batch_size: images at a time; the device's usual number where 0.
         store: folder of runs; ``runs``, or that of ``$ROFIT_HOME``, where None.
         data: folder of data sets; ``data`` likewise.
@@ -79,7 +80,7 @@ def evaluate(
         engine: ``auto``, ``compiled`` or ``eager``; for PGD and C&W.
         max_minutes: then stop after a batch; no limit where None.
         console: where progress is shown; nowhere where None.
-        dry_run: only return what is there.
+        dry_run: only return the results that exist.
 
     Returns:
         `COLUMNS`, a row a case: accuracy a fraction in [0, 1], None until all shards
@@ -91,27 +92,28 @@ def evaluate(
         UserError: no such run, checkpoint or attack, a number out of range, or TF32 on
             a device that has none.
     """
-    places, place = Places.given(store), find_device(device)
+    places, torch_device = Places.given(store), find_device(device)
     folders = RunStore(places.store)
     root = Path(data) if data else places.data
-    if precision == "tf32" and without_tf32(place):
+    if precision == "tf32" and without_tf32(torch_device):
         raise UserError(
-            f"--precision tf32 needs a GPU that has it (Ampere or later), got {place}"
+            f"--precision tf32 needs a GPU that has it (Ampere or later), "
+            f"got {torch_device}"
         )
     names = tuple(attacks)
     if source and not any(name.startswith("transfer") for name in names):
         raise UserError("--from names the network of transfer: add --attack transfer")
-    other = None
+    attacked_source = None
     if source:
         (path,) = checkpoint_files(folders, source, ("last",))
-        other = load_checkpoint(path, data=root, device=place)
-    which = tuple(checkpoints)
-    if which and any(_is_file(run) for run in runs):
+        attacked_source = load_checkpoint(path, data=root, device=torch_device)
+    checkpoint_names = tuple(checkpoints)
+    if checkpoint_names and any(_is_file(run) for run in runs):
         raise UserError("--checkpoint is for runs; a file is one already")
     paths = [
         path
         for run in runs
-        for path in checkpoint_files(folders, run, which or BEST_AND_LAST)
+        for path in checkpoint_files(folders, run, checkpoint_names or BEST_AND_LAST)
     ]
     for path in paths:
         require_file(path)
@@ -119,12 +121,12 @@ def evaluate(
     stopped = False
     with Stop(max_minutes) as stop:
         meter = meters(console, "")
-        execution = Execution(place, stop, meter, shard, batch_size, engine)
+        execution = Execution(torch_device, stop, meter, shard, batch_size, engine)
         for path in paths:
             if stopped:
                 rows.append({"checkpoint": path.stem, "done": False})
                 continue
-            checkpoint = load_checkpoint(path, data=root, device=place)
+            checkpoint = load_checkpoint(path, data=root, device=torch_device)
             cases = read_cases(
                 names,
                 checkpoint.spec,
@@ -132,14 +134,16 @@ def evaluate(
                 norm=norm,
                 epsilons=epsilons,
                 seed=seed,
-                source=other.digest if other else "",
+                source=attacked_source.digest if attacked_source else "",
                 precision=precision,
             )
             folder = _folder(folders, path, checkpoint.spec)
             done = not missing(checkpoint, folder, cases)
             if not dry_run:
                 _begin(folder, checkpoint.spec)
-                done = evaluate_and_check(checkpoint, folder, cases, execution, other)
+                done = evaluate_and_check(
+                    checkpoint, folder, cases, execution, attacked_source
+                )
             rows += _rows(checkpoint, folder, cases, done)
             stopped = stop.now or not (done or dry_run)
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -152,7 +156,7 @@ def evaluate_and_check(
     execution: Execution,
     source: LoadedCheckpoint | None,
 ) -> bool:
-    """Make what the folder lacks of cases and checks; say whether all is done.
+    """Make the cases and checks that the folder lacks; say whether all is done.
 
     Checks are of the run's own threat model, or of those of the cases without it.
     """
@@ -160,9 +164,9 @@ def evaluate_and_check(
     if not evaluate_cases(checkpoint, folder, lacking, execution, source=source):
         return False
     for norm, epsilon in checked_threats(checkpoint.spec, cases):
-        about = (norm, epsilon, cases[0].precision)
-        if lacking or not checks_file(checkpoint, folder, *about).exists():
-            check(checkpoint, folder, *about)
+        key = (norm, epsilon, cases[0].precision)
+        if lacking or not checks_file(checkpoint, folder, *key).exists():
+            check(checkpoint, folder, *key)
     return True
 
 
@@ -205,7 +209,7 @@ def _rows(
         name = evaluation_name(checkpoint, case)
         result = results.get(name, {})
         ball = (spec if case.kind == "clean" else case).threat
-        about = {
+        columns = {
             "folder": folder.path,
             "checkpoint": checkpoint.name,
             "epoch": checkpoint.epoch,
@@ -217,7 +221,7 @@ def _rows(
             "done": done or bool(result),
         }
         measured = {key: result.get(key) for key in ("accuracy", "seconds", "after")}
-        rows.append(about | case.as_dict() | measured)
+        rows.append(columns | case.as_dict() | measured)
     return rows
 
 
@@ -237,9 +241,9 @@ def _begin(folder: RunFolder, spec: RunSpec) -> None:
 
 
 def _count(n: int, checkpoint: LoadedCheckpoint) -> int:
-    there = len(checkpoint.images.y)
-    if n > there:
+    available = len(checkpoint.images.y)
+    if n > available:
         raise UserError(
-            f"the run has {there} test images; --n must not be more, got {n}"
+            f"the run has {available} test images; --n must not be more, got {n}"
         )
-    return n or there
+    return n or available

@@ -40,15 +40,17 @@ def evaluate_runs(
     *longest* is in passes an image: attacks that may take more are left out. The other
     arguments are those of `rofit.evaluate`.
     """
-    where = {"data": data, "device": device, "engine": engine, "quiet": not console}
-    lacking = evaluation_jobs(specs, RunStore(store), attacks, longest=longest, **where)
+    settings = {"data": data, "device": device, "engine": engine, "quiet": not console}
+    lacking = evaluation_jobs(
+        specs, RunStore(store), attacks, longest=longest, **settings
+    )
     return work_all(lacking, jobs, max_minutes, console or Console(stderr=True))
 
 
 def evaluation_jobs(
-    specs: list[RunSpec], store: RunStore, attacks: tuple[str, ...], **how: Any
+    specs: list[RunSpec], store: RunStore, attacks: tuple[str, ...], **settings: Any
 ) -> "list[EvaluationJob]":
-    """Return what makes the evaluations that an analysis lacks, a job a run.
+    """Return the jobs of the evaluations that an analysis lacks, a job a run.
 
     A transfer comes from the run of Madry's training with the same seed, at the same
     checkpoint; for those runs themselves from the one with the next seed, if any.
@@ -57,13 +59,15 @@ def evaluation_jobs(
         specs: the runs, trained.
         store: where they are.
         attacks: names.
-        **how: the other fields of EvaluationJob.
+        **settings: the other fields of EvaluationJob.
     """
     jobs = []
     for spec in specs:
-        other = transfer_source(spec, specs) if "transfer" in attacks else None
-        source = store.folder(other.run_id) if other else None
-        jobs.append(EvaluationJob(store.folder(spec.run_id), source, attacks, **how))
+        source_spec = transfer_source(spec, specs) if "transfer" in attacks else None
+        source = store.folder(source_spec.run_id) if source_spec else None
+        jobs.append(
+            EvaluationJob(store.folder(spec.run_id), source, attacks, **settings)
+        )
     return [job for job in jobs if not job.is_done]
 
 
@@ -73,7 +77,7 @@ class EvaluationJob:
 
     Attributes:
         folder: of the run.
-        source: of the run whose networks ``transfer`` attacks, if it is asked for and
+        source: of the run whose networks ``transfer`` attacks, if it is requested and
             there is one.
         attacks: names.
         longest: passes an image; attacks that may take more are left out.
@@ -103,10 +107,10 @@ class EvaluationJob:
 
         It opens neither data nor checkpoints, which may be gone: False if in doubt.
         """
-        ours, theirs = _evaluated(self.folder), _evaluated(self.source)
+        checkpoints, sources = _evaluated(self.folder), _evaluated(self.source)
         spec, n = self.folder.spec, _test_images(self.folder)
         for name in BEST_AND_LAST:
-            checkpoint, source = ours.get(name), theirs.get(name)
+            checkpoint, source = checkpoints.get(name), sources.get(name)
             if checkpoint is None or (self.source and source is None):
                 return False
             checked = checks_file(checkpoint, self.folder, spec.norm, spec.epsilon)
@@ -152,13 +156,13 @@ def _evaluated(folder: RunFolder | None) -> dict[str, Checkpoint]:
         return {}
     ended = json.loads((folder.path / "done.json").read_text())
     epochs = {"best": ended.get("best", {}).get("epoch"), "last": ended["epochs"]}
-    there = {
-        Checkpoint(each["checkpoint"], each["epoch"], each["network"])
-        for each in evaluations(folder)
-        if each["epoch"] == epochs.get(each["checkpoint"])
+    checkpoints = {
+        Checkpoint(result["checkpoint"], result["epoch"], result["network"])
+        for result in evaluations(folder)
+        if result["epoch"] == epochs.get(result["checkpoint"])
     }
-    by_name = {each.name: each for each in there}
-    return by_name if len(by_name) == len(there) else {}
+    by_name = {checkpoint.name: checkpoint for checkpoint in checkpoints}
+    return by_name if len(by_name) == len(checkpoints) else {}
 
 
 def _test_images(folder: RunFolder) -> int:
@@ -168,9 +172,9 @@ def _test_images(folder: RunFolder) -> int:
 
 def transfer_source(spec: RunSpec, specs: list[RunSpec]) -> RunSpec | None:
     """Return the run whose adversarial examples are tried on *spec*'s network."""
-    plain = [each for each in specs if each.method == "pgd_at" and each != spec]
-    same = [each for each in plain if each.seed == spec.seed]
+    plain = [other for other in specs if other.method == "pgd_at" and other != spec]
+    same = [other for other in plain if other.seed == spec.seed]
     if spec.method != "pgd_at":
         return same[0] if same else None
-    later = sorted(plain, key=lambda each: (each.seed <= spec.seed, each.seed))
+    later = sorted(plain, key=lambda other: (other.seed <= spec.seed, other.seed))
     return later[0] if later else None

@@ -1,4 +1,4 @@
-"""Evaluations of a network, made and kept: what is there is not made again."""
+"""Evaluations of a network, made and kept: results that exist are not made again."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -42,7 +42,7 @@ class Execution:
 
     @property
     def images(self) -> int:
-        """EvaluationImages at a time."""
+        """Images at a time."""
         return self.chunk or CHUNK[self.device.type]
 
 
@@ -59,25 +59,25 @@ def evaluate_cases(
     Args:
         checkpoint: the network.
         folder: of its run: where verdicts go after every batch.
-        cases: what is asked.
+        cases: the evaluations.
         execution: device, engine, share of the work, when to stop.
         source: the network that ``transfer`` attacks.
 
     Raises:
-        UserError: another process is at it, an attack cannot be made here, or the GPU
-            has too little memory.
+        UserError: another process evaluates it, an attack cannot be made here, or the
+            GPU has too little memory.
     """
     for case in missing(checkpoint, folder, cases):
         prepare(case.precision)
-        kept = EvaluationFolder(folder, evaluation_name(checkpoint, case))
-        if same := _of_same_weights(checkpoint, folder, case):
-            kept.path.mkdir(parents=True, exist_ok=True)
-            table = read_verdicts(folder, same.pop("name"))
-            about = {"checkpoint": checkpoint.name, "epoch": checkpoint.epoch}
-            kept.finish(table, same | about)
+        evaluation = EvaluationFolder(folder, evaluation_name(checkpoint, case))
+        if same_weights := _of_same_weights(checkpoint, folder, case):
+            evaluation.path.mkdir(parents=True, exist_ok=True)
+            table = read_verdicts(folder, same_weights.pop("name"))
+            identity = {"checkpoint": checkpoint.name, "epoch": checkpoint.epoch}
+            evaluation.finish(table, same_weights | identity)
             continue
         try:
-            if not _evaluate_one(checkpoint, kept, case, execution, source):
+            if not _evaluate_one(checkpoint, evaluation, case, execution, source):
                 return False
         except torch.cuda.OutOfMemoryError:
             raise UserError(
@@ -92,8 +92,8 @@ def missing(
     checkpoint: Checkpoint, folder: RunFolder, cases: Iterable[Case]
 ) -> list[Case]:
     """Return the cases that the folder has no result of."""
-    there = {each["name"] for each in evaluations(folder)}
-    return [case for case in cases if evaluation_name(checkpoint, case) not in there]
+    existing = {result["name"] for result in evaluations(folder)}
+    return [case for case in cases if evaluation_name(checkpoint, case) not in existing]
 
 
 def evaluation_name(checkpoint: Checkpoint, case: Case) -> str:
@@ -109,39 +109,39 @@ def _of_same_weights(
     Where the last epoch is the best, they are one network.
     """
     end = f"-{case.key(checkpoint.digest)}"
-    found = (each for each in evaluations(folder) if each["name"].endswith(end))
-    return next(found, None)
+    results = evaluations(folder)
+    return next((result for result in results if result["name"].endswith(end)), None)
 
 
 def _evaluate_one(
     checkpoint: LoadedCheckpoint,
-    kept: EvaluationFolder,
+    evaluation: EvaluationFolder,
     case: Case,
     execution: Execution,
     source: LoadedCheckpoint | None,
 ) -> bool:
-    images = checkpoint.images.first(case.n)
-    mine = images.share(*execution.shard)
+    images = checkpoint.images.first(case.n).share(*execution.shard)
     stages = make_stages(
         case,
         checkpoint.network,
         n_classes=checkpoint.n_classes,
-        make_pgd=_pgd_maker(case, execution, min(execution.images, len(mine.y))),
+        make_pgd=_pgd_maker(case, execution, min(execution.images, len(images.y))),
         source=source.network if source else None,
         filled_to=fill_limit(execution.images, execution.device),
     )
-    with kept.opened(execution.shard):
-        table = kept.load(execution.shard)
+    with evaluation.opened(execution.shard):
+        table = evaluation.load(execution.shard)
         if table is None:
-            table = verdicts.unattacked(mine)
+            table = verdicts.unattacked(images)
         label = f"{checkpoint.name} {case.attack} {case.threat}"
         begun = time.monotonic()
-        with execution.meter(label, _left(table, stages)) as meter:
+        with execution.meter(label, _passes_left(table, stages)) as meter:
 
             def after(table: Any, stage: Stage, images: int) -> bool:
-                kept.save(table, execution.shard)
+                evaluation.save(table, execution.shard)
                 meter.show(
-                    _left(table, stages), f"{(table['fooled_by'] == '').mean():.1%}"
+                    _passes_left(table, stages),
+                    f"{(table['fooled_by'] == '').mean():.1%}",
                 )
                 return execution.stop.now or execution.stop.out_of_time
 
@@ -149,17 +149,17 @@ def _evaluate_one(
                 stages,
                 checkpoint.network,
                 case.threat,
-                mine,
+                images,
                 table,
                 chunk=execution.images,
                 after=after,
             )
-        kept.save(table, execution.shard)
+        evaluation.save(table, execution.shard)
         seconds = time.monotonic() - begun
-        whole = kept.merged(execution.shard[1])
+        whole = evaluation.merged(execution.shard[1])
         if whole is not None and verdicts.finished(whole, stages):
             result = _result(checkpoint, case, whole, stages, execution, seconds)
-            kept.finish(whole, result)
+            evaluation.finish(whole, result)
     return done
 
 
@@ -171,14 +171,14 @@ def _result(
     execution: Execution,
     seconds: float,
 ) -> dict[str, Any]:
-    about = {
+    identity = {
         "checkpoint": checkpoint.name,
         "epoch": checkpoint.epoch,
         "network": checkpoint.digest,
         "attack": case.attack,
     }
     return (
-        about
+        identity
         | case.as_dict()
         | {
             "accuracy": verdicts.robust_accuracy(table),
@@ -192,21 +192,21 @@ def _result(
     )
 
 
-def _left(table: Any, stages: list[Stage]) -> float:
+def _passes_left(table: Any, stages: list[Stage]) -> float:
     """Return the passes that are left at most, for the meter."""
     costs = np.array([stage.cost for stage in stages] + [0.0])
-    to_come = costs[::-1].cumsum()[::-1]
-    alive = table[table["fooled_by"] == ""]
-    return float(to_come[alive["stages"].to_numpy()].sum())
+    remaining = costs[::-1].cumsum()[::-1]
+    robust = table[table["fooled_by"] == ""]
+    return float(remaining[robust["stages"].to_numpy()].sum())
 
 
 def _pgd_maker(case: Case, execution: Execution, batch: int) -> Callable[..., PGD]:
     """Return PGD, or its compiled form where that pays."""
     steps = case.number if case.kind in ("pgd", "cw") else 0
-    made, _ = choose_engine(
+    chosen, _ = choose_engine(
         execution.engine, case.n * steps * case.restarts, execution.device
     )
-    if made == "eager":
+    if chosen == "eager":
         return PGD
     captured = execution.device.type == "cuda"
     return partial(CompiledPGD, batch=batch, captured=captured)

@@ -27,17 +27,17 @@ from rofit.settings.spec import RunSpec
 from rofit.store.runs import RunFolder
 from rofit.training.stop import Stop
 
-_LOOK = 0.2  # seconds between looks at whether to stop
+_POLL = 0.2  # seconds between checks for a request to stop
 # What every job imports sooner or later, and what takes seconds each time.
 _IMPORTED = ["rofit.running.jobs", "torch._dynamo", "sklearn.datasets"]
 
 
 class Died(RuntimeError):
-    """A job's process ended without a word; says which and how."""
+    """A job's process ended without a result; says which and how."""
 
 
 class Job(Protocol):
-    """Work in plain values that another process can be given."""
+    """Work that is described by plain values, which can be sent to another process."""
 
     @property
     def name(self) -> str:
@@ -71,11 +71,11 @@ class TrainingJob:
     def work(self, stop: Stop, console: Console, *, alone: bool) -> bool:
         """Train the run; say whether it is done."""
 
-        def told(spec: RunSpec, done: int) -> Report:
+        def make_report(spec: RunSpec, done: int) -> Report:
             if self.quiet:
                 return Report()
-            shown = report if alone else Lines
-            return shown(console, self.label, spec.epochs, done)
+            report_type = report if alone else Lines
+            return report_type(console, self.label, spec.epochs, done)
 
         return runner.train_run(
             self.spec,
@@ -87,7 +87,7 @@ class TrainingJob:
             engine=self.engine,
             deterministic=self.deterministic,
             stop=stop,
-            report=told,
+            report=make_report,
             keep=self.keep,
         )
 
@@ -131,13 +131,13 @@ def _side_by_side(
     ]
     done, failure = True, None
     while running:
-        connection.wait([each.told for each in running], _LOOK)
+        connection.wait([process.receiver for process in running], _POLL)
         if stop.now:
             halt.set()
-        for each in [each for each in running if each.told.poll()]:
-            running.remove(each)
+        for process in [process for process in running if process.receiver.poll()]:
+            running.remove(process)
             try:
-                done = each.result() and done
+                done = process.result() and done
             except Exception as error:  # raised below, when the others have stopped
                 failure = failure or error
                 halt.set()
@@ -162,11 +162,11 @@ def _context() -> BaseContext:
     return context
 
 
-def _hold_signals(back: bool) -> None:
-    """Let what asks for a stop wait, here and in processes that begin, or no more."""
+def _block_signals(block: bool) -> None:
+    """Block SIGINT and SIGTERM, here and in processes that begin, or unblock them."""
     if hasattr(signal, "pthread_sigmask"):  # Windows has none
-        how = signal.SIG_BLOCK if back else signal.SIG_UNBLOCK
-        signal.pthread_sigmask(how, (signal.SIGINT, signal.SIGTERM))
+        action = signal.SIG_BLOCK if block else signal.SIG_UNBLOCK
+        signal.pthread_sigmask(action, (signal.SIGINT, signal.SIGTERM))
 
 
 class _Process:
@@ -180,22 +180,22 @@ class _Process:
         ends: float | None,
         halt: Event,
     ) -> None:
-        """Start it; signals wait until it can answer them with a checkpoint."""
+        """Start it, with signals blocked until it can answer them with a checkpoint."""
         self.job = job
-        self.told, tells = context.Pipe(duplex=False)
-        given = (job, threads, ends, halt, tells)
-        self.process: BaseProcess = context.Process(target=_work, args=given)  # type: ignore[attr-defined]
-        _hold_signals(True)
+        self.receiver, sender = context.Pipe(duplex=False)
+        arguments = (job, threads, ends, halt, sender)
+        self.process: BaseProcess = context.Process(target=_work, args=arguments)  # type: ignore[attr-defined]
+        _block_signals(True)
         try:
             self.process.start()
         finally:
-            _hold_signals(False)
-        tells.close()
+            _block_signals(False)
+        sender.close()
 
     def result(self) -> bool:
         """Return whether the run is done, or raise what ended it."""
         try:
-            answer = self.told.recv()
+            answer = self.receiver.recv()
         except EOFError:
             self.process.join()
             raise Died(
@@ -213,20 +213,20 @@ def _work(
     threads: int,
     ends: float | None,
     halt: Event,
-    tells: connection.Connection,
+    sender: connection.Connection,
 ) -> None:
-    """Do one job in this process, and tell the parent how it ended."""
+    """Do one job in this process, and send the parent its result."""
     torch.set_num_threads(threads)
-    left = None if ends is None else (ends - time.time()) / 60
+    minutes = None if ends is None else (ends - time.time()) / 60
     parent = parent_process()
 
-    def asked() -> bool:
+    def stop_requested() -> bool:
         return halt.is_set() or parent is not None and not parent.is_alive()
 
-    with Stop(left, asked) as stop:
-        _hold_signals(False)
+    with Stop(minutes, stop_requested) as stop:
+        _block_signals(False)
         try:
             console = Console(stderr=True)
-            tells.send(not stop.now and job.work(stop, console, alone=False))
+            sender.send(not stop.now and job.work(stop, console, alone=False))
         except Exception as error:
-            tells.send(error)
+            sender.send(error)

@@ -50,24 +50,25 @@ def build_training(
     The table has a row a training image: position in the published training part,
     given and true class, and whether the label was drawn anew.
     """
-    parts = split_of(spec, data)
-    if len(parts.train) % spec.batch_size == 1:
+    splits = split_of(spec, data)
+    if len(splits.train) % spec.batch_size == 1:
         raise UserError(
-            f"{len(parts.train)} training images in batches of {spec.batch_size} leave "
-            "a last batch of one, which BatchNorm cannot train on; change batch_size"
+            f"{len(splits.train)} training images in batches of {spec.batch_size} "
+            "leave a last batch of one, which BatchNorm cannot train on; "
+            "change batch_size"
         )
     noisy = symmetric_noise(
-        parts.train.labels,
+        splits.train.labels,
         rate=spec.label_noise,
         n_classes=data.n_classes,
         convention=spec.noise_convention,
         rng=numpy_rng(spec.data_seed, "label noise"),
     )
     labels = pd.DataFrame(
-        {"position": parts.train_index, "given": noisy.given, "true": noisy.true}
+        {"position": splits.train_index, "given": noisy.given, "true": noisy.true}
     )
     labels["redrawn"] = labels.index.isin(noisy.flipped)
-    train_images = DeviceImages(Images(parts.train.pixels, noisy.given), device)
+    train_images = DeviceImages(Images(splits.train.pixels, noisy.given), device)
     captured = engine == "compiled" and device.type == "cuda"
     attack = make_attack(spec, spec.attack_steps, engine, bn=spec.attack_bn)
     model = initial_model(spec, data).to(device)
@@ -90,8 +91,8 @@ def build_training(
     curves = LearningCurves(
         train_images,
         {
-            "val": DeviceImages(parts.val, device),
-            "test": DeviceImages(parts.test, device),
+            "val": DeviceImages(splits.val, device),
+            "test": DeviceImages(splits.test, device),
         },
         trained_with=method.inner.attack,
         evaluated_with=make_attack(spec, spec.eval_steps, engine, captured=captured),
@@ -136,13 +137,13 @@ def train_run(
         Diverged: a term of the loss became NaN or infinite.
     """
     images = load_data(spec, data)
-    made, remark = find_engine(engine, spec, device)
+    engine_used, remark = find_engine(engine, spec, device)
     prepare(spec.precision, deterministic=deterministic)
     training, labels = build_training(
         spec,
         data=images,
         device=device,
-        engine=made,
+        engine=engine_used,
         diagnostics=diagnostics,
         keep=keep,
         taught_by=_checkpoints(spec, folder),
@@ -151,19 +152,19 @@ def train_run(
     with folder.opened(described(spec)):
         if folder.state == "done":
             return True
-        about = {"data_digest": images.digest, "engine": made}
-        _begin(training, labels, folder, device, about)
+        description = {"data_digest": images.digest, "engine": engine_used}
+        _begin(training, labels, folder, device, description)
         begun = time.monotonic()
         try:
-            with report(spec, training.epoch) as told:
+            with report(spec, training.epoch) as progress:
                 if remark:
-                    told.note(remark)
+                    progress.note(remark)
                 if spec.precision == "bf16" and without_bf16(device):
-                    told.note(
+                    progress.note(
                         "this CPU has no bf16 arithmetic and will be slow; --set "
                         "precision=fp32 is another run, and faster here"
                     )
-                done = train(training, folder, stop, told)
+                done = train(training, folder, stop, progress)
         except Diverged as error:
             folder.event("diverged", why=str(error))
             raise
@@ -174,11 +175,11 @@ def train_run(
                 "a run of its own (--set "
                 f"batch_size={spec.batch_size // 2}); the last checkpoint is kept"
             ) from None
-        where = {"epoch": training.epoch, "step": training.step, "done": done}
+        position = {"epoch": training.epoch, "step": training.step, "done": done}
         seconds = round(time.monotonic() - begun, 1)
         watching = {n: round(s, 2) for n, s in training.monitor.seconds.items()}
         cost = {"seconds": seconds, "watching": watching} | training.cost()
-        folder.event("stop", **where, **cost)
+        folder.event("stop", **position, **cost)
         if done:
             folder.finish({"epochs": training.epoch, "best": training.best})
             keep_columns(folder)
@@ -186,21 +187,22 @@ def train_run(
 
 
 def _checkpoints(spec: RunSpec, folder: RunFolder) -> dict[str, Path]:
-    """Return the checkpoints of the run's teachers, found by id in the same store.
+    """Return the checkpoints of the run's teachers, by run id in the same store.
 
     Raises:
         UserError: a teacher's run is not done.
     """
-    found = {}
-    for name, (teacher, which) in teachers(spec).items():
-        theirs = RunStore(folder.path.parent).folder(teacher.run_id)
-        if theirs.state != "done":
+    paths = {}
+    for name, (teacher, checkpoint_name) in teachers(spec).items():
+        teacher_folder = RunStore(folder.path.parent).folder(teacher.run_id)
+        if teacher_folder.state != "done":
             raise UserError(
                 f"{spec.method} learns from run {teacher.run_id} ({teacher.method}), "
-                f"which is {theirs.state} in {folder.path.parent}; train it first"
+                f"which is {teacher_folder.state} in {folder.path.parent}; "
+                "train it first"
             )
-        found[name] = theirs.checkpoints / f"{which}.pt"
-    return found
+        paths[name] = teacher_folder.checkpoints / f"{checkpoint_name}.pt"
+    return paths
 
 
 def _teacher(
@@ -221,20 +223,22 @@ def _begin(
     labels: pd.DataFrame,
     folder: RunFolder,
     device: torch.device,
-    about: dict[str, str],
+    description: dict[str, str],
 ) -> None:
-    """Take the newest checkpoint, and drop the rows that are past it."""
-    about = environment(device_name(device), torch.get_num_threads()) | about
+    """Load the newest checkpoint, and drop the rows that are past it."""
+    description = (
+        environment(device_name(device), torch.get_num_threads()) | description
+    )
     watched = sorted(training.monitor.diagnostics)
-    found = checkpoint.load_last(folder.checkpoints, device)
-    if found is None:
+    newest = checkpoint.load_last(folder.checkpoints, device)
+    if newest is None:
         folder.keep_epochs_to(0)
-        folder.note_environment(about)
+        folder.note_environment(description)
         folder.write_sample("labels", labels)
-        folder.event("start", diagnostics=watched, environment=about)
+        folder.event("start", diagnostics=watched, environment=description)
         return
-    state, file = found
+    state, file = newest
     training.load_state_dict(state)
     folder.keep_epochs_to(training.epoch)
-    where = {"epoch": training.epoch, "step": training.step, "file": file}
-    folder.event("resume", **where, diagnostics=watched, environment=about)
+    position = {"epoch": training.epoch, "step": training.step, "file": file}
+    folder.event("resume", **position, diagnostics=watched, environment=description)

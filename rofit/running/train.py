@@ -91,11 +91,11 @@ def train(
     teachers = undone(all_teachers(undone(specs)))
     students = [spec for spec in undone(specs) if spec not in teachers]
     for runs, needed in ((teachers, ()), (students, required)):
-        left = max_minutes
+        minutes = max_minutes
         if max_minutes is not None:
-            left = max(0.0, max_minutes - (time.monotonic() - begun) / 60)
+            minutes = max(0.0, max_minutes - (time.monotonic() - begun) / 60)
         shown = console or Console(stderr=True)
-        if not work_all(jobs_of(runs, needed), jobs, left, shown):
+        if not work_all(jobs_of(runs, needed), jobs, minutes, shown):
             break
     return [folders.folder(spec.run_id) for spec in specs]
 

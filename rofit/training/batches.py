@@ -37,9 +37,9 @@ class DeviceImages:
 
     def first(self, n: int) -> "DeviceImages":
         """Return the first *n* images, sharing their memory."""
-        part = copy(self)
-        part.pixels, part.y = self.pixels[:n], self.y[:n]
-        return part
+        subset = copy(self)
+        subset.pixels, subset.y = self.pixels[:n], self.y[:n]
+        return subset
 
     def unit(self) -> Tensor:
         """Return all images, (N, C, H, W) in [0, 1], without augmentation."""

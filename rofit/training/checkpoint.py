@@ -78,7 +78,7 @@ class Writer(AbstractContextManager["Writer"]):
         state: dict[str, Any],
         path: Path,
     ) -> "Future[None]":
-        self._wait_for(sum(each.done() for each in self._writes))
+        self._wait_for(sum(future.done() for future in self._writes))
         self._wait_for(len(self._writes) - self._WAITING + 1)
         self._writes.append(self._thread.submit(write, _copied(state), path))
         return self._writes[-1]
@@ -101,9 +101,9 @@ def _copied(state: Any) -> Any:
     if isinstance(state, Tensor):
         return state.detach().to("cpu", copy=True)
     if isinstance(state, dict):
-        return {key: _copied(part) for key, part in state.items()}
+        return {key: _copied(value) for key, value in state.items()}
     if isinstance(state, (list, tuple)):
-        return type(state)(_copied(part) for part in state)
+        return type(state)(_copied(value) for value in state)
     return state
 
 

@@ -1,6 +1,6 @@
 """The learning curves of every run: clean and robust, train and test, each epoch.
 
-``split = "train"`` rows of what the steps saw are measured on the fly: train mode,
+``split = "train"`` rows of the steps' own inputs are measured on the fly: train mode,
 augmented, the training adversaries, as this field's logs do. The other row of the
 training images (clean for a method that attacks, robust for one that does not) is
 measured after the epoch in eval mode, without augmentation.
@@ -44,7 +44,9 @@ class LearningCurves:
             seed: the run's seed.
         """
         self.trained_with, self.evaluated_with = trained_with, evaluated_with
-        self.held_out = {name: s for name, s in held_out.items() if len(s)}
+        self.held_out = {
+            name: images for name, images in held_out.items() if len(images)
+        }
         self.attacked, self.clean = dict(self.held_out), dict(self.held_out)
         if trained_with is None:
             self.attacked["train"] = train.first(len(held_out["test"]))
@@ -104,9 +106,9 @@ class LearningCurves:
 
     def score(self, rows: list[Row]) -> float:
         """Return the robust accuracy that chooses the best epoch."""
-        about = {"split": self.selection_split, "attack": self.evaluated_with.name}
-        about |= {"metric": "accuracy"}
-        (row,) = (row for row in rows if about.items() <= row.items())
+        columns = {"split": self.selection_split, "attack": self.evaluated_with.name}
+        columns |= {"metric": "accuracy"}
+        (row,) = (row for row in rows if columns.items() <= row.items())
         return row["value"]
 
     def state_dict(self) -> dict[str, Any]:
@@ -114,7 +116,7 @@ class LearningCurves:
         return {"sums": self.sums}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take them back; at an epoch's end older files have none."""
+        """Restore the sums; older files have none at an epoch's end."""
         self.sums.zero_()
         if state["sums"] is not None:
             self.sums += state["sums"]
@@ -124,8 +126,8 @@ class LearningCurves:
         assert n, "an epoch has at least one step"
         self.sums.zero_()
         attack = "none" if self.trained_with is None else self.trained_with.name
-        seen = Verdict(correct / n, loss / n, int(n), torch.empty(0))
-        return _rows("train", attack, seen, "step")
+        verdict = Verdict(correct / n, loss / n, int(n), torch.empty(0))
+        return _rows("train", attack, verdict, "step")
 
     def _starts(self, images: DeviceImages, seed: int, split: str) -> Tensor:
         stream = generator(seed, "eval", split)
@@ -135,8 +137,8 @@ class LearningCurves:
 
 
 def _rows(split: str, attack: str, verdict: Verdict, measured: str) -> list[Row]:
-    about = {"split": split, "attack": attack, "n": verdict.n, "measured": measured}
+    columns = {"split": split, "attack": attack, "n": verdict.n, "measured": measured}
     return [
-        about | {"metric": "accuracy", "value": verdict.accuracy},
-        about | {"metric": "loss", "value": verdict.loss},
+        columns | {"metric": "accuracy", "value": verdict.accuracy},
+        columns | {"metric": "loss", "value": verdict.loss},
     ]

@@ -2,7 +2,7 @@
 
 The loop says what is computed; this file says on what and in which precision. Training
 passes go through the model, whose weights stay in fp32; attack and evaluation go
-through its twin in eval mode, which has nothing to be trained.
+through a copy in eval mode, which has nothing to be trained.
 """
 
 import torch
@@ -18,12 +18,12 @@ from rofit.settings.spec import RunSpec
 
 ENGINES = ("auto", "compiled", "eager")
 # Compiling takes some ten seconds a process and saves a tenth to a sixth of the passes'
-# time: two cores make so many passes of a small network in a minute.
+# time: two cores make that many passes of a small network in a minute.
 WORTH_COMPILING = 200_000
 
 
 class Engine:
-    """The passes of one network: training mode, and eval mode on a twin.
+    """The passes of one network: training mode, and eval mode on a copy.
 
     Attributes:
         frozen: the network in eval mode, in the run's precision, for the attack;
@@ -41,14 +41,14 @@ class Engine:
         """
         self.model = model
         self.dtype = torch.bfloat16 if precision == "bf16" else None
-        self._twin = PrecisionCopy(model, self.dtype or next(model.parameters()).dtype)
-        self.frozen = self.evaluated = self._twin.network
-        self._average: PrecisionCopy | None = None
+        self._copy = PrecisionCopy(model, self.dtype or next(model.parameters()).dtype)
+        self.frozen = self.evaluated = self._copy.network
+        self._average_copy: PrecisionCopy | None = None
         if average is not None:
-            self._average = PrecisionCopy(
+            self._average_copy = PrecisionCopy(
                 average, self.dtype or next(model.parameters()).dtype
             )
-            self.evaluated = self._average.network
+            self.evaluated = self._average_copy.network
 
     def predict(self, x: Tensor) -> Tensor:
         """Return logits (B, K) of the model in its own mode, with gradients."""
@@ -61,20 +61,20 @@ class Engine:
         return self.predict if attack and attack.bn == "train" else self.frozen
 
     def follow(self) -> None:
-        """Bring the twin to the model's weights, after every change of them."""
-        self._twin.refresh()
+        """Bring the copy to the model's weights, after every change of them."""
+        self._copy.refresh()
 
     def follow_average(self) -> None:
-        """Bring the other twin to the averaged weights."""
-        if self._average:
-            self._average.refresh()
+        """Bring the average's copy to the averaged weights."""
+        if self._average_copy:
+            self._average_copy.refresh()
 
 
 def find_engine(name: str, spec: RunSpec, device: torch.device) -> tuple[str, str]:
-    """Return ``compiled`` or ``eager`` for a run, and a sentence if it is no choice.
+    """Return ``compiled`` or ``eager`` for a run, and why it is not compiled or "".
 
     Raises:
-        UserError: an unknown name, or compiling was asked for and cannot be done.
+        UserError: an unknown name, or ``compiled`` where it is not possible.
     """
     reason = ""
     if spec.attack_bn == "train":
@@ -85,9 +85,16 @@ def find_engine(name: str, spec: RunSpec, device: torch.device) -> tuple[str, st
 def choose_engine(
     name: str, passes: int, device: torch.device, reason: str = ""
 ) -> tuple[str, str]:
-    """Return the same for so many passes; *reason* says why they cannot be compiled.
+    """Return ``compiled`` or ``eager``, and why passes cannot be compiled or "".
 
-    ``auto`` compiles where the passes are enough to gain by it.
+    Args:
+        name: one of ENGINES; ``auto`` compiles from WORTH_COMPILING passes on.
+        passes: forward and backward passes of single images.
+        device: of the passes.
+        reason: a known reason why these passes cannot be compiled.
+
+    Raises:
+        UserError: an unknown name, or ``compiled`` where it is not possible.
     """
     if name not in ENGINES:
         raise unknown("engine", name, ENGINES)

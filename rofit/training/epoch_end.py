@@ -1,4 +1,4 @@
-"""The end of an epoch, of a training of ours or of anyone's: measured and written."""
+"""The end of an epoch, in rofit's loop or a user's: measured and written."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ def end_epoch(
     lr: float,
     evaluated: bool,
 ) -> float:
-    """Evaluate, ask the diagnostics that are due, and write samples and rows.
+    """Evaluate, measure the diagnostics that are due, and write samples and rows.
 
     Rows come last: an epoch that has them has its samples.
 
@@ -34,7 +34,7 @@ def end_epoch(
         network: what is evaluated, in eval mode.
         curves: sums over the epoch's steps; begin anew.
         monitor: diagnostics; those of steps begin anew.
-        view: makes what the diagnostics look at, the curves' predictions included.
+        view: makes the view that diagnostics measure, the curves' predictions included.
         lr: learning rate of the epoch.
         evaluated: test and training images too, not only those that choose best.
 

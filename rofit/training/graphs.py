@@ -3,7 +3,7 @@
 A graph repeats the kernels of the step that was captured, on the memory that they had;
 Python does not run again. So a step can be captured if all that it remembers is kept in
 tensors that are changed in place, and one captured step serves as long as the plain
-values that it read (whether a label rule is at work, say) are the same.
+values that it read (whether a label rule is active, say) are the same.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from rofit.attacks.captured import WARM_UP, Captured, Record, aside, record
+from rofit.attacks.captured import WARM_UP, Captured, Record, on_side_stream, record
 from rofit.training.batches import Batch
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ class _Graph:
         self.names: list[str] = []
 
         def terms(index: Tensor, x: Tensor, y: Tensor, start: Tensor) -> Tensor:
-            made = step(Batch(batch.step, index, x, y), start)
-            self.names = list(made)
-            return torch.stack(list(made.values()))
+            step_terms = step(Batch(batch.step, index, x, y), start)
+            self.names = list(step_terms)
+            return torch.stack(list(step_terms.values()))
 
         inputs = (batch.index, batch.x, batch.y, start)
         self.captured = Captured(terms, inputs, warm_up=0, record=record)
@@ -56,14 +56,15 @@ class StepGraphs:
         method: "Method",
         *,
         record: Record = record,
-        aside: Callable[[Callable[[], Terms]], Terms] = aside,
+        on_side_stream: Callable[[Callable[[], Terms]], Terms] = on_side_stream,
     ) -> None:
         """Take the method, and how calls are captured and made before a capture."""
-        self.method, self.record, self.aside = method, record, aside
+        self.method, self.record = method, record
+        self.on_side_stream = on_side_stream
         self.why_not = ""
         self.state: tuple[Any, ...] = ()
         self.graphs: dict[torch.Size, _Graph] = {}
-        self.made: dict[torch.Size, int] = {}
+        self.warm_ups: dict[torch.Size, int] = {}
 
     def __call__(self, step: Step, batch: Batch, start: Tensor) -> Terms:
         """Make one step of the training; return the terms of its loss."""
@@ -71,15 +72,15 @@ class StepGraphs:
             return step(batch, start)
         shape, before = batch.x.shape, plain_values(self.method)
         if before != self.state:
-            self.graphs, self.made, self.state = {}, {}, before
+            self.graphs, self.warm_ups, self.state = {}, {}, before
         if shape in self.graphs:
             return self.graphs[shape](batch, start)
-        made = self.made.get(shape, 0)
-        if made == WARM_UP:
+        warm_ups = self.warm_ups.get(shape, 0)
+        if warm_ups == WARM_UP:
             self.graphs[shape] = _Graph(step, batch, start, self.record)
             return self.graphs[shape](batch, start)
-        terms = self.aside(lambda: step(batch, start))
-        self.made[shape] = made + 1
+        terms = self.on_side_stream(lambda: step(batch, start))
+        self.warm_ups[shape] = warm_ups + 1
         after = plain_values(self.method)
         if after != before:
             self.why_not = (
@@ -101,7 +102,7 @@ def plain_values(method: "Method") -> tuple[tuple[str, Any], ...]:
         "perturbation": method.perturbation,
         "average": method.average,
     }
-    return tuple(line for name, part in parts.items() for line in _values(name, part))
+    return tuple(item for name, part in parts.items() for item in _values(name, part))
 
 
 def _values(name: str, value: Any) -> list[tuple[str, Any]]:
@@ -112,13 +113,13 @@ def _values(name: str, value: Any) -> list[tuple[str, Any]]:
     if isinstance(value, nn.Module) or callable(value):
         return []
     if isinstance(value, dict):
-        inside = {str(key): part for key, part in value.items()}
+        members = {str(key): part for key, part in value.items()}
     elif isinstance(value, (list, tuple)):
-        inside = {str(place): part for place, part in enumerate(value)}
+        members = {str(i): part for i, part in enumerate(value)}
     else:
-        inside = vars(value) if hasattr(value, "__dict__") else {}
+        members = vars(value) if hasattr(value, "__dict__") else {}
     return [
-        line for key, part in inside.items() for line in _values(f"{name}.{key}", part)
+        item for key, part in members.items() for item in _values(f"{name}.{key}", part)
     ]
 
 

@@ -31,7 +31,7 @@ class Diverged(RuntimeError):
 
 
 def train(run: Training, folder: "RunFolder", stop: "Stop", report: "Report") -> bool:
-    """Train until the last epoch or until told to stop; say whether it is done.
+    """Train until the last epoch or until asked to stop; say whether it is done.
 
     Raises:
         Diverged: a term of the loss is not finite; the last checkpoint stays.
@@ -88,22 +88,22 @@ def train_step(run: Training, batch: Batch, start: Tensor) -> Terms:
     model, method, engine = run.model, run.method, run.engine
     x, y, index = batch.x, batch.y, batch.index
     method.labels.prepare(engine.frozen, x, y, index)
-    climbed = engine.attacked(method.inner.attack)
-    x_adv = method.maximise(climbed, x, y, index, start)
+    attacked = engine.attacked(method.inner.attack)
+    x_adv = method.maximise(attacked, x, y, index, start)
     method.labels.attacked(x_adv, index)
     if method.perturbation:
         method.perturbation.add(lambda: losses(run, x, x_adv, y, index))
 
     clean = engine.predict(x) if method.learns_clean else None
     logits = engine.predict(x_adv)
-    read = clean.detach() if clean is not None else None
-    if method.labels.reads_clean and read is None:
+    logits_clean = clean.detach() if clean is not None else None
+    if method.labels.reads_clean and logits_clean is None:
         with torch.no_grad():  # in train mode: BatchNorm sees the clean batch as well
-            read = engine.predict(x)
-    soft = method.labels.refine(index, y, logits.detach(), read)
+            logits_clean = engine.predict(x)
+    soft = method.labels.refine(index, y, logits.detach(), logits_clean)
 
-    found = method.terms(logits, clean, soft, y)
-    terms = {name: term.mean() for name, term in found.items()}
+    losses_by_term = method.terms(logits, clean, soft, y)
+    terms = {name: term.mean() for name, term in losses_by_term.items()}
     loss = torch.stack(list(terms.values())).sum()
     run.optimizer.zero_grad()
     loss.backward()
@@ -127,16 +127,18 @@ def losses(run: Training, x: Tensor, x_adv: Tensor, y: Tensor, index: Tensor) ->
     return torch.stack(list(terms.values())).sum(dim=0)
 
 
-def check_finite(seen: list[Terms], *, epoch: int, first_step: int) -> None:
+def check_finite(steps: list[Terms], *, epoch: int, first_step: int) -> None:
     """Raise Diverged for the first term that is NaN or infinite.
 
     Read once an epoch, so that no step waits for the device. Steps count from 1.
     """
-    values = torch.stack([torch.stack(list(terms.values())) for terms in seen])
+    values = torch.stack(
+        [torch.stack(list(step_terms.values())) for step_terms in steps]
+    )
     bad = (~values.isfinite()).nonzero().tolist()
     if bad:
         row, column = bad[0]
-        name, value = list(seen[row].items())[column]
+        name, value = list(steps[row].items())[column]
         raise Diverged(
             f"the loss term {name!r} became {value.item()} in epoch {epoch}, step "
             f"{first_step + row}; the checkpoint from before it is kept; a lower lr is "

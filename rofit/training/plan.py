@@ -1,6 +1,6 @@
 """The random draws of one epoch: order, crops, flips, starts of the attack.
 
-A function of (seed, epoch) and, for the starts, of the step: any faster path that asks
+A function of (seed, epoch) and, for the starts, of the step: any faster path that uses
 the same plan trains on the same examples, and a run resumed in the middle of an epoch
 has nothing else to restore.
 """

@@ -21,7 +21,7 @@ def prepare(precision: str, *, deterministic: bool = False) -> None:
             cost; on the CPU those in use are so anyway.
     """
     keep_memory()
-    # Said for fp32 as well: torch allows TF32 in convolutions unless it is told not to.
+    # Set for fp32 as well: by default torch allows TF32 in convolutions.
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     if precision != "tf32":

@@ -28,7 +28,7 @@ class Training:
     """Everything that one training needs, and how far it is.
 
     Attributes:
-        view: what diagnostics may look at, at the end of the epoch just done.
+        view: makes what diagnostics measure at the end of the epoch just done.
         keep: epochs whose weights are kept for good.
         graphs: replays steps as CUDA graphs; None makes every step as it is.
         epoch: whole epochs done.
@@ -153,7 +153,7 @@ class Training:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take a state back: the run goes on as if it had never stopped."""
+        """Restore a state: the run goes on as if it had never stopped."""
         self.epoch, self.step = state["epoch"], state["step"]
         self.best = dict(state["best"])
         self.evaluated.load_state_dict(state["model"])

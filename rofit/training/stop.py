@@ -8,7 +8,7 @@ from types import FrameType
 
 
 class Stop:
-    """Hears SIGINT and SIGTERM while it is open; knows the deadline.
+    """Catches SIGINT and SIGTERM while it is open; knows the deadline.
 
     The second signal of a kind does what it always did (Ctrl-C twice leaves at once).
     """
@@ -16,24 +16,24 @@ class Stop:
     def __init__(
         self,
         max_minutes: float | None = None,
-        asked: Callable[[], bool] = lambda: False,
+        requested: Callable[[], bool] = lambda: False,
     ) -> None:
         """Set the deadline *max_minutes* from now, or none.
 
         Args:
             max_minutes: time until the deadline.
-            asked: says whether somebody else, such as another process, asks for it.
+            requested: says whether another process, for example, requests a stop.
         """
-        self.heard, self.asked = False, asked
+        self.signalled, self.requested = False, requested
         self.deadline = (
             None if max_minutes is None else time.monotonic() + 60 * max_minutes
         )
-        self._before: dict[int, object] = {}
+        self._handlers: dict[int, object] = {}
 
     @property
     def now(self) -> bool:
         """Whether to stop at the end of the step under way."""
-        return self.heard or self.asked()
+        return self.signalled or self.requested()
 
     @property
     def out_of_time(self) -> bool:
@@ -45,14 +45,14 @@ class Stop:
         if threading.current_thread() is not threading.main_thread():
             return self
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._hear)
+            self._handlers[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(self, *error: object) -> None:
         """Give the signals back."""
-        for number, handler in self._before.items():
+        for number, handler in self._handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
-        self.heard = True
-        signal.signal(number, self._before[number])  # type: ignore[arg-type]
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self.signalled = True
+        signal.signal(number, self._handlers[number])  # type: ignore[arg-type]

@@ -26,7 +26,7 @@ class WeightAverage:
         self.network = copy.deepcopy(model).eval()
 
     def after_step(self, model: nn.Module) -> None:
-        """Look at the network in training after the optimizer's step."""
+        """Update the average after the optimizer's step; here nothing."""
 
     def after_epoch(
         self,
@@ -35,7 +35,7 @@ class WeightAverage:
         epochs: int,
         inputs: Callable[[], Iterable[Tensor]],
     ) -> None:
-        """Look at the network in training after an epoch.
+        """Update the average after an epoch; here nothing.
 
         Args:
             model: the network in training.
@@ -49,7 +49,7 @@ class WeightAverage:
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take it back."""
+        """Restore what `state_dict` returned."""
 
 
 class MovingAverage(WeightAverage):
@@ -116,15 +116,15 @@ class EqualAverage(WeightAverage):
         return {"n": self.n}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take it back."""
+        """Restore how many epochs are averaged."""
         self.n = state["n"]
 
 
 @torch.no_grad()
-def _blend(mine: nn.Module, theirs: nn.Module, share: float) -> None:
-    """Move the state of one network towards another's by *share*; counters copied."""
+def _blend(average: nn.Module, model: nn.Module, share: float) -> None:
+    """Move the state of *average* towards that of *model* by *share*; copy counters."""
     pairs = list(
-        zip(mine.state_dict().values(), theirs.state_dict().values(), strict=True)
+        zip(average.state_dict().values(), model.state_dict().values(), strict=True)
     )
     floats = [(a, b) for a, b in pairs if a.is_floating_point()]
     torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], share)

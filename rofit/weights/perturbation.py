@@ -2,7 +2,7 @@
 
     w' = w + gamma ||w|| d / ||d||,   d a direction in which the loss of the batch grows
 
-The optimizer steps from w' by the gradient there; then the perturbation is taken off.
+The optimizer steps from w' by the gradient there; then the perturbation is subtracted.
 """
 
 import math
@@ -69,9 +69,9 @@ class Perturbation:
         total = [torch.zeros_like(w) for w in begin]
         with keeping_statistics(self.model):
             for _ in range(self.ascents):
-                each = losses()
-                counted = torch.where(each < self.below, each, 0.0).mean()
-                gradients = torch.autograd.grad(counted, self.weights)
+                loss = losses()
+                mean_loss = torch.where(loss < self.below, loss, 0.0).mean()
+                gradients = torch.autograd.grad(mean_loss, self.weights)
                 torch._foreach_add_(total, list(gradients))
                 self.added = self._scaled(total, begin)
                 with torch.no_grad():
@@ -79,7 +79,7 @@ class Perturbation:
                     torch._foreach_add_(self.weights, self.added)
 
     def remove(self) -> None:
-        """Take the perturbation off, after the optimizer's step."""
+        """Subtract the perturbation, after the optimizer's step."""
         if self.added:
             with torch.no_grad():
                 torch._foreach_sub_(self.weights, self.added)

@@ -90,14 +90,14 @@ def test_pupil_learns_from_the_checkpoints_of_its_teachers(
 ):
     """The last one of standard training, the best one of adversarial training."""
     built = []
-    build = runner.build
+    build = runner.build_training
 
     def keeping(*args, **options):
         made = build(*args, **options)
         built.append(made[0])
         return made
 
-    monkeypatch.setattr(runner, "build", keeping)
+    monkeypatch.setattr(runner, "build_training", keeping)
     train(smoke_spec(method="kd"), tmp_path)
     taught = built[-1].method.labels.teachers
     runs = tmp_path / "runs"

@@ -148,7 +148,7 @@ def test_stopped_evaluation_goes_on_where_it_was_and_ends_as_an_unbroken_one(
     whole, _ = evaluated(subject, tmp_path / "whole", "pgd3x2", n=15, chunk=4)
     unbroken = list(passed)
     passed.clear()
-    stop, rounds = Stop(asked=lambda: True), 0
+    stop, rounds = Stop(requested=lambda: True), 0
     while True:
         before, rounds = len(passed), rounds + 1
         folder, done = evaluated(

@@ -33,7 +33,9 @@ def spec(smoke_spec):
 def _recorded(spec):
     """Return a training whose steps are replayed from a tape, where they can be."""
     run = built(spec, diagnostics=("gradient_norm",))
-    graphs = StepGraphs(run.method, record=tape.record, aside=lambda call: call())
+    graphs = StepGraphs(
+        run.method, record=tape.record, on_side_stream=lambda call: call()
+    )
     return replace(run, graphs=graphs)
 
 
