@@ -144,7 +144,7 @@ def evaluate(
                 done = evaluate_and_check(
                     checkpoint, folder, cases, execution, attacked_source
                 )
-            rows += _rows(checkpoint, folder, cases, done)
+            rows += evaluation_rows(checkpoint, folder, cases, done)
             stopped = stop.now or not (done or dry_run)
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -195,9 +195,10 @@ def _is_file(run: str | Path) -> bool:
     return Path(run).is_file() or str(run).endswith(".pt")
 
 
-def _rows(
+def evaluation_rows(
     checkpoint: LoadedCheckpoint, folder: RunFolder, cases: list[Case], done: bool
 ) -> list[dict[str, Any]]:
+    """Return a row of `COLUMNS` a case, by the results that the folder has."""
     results = {result["name"]: result for result in evaluations(folder)}
     spec, precision = checkpoint.spec, cases[0].precision
     checks = {

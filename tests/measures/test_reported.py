@@ -3,11 +3,13 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
-from rofit.commands.findings import found_rows
 
+from rofit.commands.evaluation import accuracy_rows
 from rofit.evaluation.cases import read_cases
 from rofit.measures.reported import references, reported
+from rofit.running.evaluate import COLUMNS, evaluation_rows
 from rofit.settings.spec import RunSpec
 from rofit.settings.threat import ThreatModel
 from rofit.store.runs import RunFolder
@@ -146,17 +148,23 @@ def test_run_trained_inside_another_radius_or_of_another_size_has_none(field):
     assert told(spec) == ""
 
 
+def shown(checkpoint, folder, cases):
+    """Return the rows of `rofit eval` for results that are not there yet."""
+    rows = evaluation_rows(checkpoint, RunFolder(folder), cases, done=False)
+    return accuracy_rows(pd.DataFrame(rows, columns=COLUMNS), RunFolder(folder))
+
+
 def test_evaluation_in_another_norm_than_the_runs_has_none(tmp_path):
     subject = SimpleNamespace(spec=FULL, name="best", digest="ab12", epoch=102)
     cases = read_cases(["pgd20"], FULL, n=10_000, norm="l2", epsilons=[EPSILON])
-    (row,) = found_rows(subject, RunFolder(tmp_path), cases)
+    (row,) = shown(subject, tmp_path, cases)
     assert row["threat"] == "l2 8/255" and "reference" not in row
 
 
 def test_reference_is_a_column_of_its_own_beside_the_measured(tmp_path):
     subject = SimpleNamespace(spec=FULL, name="last", digest="ab12", epoch=200)
     cases = read_cases(["pgd20", "pgd50"], FULL, n=10_000)
-    rows = found_rows(subject, RunFolder(tmp_path), cases)
+    rows = shown(subject, tmp_path, cases)
     assert [row["reference"] for row in rows] == [f"43.75 {AWP}", ""]
     assert {row["accuracy %"] for row in rows} == {None}, "nothing was measured"
 
