@@ -13,6 +13,7 @@ from sklearn.metrics import silhouette_score
 from sklearn.neighbors import KNeighborsClassifier
 from training_helpers import digits, digits_net
 
+from rofit import load_logs, load_samples
 from rofit.diagnostics.embedding import (
     Embedding,
     components,
@@ -21,8 +22,6 @@ from rofit.diagnostics.embedding import (
     silhouette,
 )
 from rofit.diagnostics.view import Split
-from rofit.store.rows import load_logs
-from rofit.store.samples import load_samples
 
 # BLAS and a loop add in another order
 CLOSE = {"rel": 1e-12, "abs": 1e-13}

@@ -213,9 +213,7 @@ def test_numbers_of_steps_share_starts_and_kinds_do_not(net, seen):
 
 
 @pytest.mark.parametrize("name", ["pgd linf", "pgd l2", "cw linf"])
-def test_verdicts_depend_neither_on_batches_nor_on_order_nor_neighbours(
-    net, seen, name
-):
+def test_verdicts_depend_on_no_batches_order_or_neighbours(net, seen, name):
     whole = verdicts(ASKED[name], net, seen, chunk=64)
     for chunk in (1, 7):
         assert whole.equals(verdicts(ASKED[name], net, seen, chunk=chunk))

@@ -1,9 +1,13 @@
 """What checks for gradient masking are given: the network, its ball, its verdicts."""
 
+import json
+from dataclasses import replace
+
 import pytest
 from evaluated_runs import SPEC, doubled, evaluated, trained
 
 from rofit.evaluation import masking
+from rofit.evaluation.masking import PROBES
 from rofit.running.checks import check
 from rofit.settings.threat import ThreatModel
 from rofit.store.evaluations import evaluations, read_verdicts
@@ -39,3 +43,30 @@ def test_checks_probe_this_network_in_the_ball_that_is_asked_for(
     )
     assert other == {"none": by_clean}, "pgd3 was made in another ball"
     assert own == {"none": by_clean[:12], "pgd3": by_pgd} and len(by_pgd) == 12
+
+
+def test_checks_compare_what_this_network_has_inside_this_radius(subject, tmp_path):
+    other = replace(subject, name="best", digest="ab12")
+    evaluated(other, tmp_path, "pgd2")
+    evaluated(subject, tmp_path, "pgd4@0.1")
+    evaluated(subject, tmp_path, "clean", n=16)
+    folder, _ = evaluated(subject, tmp_path, "pgd3", n=12)
+    found = check(subject, folder, SPEC.norm, SPEC.epsilon)
+    assert found.keys() == {*PROBES, "robust_near_clean"} and not any(found.values())
+    (path,) = (tmp_path / "evaluations").glob("last-checks-*.json")
+    told = json.loads(path.read_text())
+    assert (told["checkpoint"], told["epoch"]) == ("last", 2)
+    assert (told["norm"], told["epsilon"]) == ("linf", SPEC.epsilon)
+    assert (told["compared"], told["images compared"]) == (["none", "pgd3"], 12)
+    assert (told["warnings"], told["passed"]) == ({}, [*found])
+    assert len(evaluations(folder)) == 4, "checks are no evaluation"
+
+
+def test_checks_keep_their_warnings_in_words(subject, tmp_path):
+    folder, _ = evaluated(subject, tmp_path, "clean", "pgd1@0.0001", n=64)
+    found = check(subject, folder, "linf", 0.0001)
+    assert "costs 0.0 points of the clean accuracy" in found["robust_near_clean"]
+    (path,) = (tmp_path / "evaluations").glob("last-checks-*.json")
+    told = json.loads(path.read_text())
+    assert told["warnings"] == {"robust_near_clean": found["robust_near_clean"]}
+    assert told["passed"] == list(PROBES)

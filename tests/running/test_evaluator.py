@@ -1,6 +1,5 @@
 """Evaluations of a trained run's checkpoints: what is kept, and what it depends on."""
 
-import json
 from dataclasses import replace
 
 import pandas as pd
@@ -12,13 +11,11 @@ from rofit.attacks.geometry import into_ball, start
 from rofit.attacks.pgd import PGD
 from rofit.errors import UserError
 from rofit.evaluation.cases import Case, read_cases
-from rofit.evaluation.masking import PROBES
 from rofit.evaluation.verdicts import COLUMNS
 from rofit.losses import cross_entropy
-from rofit.running.checks import check, checks_file
 from rofit.running.evaluator import evaluate_cases
 from rofit.seeding import generator
-from rofit.store.evaluations import evaluations, read_verdicts, rows
+from rofit.store.evaluations import evaluations, read_verdicts
 from rofit.store.runs import RunFolder
 from rofit.training.stop import Stop
 
@@ -44,20 +41,6 @@ def passed(subject):
     )
     yield seen
     handle.remove()
-
-
-@pytest.fixture
-def flags():
-    """Return a function that tells whether TF32 is allowed; put that back."""
-    backends = (torch.backends.cudnn, torch.backends.cuda.matmul)
-
-    def told():
-        return tuple(backend.allow_tf32 for backend in backends)
-
-    before = told()
-    yield told
-    for backend, allowed in zip(backends, before, strict=True):
-        backend.allow_tf32 = allowed
 
 
 def tables(folder):
@@ -211,55 +194,6 @@ def test_compiled_engine_agrees_with_eager(run, tmp_path, compiler):
     assert {"clean", "pgd20 1", ""} == set(left[0])
 
 
-def test_evaluation_is_in_fp32_whatever_the_process_did_before(
-    subject, tmp_path, flags
-):
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
-    told = []
-    handle = subject.network.register_forward_hook(lambda *_: told.append(flags()))
-    evaluated(subject, tmp_path, "clean")
-    handle.remove()
-    assert told and set(told) == {(False, False)}
-
-
-def test_tf32_is_allowed_for_its_own_cases_and_kept_beside_those_of_fp32(
-    subject, tmp_path, flags
-):
-    """On the CPU the flags are all there is to see; numbers are the same."""
-    told = []
-    handle = subject.network.register_forward_hook(lambda *_: told.append(flags()))
-    folder, _ = evaluated(subject, tmp_path, "clean", "pgd3")
-    files = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
-    assert told and set(told) == {(False, False)}
-    told.clear()
-    cases = read_cases(["clean", "pgd3"], SPEC, n=16, precision="tf32")
-    assert evaluate_cases(subject, folder, cases, how())
-    handle.remove()
-    assert told and set(told) == {(True, True)}
-    assert {path: path.read_bytes() for path in files} == files
-    made = {r["attack"]: r for r in evaluations(folder)}
-    assert made.keys() == {"none", "pgd3", "none-tf32", "pgd3-tf32"}
-    assert made["pgd3-tf32"]["precision"] == "tf32" and "precision" not in made["pgd3"]
-    assert made["pgd3-tf32"]["name"].startswith("last-pgd3-tf32-")
-    named = {row["attack"]: row["value"] for row in rows(folder)}
-    assert named == {attack: result["accuracy"] for attack, result in made.items()}
-
-
-def test_checks_compare_evaluations_of_one_precision(subject, tmp_path, flags):
-    folder, _ = evaluated(subject, tmp_path, "clean")
-    cases = read_cases(["clean", "pgd3"], SPEC, n=16, precision="tf32")
-    evaluate_cases(subject, folder, cases, how())
-    for precision, compared in (("fp32", ["none"]), ("tf32", ["none", "pgd3"])):
-        found = check(subject, folder, SPEC.norm, SPEC.epsilon, precision)
-        assert ("robust_near_clean" in found) == (precision == "tf32")
-        assert flags() == (precision == "tf32",) * 2
-        path = checks_file(subject, folder, SPEC.norm, SPEC.epsilon, precision)
-        assert json.loads(path.read_text())["compared"] == compared
-    names = {path.stem for path in (tmp_path / "evaluations").glob("last-checks-*")}
-    usual, other = sorted(names, key=len)
-    assert other == f"{usual}-tf32"
-
-
 def test_gpu_that_is_too_small_is_one_sentence(subject, tmp_path):
     def fill(*_):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
@@ -269,33 +203,6 @@ def test_gpu_that_is_too_small_is_one_sentence(subject, tmp_path):
     with pytest.raises(UserError, match=sentence):
         evaluated(subject, tmp_path, "clean", chunk=32)
     handle.remove()
-
-
-def test_checks_compare_what_this_network_has_inside_this_radius(subject, tmp_path):
-    other = replace(subject, name="best", digest="ab12")
-    evaluated(other, tmp_path, "pgd2")
-    evaluated(subject, tmp_path, "pgd4@0.1")
-    evaluated(subject, tmp_path, "clean", n=16)
-    folder, _ = evaluated(subject, tmp_path, "pgd3", n=12)
-    found = check(subject, folder, SPEC.norm, SPEC.epsilon)
-    assert found.keys() == {*PROBES, "robust_near_clean"} and not any(found.values())
-    (path,) = (tmp_path / "evaluations").glob("last-checks-*.json")
-    told = json.loads(path.read_text())
-    assert (told["checkpoint"], told["epoch"]) == ("last", 2)
-    assert (told["norm"], told["epsilon"]) == ("linf", SPEC.epsilon)
-    assert (told["compared"], told["images compared"]) == (["none", "pgd3"], 12)
-    assert (told["warnings"], told["passed"]) == ({}, [*found])
-    assert len(evaluations(folder)) == 4, "checks are no evaluation"
-
-
-def test_checks_keep_their_warnings_in_words(subject, tmp_path):
-    folder, _ = evaluated(subject, tmp_path, "clean", "pgd1@0.0001", n=64)
-    found = check(subject, folder, "linf", 0.0001)
-    assert "costs 0.0 points of the clean accuracy" in found["robust_near_clean"]
-    (path,) = (tmp_path / "evaluations").glob("last-checks-*.json")
-    told = json.loads(path.read_text())
-    assert told["warnings"] == {"robust_near_clean": found["robust_near_clean"]}
-    assert told["passed"] == list(PROBES)
 
 
 def test_unknown_engine_is_refused_before_anything_is_made(subject, tmp_path):

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from command_line import rofit
 from rich.console import Console
 from training_helpers import last_state, same, train
 
@@ -230,31 +229,3 @@ def test_runs_that_are_out_of_time_still_train_an_epoch(late):
 
 def test_no_run_begins_after_the_deadline(late):
     assert late[2].state == "missing"
-
-
-def test_command_without_time_is_unfinished_and_the_same_one_goes_on(tmp_path):
-    words = ["train", "--scale", "smoke", "--seeds", "2", "--jobs", "2", "--quiet"]
-    answer = rofit(tmp_path, *words, "--max-minutes", "0")
-    assert answer.code == 75
-    assert "unfinished: the same command goes on from here" in answer.err
-    assert rofit(tmp_path, *words).code == 0
-    for folder in RunStore(tmp_path / "runs").runs():
-        assert folder.state == "done"
-        assert events(folder) == ["start", "stop", "resume", "stop"]
-
-
-def test_command_answers_an_error_in_another_process_with_one_sentence(tmp_path):
-    words = ["train", "--scale", "smoke", "--seeds", "3", "--jobs", "2", "--quiet"]
-    answer = rofit(tmp_path, *words, "--set", "train_size=129")
-    assert answer.code == 2
-    assert answer.err.startswith("rofit: 129 training images in batches of 64 leave")
-    assert answer.err.count("\n") == 1
-
-
-@pytest.mark.parametrize("number", ["0", "-1", "two"])
-def test_number_of_jobs_that_is_none_is_one_sentence(tmp_path, number):
-    answer = rofit(tmp_path, "train", "--scale", "smoke", "--jobs", number)
-    assert answer.code == 2
-    assert answer.err.startswith("rofit: Invalid value for '--jobs'")
-    assert answer.err.count("\n") == 1
-    assert not list(tmp_path.iterdir())

@@ -1,0 +1,35 @@
+"""What commands say of runs side by side."""
+
+import pytest
+from command_line import rofit
+
+from rofit.store.runs import RunStore, read_rows
+
+
+def test_command_without_time_is_unfinished_and_the_same_one_goes_on(tmp_path):
+    words = ["train", "--scale", "smoke", "--seeds", "2", "--jobs", "2", "--quiet"]
+    answer = rofit(tmp_path, *words, "--max-minutes", "0")
+    assert answer.code == 75
+    assert "unfinished: the same command goes on from here" in answer.err
+    assert rofit(tmp_path, *words).code == 0
+    for folder in RunStore(tmp_path / "runs").runs():
+        assert folder.state == "done"
+        events = [row["event"] for row in read_rows(folder.path, "events.jsonl")]
+        assert events == ["start", "stop", "resume", "stop"]
+
+
+def test_command_answers_an_error_in_another_process_with_one_sentence(tmp_path):
+    words = ["train", "--scale", "smoke", "--seeds", "3", "--jobs", "2", "--quiet"]
+    answer = rofit(tmp_path, *words, "--set", "train_size=129")
+    assert answer.code == 2
+    assert answer.err.startswith("rofit: 129 training images in batches of 64 leave")
+    assert answer.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "two"])
+def test_number_of_jobs_that_is_none_is_one_sentence(tmp_path, number):
+    answer = rofit(tmp_path, "train", "--scale", "smoke", "--jobs", number)
+    assert answer.code == 2
+    assert answer.err.startswith("rofit: Invalid value for '--jobs'")
+    assert answer.err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
