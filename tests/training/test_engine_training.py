@@ -91,7 +91,7 @@ def test_compiled_run_that_was_stopped_ends_with_the_same_bits(
 def test_twenty_compiled_steps_follow_the_eager_ones(spec, method, compiler):
     """Losses to 1e-3 nats, weights to a hundredth of their way: equal bits are seen,
     but another processor may turn the sign of a gradient that is nearly zero."""
-    spec = spec.replace(method=method, train_size=300, epochs=4, lr=0.01)
+    spec = spec.replace(method=method, train_size=300, epochs=4, lr=0.01, blocks=())
     eager, compiled = built(spec), built(spec, "compiled")
     assert type(compiled.method.inner.attack) is CompiledPGD
     assert type(compiled.curves.evaluated_with) is CompiledPGD
@@ -104,9 +104,9 @@ def test_twenty_compiled_steps_follow_the_eager_ones(spec, method, compiler):
     rows = zip(
         *(r.curves.rows(r.engine.frozen) for r in (eager, compiled)), strict=True
     )
-    for one, other in rows:  # the evaluation as well: 64 images a split
+    for one, other in rows:  # the evaluation as well: 16 images a split
         assert one | {"value": 0} == other | {"value": 0}
-        assert one["value"] == pytest.approx(other["value"], abs=1 / 64 + 1e-3)
+        assert one["value"] == pytest.approx(other["value"], abs=1 / 16 + 1e-3)
 
 
 def test_engine_of_every_start_is_kept(spec, tmp_path, compiler):

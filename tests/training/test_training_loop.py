@@ -65,7 +65,7 @@ def test_every_diagnostic_logs_each_of_its_columns_whenever_it_is_due(
         seen = logs[logs["metric"] == column]
         assert sorted(set(seen["epoch"])) == due, column
         assert seen["value"].notna().all()
-        assert about.unit and about.about
+        assert about.unit and about.description
     assert kind.cost
 
 
