@@ -14,7 +14,10 @@ from rofit.running import jobs
 
 
 class ForkedCommand:
-    """``rofit <words>`` with its store under *home*, as a process that has begun."""
+    """``rofit <words>`` with its store under *home*, as a process that has begun.
+
+    It has a process group of its own, whose number is that of the process.
+    """
 
     def __init__(self, home: Path, *words: object) -> None:
         """Begin; what it says on standard error is kept in a file."""
@@ -31,9 +34,12 @@ class ForkedCommand:
         """Its exit code, minus the signal that ended it; None while it runs."""
         return self.process.exitcode
 
-    def send(self, number: int) -> tuple[int | None, str]:
-        """Send a signal; return the exit code and what was said on standard error."""
-        os.kill(self.process.pid, number)
+    def send(self, number: int, *, to_all: bool = False) -> tuple[int | None, str]:
+        """Send a signal; return the exit code and what was said on standard error.
+
+        To the command, or to all processes of its group as a terminal does.
+        """
+        (os.killpg if to_all else os.kill)(self.process.pid, number)
         self.process.join()
         return self.returncode, self.errors.read_text()
 
@@ -46,6 +52,7 @@ class ForkedCommand:
 
 
 def _run(home: str, words: list[str], errors: str) -> None:
+    os.setsid()
     with open(errors, "wb") as said, open(os.devnull, "wb") as nowhere:
         os.dup2(said.fileno(), 2)
         os.dup2(nowhere.fileno(), 1)

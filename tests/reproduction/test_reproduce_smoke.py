@@ -12,6 +12,7 @@ from command_line import Answer, rofit
 from few_images import few_images
 
 from rofit.bench import costs
+from rofit.evaluation import masking
 from rofit.measures.claims import Claim, from_plain
 from rofit.methods.resolve import all_teachers
 from rofit.reproduction import catalog, publish
@@ -59,11 +60,13 @@ def _files(folder: Path) -> dict[str, bytes]:
 def everything(tmp_path_factory) -> Iterator[tuple[Path, Answer]]:
     """A folder in which every analysis was reproduced, and what the command said.
 
-    What takes longest is smaller: diagnostics, and the rounds in which steps are timed.
+    What takes longest is smaller: diagnostics, checks for gradient masking, and the
+    rounds in which steps are timed.
     """
     home = tmp_path_factory.mktemp("smoke")
     with few_images(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(costs, "ROUNDS", 3)
+        patch.setattr(masking, "PROBED", 16)
         yield home, rofit(home, "reproduce", "--all", "--scale", "smoke")
 
 

@@ -2,13 +2,12 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from command_line import rofit
+from forked_command import ForkedCommand
 from training_helpers import last_state
 
 from rofit.store.runs import RunStore, read_rows
@@ -20,19 +19,12 @@ WORDS = "train --scale smoke --seeds 2 --jobs 2 --set epochs=200 --quiet".split(
 POLLS = 60_000  # of 10 ms at most: a limit for what hangs
 
 
-class Command:
+class Command(ForkedCommand):
     """A command in a process group of its own."""
 
     def __init__(self, root):
         self.runs = RunStore(root / "runs")
-        env = {**os.environ, "ROFIT_HOME": str(root), "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "rofit", *WORDS],
-            env=env,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        super().__init__(root, *WORDS)
 
     def group(self):
         """Return the process ids of the command and all it has started."""
@@ -60,7 +52,7 @@ class Command:
         raise TimeoutError
 
     def ended(self):
-        return self.process.poll() is not None
+        return self.returncode is not None
 
 
 def events(folder):
@@ -80,17 +72,15 @@ def start(tmp_path):
     for command in started:
         for number in command.group():
             os.kill(number, signal.SIGKILL)
-        command.process.wait()
-        command.process.stderr.close()
+        command.end()
 
 
 def test_signal_to_the_command_alone_stops_all_its_processes(tmp_path, start):
     command = start()
     command.wait_for(lambda: len(command.epochs()) == 2 or command.ended())
-    command.process.send_signal(signal.SIGTERM)
-    _, err = command.process.communicate()
-    assert command.process.returncode == 75
-    assert err == b"unfinished: the same command goes on from here\n"
+    code, err = command.send(signal.SIGTERM)
+    assert code == 75
+    assert err == "unfinished: the same command goes on from here\n"
     command.wait_for(lambda: not command.group())
     first, second = sorted(command.runs.runs(), key=lambda folder: folder.spec.seed)
     stopped = [last_state(folder)["epoch"] for folder in (first, second)]
@@ -103,25 +93,23 @@ def test_signal_to_the_command_alone_stops_all_its_processes(tmp_path, start):
     assert last_state(first)["epoch"] == stopped[0] + 1
 
 
-# The command, multiprocessing's tracker of resources, the server that processes are
-# forked off while it still imports, and the processes.
-@pytest.mark.parametrize("processes", [3, 4, 5])
+# The command, the server that processes are forked off while it still imports, and the
+# processes.
+@pytest.mark.parametrize("processes", [2, 3, 4])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_to_all_while_the_processes_start_is_a_stop(start, processes, number):
     """A terminal or a scheduler sends it to the whole group."""
     command = start()
     command.wait_for(lambda: len(command.group()) >= processes or command.ended())
-    os.killpg(command.process.pid, number)
-    _, err = command.process.communicate()
-    assert b"Traceback" not in err
-    assert command.process.returncode == 75
+    code, err = command.send(number, to_all=True)
+    assert "Traceback" not in err
+    assert code == 75
 
 
 def test_processes_of_a_command_that_is_killed_end_too(start):
     command = start()
     command.wait_for(lambda: len(command.epochs()) == 2 or command.ended())
-    command.process.kill()
-    command.process.wait()
+    command.send(signal.SIGKILL)
     before = command.epochs()
     far = [epoch + 5 for epoch in before]
     command.wait_for(lambda: not command.group() or command.epochs() >= far)

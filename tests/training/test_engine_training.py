@@ -14,10 +14,11 @@ from training_helpers import (
 
 from rofit.attacks.compiled import CompiledPGD
 from rofit.methods import METHODS
+from rofit.settings.spec import RunSpec
 from rofit.store.runs import read_rows
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def spec(smoke_spec):
     """Three epochs of two steps, the last batch shorter; graphs of batch 64."""
     small = smoke_spec(val_size=16, test_size=16, blocks=(1, 1))
@@ -36,15 +37,23 @@ def _engines(folder):
     ]
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_bf16_training_is_another_one_and_ends_near(spec, method, tmp_path):
+@pytest.fixture(scope="module", params=METHODS)
+def bf16(request, spec, tmp_path_factory):
+    """A run of every method in bf16, and its folder."""
+    spec = spec.replace(method=request.param, precision="bf16")
+    folder, done = train(spec, tmp_path_factory.mktemp(request.param), engine="eager")
+    assert done
+    return spec, folder
+
+
+def test_bf16_training_is_another_one_and_ends_near(bf16, tmp_path):
     """Within a tenth of the way that fp32 goes; a fiftieth is seen."""
-    spec = spec.replace(method=method)
+    spec, there = bf16
+    fp32, done = train(spec.replace(precision="fp32"), tmp_path)
+    assert done
     begun = as_vector(built(spec).model.state_dict())
     ends, losses = [], []
-    for precision in ("fp32", "bf16"):
-        folder, done = train(spec.replace(precision=precision), tmp_path)
-        assert done
+    for folder in (fp32, there):
         rows = list(read_rows(folder.path))
         assert {row["epoch"] for row in rows} == {1, 2, 3}
         values = torch.tensor([row["value"] for row in rows])
@@ -58,9 +67,7 @@ def test_bf16_training_is_another_one_and_ends_near(spec, method, tmp_path):
     assert losses[1] == pytest.approx(losses[0], abs=0.02)
 
 
-def _is_resumed_to_the_bit(spec, root, engine):
-    whole, done = train(spec, root / "whole", engine=engine)
-    assert done
+def _is_resumed_to_the_bit(spec, whole, root, engine):
     for steps in (1, 2):  # in the middle of an epoch and at the end of one
         _, done = train(spec, root / "parts", stop_after=steps, engine=engine)
         assert not done
@@ -71,10 +78,8 @@ def _is_resumed_to_the_bit(spec, root, engine):
     assert _engines(parts) == [("start", engine)] + 2 * [("resume", engine)]
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_bf16_run_that_was_stopped_ends_with_the_same_bits(spec, method, tmp_path):
-    spec = spec.replace(method=method, precision="bf16")
-    _is_resumed_to_the_bit(spec, tmp_path, "eager")
+def test_bf16_run_that_was_stopped_ends_with_the_same_bits(bf16, tmp_path):
+    _is_resumed_to_the_bit(*bf16, tmp_path, "eager")
 
 
 @pytest.mark.parametrize(
@@ -84,14 +89,17 @@ def test_compiled_run_that_was_stopped_ends_with_the_same_bits(
     spec, method, precision, tmp_path, compiler
 ):
     spec = spec.replace(method=method, precision=precision)
-    _is_resumed_to_the_bit(spec, tmp_path, "compiled")
+    whole, done = train(spec, tmp_path / "whole", engine="compiled")
+    assert done
+    _is_resumed_to_the_bit(spec, whole, tmp_path, "compiled")
 
 
 @pytest.mark.parametrize("method", ["pgd_at", "sgls"])
 def test_twenty_compiled_steps_follow_the_eager_ones(spec, method, compiler):
     """Losses to 1e-3 nats, weights to a hundredth of their way: equal bits are seen,
     but another processor may turn the sign of a gradient that is nearly zero."""
-    spec = spec.replace(method=method, train_size=300, epochs=4, lr=0.01, blocks=())
+    spec = spec.replace(method=method, train_size=300, epochs=4, lr=0.01)
+    spec = spec.replace(blocks=RunSpec().blocks)  # a smaller one learns too little
     eager, compiled = built(spec), built(spec, "compiled")
     assert type(compiled.method.inner.attack) is CompiledPGD
     assert type(compiled.curves.evaluated_with) is CompiledPGD
