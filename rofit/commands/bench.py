@@ -26,9 +26,8 @@ def bench(session: Session, tables: tuple[str, ...], text: str, **options: Any) 
     parity].
     """
     from rofit.bench.tables import bench as measure
-    from rofit.running.checkpoints import load_checkpoint
+    from rofit.running.checkpoints import checkpoint_files, load_checkpoint
     from rofit.running.components import find_device
-    from rofit.running.evaluate import checkpoint_files
 
     device = find_device(session.flags.device)
     network = None

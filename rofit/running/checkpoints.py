@@ -1,6 +1,7 @@
 """A network under evaluation: a checkpoint's weights and the test images of its run."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rofit.errors import UserError
 from rofit.evaluation.verdicts import EvaluationImages
 from rofit.running.components import initial_model, load_data, split_of
 from rofit.settings.spec import RunSpec
+from rofit.store.runs import RunStore
 from rofit.training import checkpoint
 from rofit.training.engine import Engine
 
@@ -49,6 +51,25 @@ class LoadedCheckpoint(Checkpoint):
 
 
 _REQUIRED_KEYS = {"spec": dict, "model": dict, "epoch": int}
+
+
+def checkpoint_files(
+    store: RunStore, run: str | Path, checkpoints: Iterable[str]
+) -> list[Path]:
+    """Return the checkpoint files that *run*, a run or a file, stands for.
+
+    Raises:
+        UserError: no such run, or several.
+    """
+    if is_file(run):
+        return [Path(run)]
+    folder = store.find(str(run))
+    return [folder.checkpoints / f"{name}.pt" for name in checkpoints]
+
+
+def is_file(run: str | Path) -> bool:
+    """Return whether a checkpoint file is meant, and no run."""
+    return Path(run).is_file() or str(run).endswith(".pt")
 
 
 def require_file(path: Path) -> None:

@@ -12,7 +12,13 @@ from rofit.evaluation.cases import Case, read_cases
 from rofit.measures.reported import references
 from rofit.methods.resolve import described
 from rofit.progress import meters
-from rofit.running.checkpoints import LoadedCheckpoint, load_checkpoint, require_file
+from rofit.running.checkpoints import (
+    LoadedCheckpoint,
+    checkpoint_files,
+    is_file,
+    load_checkpoint,
+    require_file,
+)
 from rofit.running.checks import check, checks_file, read_checks
 from rofit.running.components import find_device
 from rofit.running.evaluator import (
@@ -38,8 +44,8 @@ COLUMNS = (
 
 def evaluate(
     *runs: str | Path,
-    attacks: Iterable[str] = ("clean", "pgd20", "autoattack"),
-    checkpoints: Iterable[str] = (),
+    attacks: str | Iterable[str] = ("clean", "pgd20", "autoattack"),
+    checkpoints: str | Iterable[str] = (),
     norm: str = "",
     epsilons: Iterable[float] = (),
     n: int = 0,
@@ -64,7 +70,7 @@ def evaluate(
 
     Args:
         runs: ids of runs (or how they begin or end), or checkpoint files.
-        attacks: names, ``pgd20@4/255`` with a radius of its own (`rofit list`).
+        attacks: a name or several, ``pgd20@4/255`` with a radius of its own.
         checkpoints: of runs; ``best`` and ``last`` where empty.
         norm: of the threat model; the run's where empty.
         epsilons: radii in input units; the run's where empty.
@@ -92,6 +98,11 @@ def evaluate(
         UserError: no such run, checkpoint or attack, a number out of range, or TF32 on
             a device that has none.
     """
+    if n < 0 or batch_size < 0 or not 1 <= shard[0] <= shard[1]:
+        raise UserError(
+            "expected n and batch_size of 0 or more and shard (k, m) with k from 1 to "
+            f"m, got {n}, {batch_size} and {shard}"
+        )
     places, torch_device = Places.given(store), find_device(device)
     folders = RunStore(places.store)
     root = Path(data) if data else places.data
@@ -100,15 +111,15 @@ def evaluate(
             f"--precision tf32 needs a GPU that has it (Ampere or later), "
             f"got {torch_device}"
         )
-    names = tuple(attacks)
+    names = _tuple(attacks)
     if source and not any(name.startswith("transfer") for name in names):
         raise UserError("--from names the network of transfer: add --attack transfer")
     attacked_source = None
     if source:
         (path,) = checkpoint_files(folders, source, ("last",))
         attacked_source = load_checkpoint(path, data=root, device=torch_device)
-    checkpoint_names = tuple(checkpoints)
-    if checkpoint_names and any(_is_file(run) for run in runs):
+    checkpoint_names = _tuple(checkpoints)
+    if checkpoint_names and any(is_file(run) for run in runs):
         raise UserError("--checkpoint is for runs; a file is one already")
     paths = [
         path
@@ -177,22 +188,8 @@ def checked_threats(spec: RunSpec, cases: Iterable[Case]) -> list[tuple[str, flo
     return sorted(threats & {usual} or threats)
 
 
-def checkpoint_files(
-    store: RunStore, run: str | Path, checkpoints: Iterable[str]
-) -> list[Path]:
-    """Return the checkpoint files that *run*, a run or a file, stands for.
-
-    Raises:
-        UserError: no such run, or several.
-    """
-    if _is_file(run):
-        return [Path(run)]
-    folder = store.find(str(run))
-    return [folder.checkpoints / f"{name}.pt" for name in checkpoints]
-
-
-def _is_file(run: str | Path) -> bool:
-    return Path(run).is_file() or str(run).endswith(".pt")
+def _tuple(names: str | Iterable[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def evaluation_rows(

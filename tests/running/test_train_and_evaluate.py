@@ -111,3 +111,15 @@ def test_file_has_one_checkpoint_alone(run, store):
     assert list(table["checkpoint"]) == ["last"]
     with pytest.raises(UserError, match="a file is one already"):
         rofit.evaluate(path, checkpoints=["best"], store=store, **QUIET)
+
+
+def test_one_name_is_as_good_as_a_list_of_it(run, store):
+    options = {"attacks": "clean", "checkpoints": "last", "store": store, **QUIET}
+    table = rofit.evaluate(run.path.name, **options)
+    assert table[["checkpoint", "attack"]].values.tolist() == [["last", "none"]]
+
+
+@pytest.mark.parametrize("option", [{"n": -1}, {"batch_size": -2}, {"shard": (3, 2)}])
+def test_number_that_cannot_be_is_one_sentence(run, store, option):
+    with pytest.raises(UserError, match=r"expected n and batch_size .* got .*\("):
+        rofit.evaluate(run.path.name, attacks="clean", store=store, **QUIET, **option)
