@@ -95,7 +95,7 @@ def test_autoattack_killed_twice_ends_with_the_verdicts_of_an_unbroken_one(
 
 
 def test_termination_is_a_stop_after_the_batch_and_the_command_goes_on(run, start):
-    attack = "pgd50x9000"  # minutes: the signal comes in time on any machine
+    attack = "pgd50x900"  # a minute: the signal comes in time on any machine
     command = start(attack)
     command.wait_for_stage(3)
     code, err = command.send(signal.SIGTERM)
