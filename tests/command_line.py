@@ -38,3 +38,11 @@ def rofit(home: Path, *words: object) -> Answer:
         except SystemExit as ended:
             code = int(ended.code or 0)
     return Answer(code, out.getvalue(), err.getvalue())
+
+
+def is_one_sentence(answer: Answer, sentence: str) -> None:
+    """Assert that the command only refused, with *sentence* in one line."""
+    assert answer.code == 2
+    assert answer.out == ""
+    assert answer.err.startswith("rofit: ") and answer.err.count("\n") == 1
+    assert sentence in answer.err

@@ -65,6 +65,22 @@ def smoke_spec():
     return make
 
 
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory):
+    """The folder of a run that has learnt something; evaluations go elsewhere."""
+    from evaluated_runs import trained
+
+    return trained(tmp_path_factory.mktemp("digits"))
+
+
+@pytest.fixture(scope="session")
+def subject(digits_run):
+    """Its last network, in float64."""
+    from evaluated_runs import doubled
+
+    return doubled(digits_run)
+
+
 @pytest.fixture
 def asked(monkeypatch) -> list[str]:
     """No network: every URL that is asked for is written down and refused."""

@@ -11,6 +11,14 @@ from rofit.reproduction import catalog
 from rofit.settings.spec import RunSpec
 from rofit.store.rows import load_logs
 
+ROWS = {  # columns that name a row, of the tables of best and last
+    "table1_main": ["dataset", "method"],
+    "table2_remedies": ["method"],
+    "table3_architectures": ["model", "method"],
+    "table4_threats": ["norm", "method"],
+    "table6_datasets": ["dataset", "method"],
+    "table7_components": ["variant"],
+}
 NAMES = [
     name
     for name in catalog.analysis_names()

@@ -90,21 +90,16 @@ class Session:
         """The store of runs."""
         return RunStore(self.places.store)
 
-    def minutes_left(self) -> float | None:
-        """Return what is left of ``--max-minutes``; None without it."""
-        limit = self.flags.max_minutes
-        if limit is None:
-            return None
-        return max(0.0, limit - (time.monotonic() - self.start_time) / 60)
-
     def execution(self) -> dict[str, Any]:
         """Return what `rofit.train` and `rofit.evaluate` both take from the flags."""
+        from rofit.training.stop import minutes_left
+
         return {
             "store": self.places.store,
             "data": self.places.data,
             "device": self.flags.device,
             "engine": self.flags.engine,
-            "max_minutes": self.minutes_left(),
+            "max_minutes": minutes_left(self.flags.max_minutes, self.start_time),
             "console": None if self.flags.quiet else self.console,
         }
 

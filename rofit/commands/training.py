@@ -28,20 +28,16 @@ from rofit.store.runs import read_spec
 @with_all_flags
 def train(
     session: Session,
-    method: str | None,
-    labels: str | None,
-    weights: str | None,
-    dataset: str | None,
-    recipe: str | None,
     file: Path | None,
     keep: tuple[int, ...],
     watch: tuple[str, ...],
+    **choices: str | None,
 ) -> int:
     """Train one run (or one a seed) from flags, a recipe or a spec.json."""
     from rofit.running import train as training
 
     diagnostics = inventory.diagnostics(watch)
-    specs = specs_of(session, method, labels, weights, dataset, recipe, file)
+    specs = specs_of(session, file, **choices)
     training.check_kept(specs, keep)
     if (session.flags.scale or not file) and not session.flags.as_json:
         click.echo(session.scale_text())
@@ -64,12 +60,13 @@ def train(
 
 def specs_of(
     session: Session,
+    file: Path | None,
+    *,
     method: str | None,
     labels: str | None,
     weights: str | None,
     dataset: str | None,
     recipe: str | None,
-    file: Path | None,
 ) -> list[RunSpec]:
     """Return the runs that the flags name, one a seed.
 

@@ -46,13 +46,14 @@ def reproduce(
 
     specs = [resolve(spec) for spec in specs]
     name, analysis = request.name, catalog.load_analysis(request.name)
-    store = RunStore(Path(execution()["store"]))
-    specs, absent = available(request, specs, store, Path(execution()["data"]))
+    where = execution()
+    store = RunStore(where["store"])
+    specs, absent = available(request, specs, store, where["data"])
     if not specs:
         raise NothingToDraw(f"{name} has no data: {'; '.join(absent.values())}")
     folders = [store.folder(spec.run_id) for spec in specs]
     if catalog.is_timed(name):
-        table = analysis.table(_step_times(specs, execution()))
+        table = analysis.table(_step_times(specs, where))
     else:
         _check_diagnostics(folders, analysis.DIAGNOSTICS)
         train(
@@ -98,15 +99,15 @@ def _evaluate(
     return evaluate_runs(specs, attacks, longest=longest, jobs=jobs, **execution)
 
 
-def _step_times(specs: list[RunSpec], execution: dict[str, Any]) -> pd.DataFrame:
+def _step_times(specs: list[RunSpec], where: dict[str, Any]) -> pd.DataFrame:
     """Return the times of the runs' training steps, taken in turn."""
     from rofit.bench.costs import step_times
     from rofit.running.components import find_device
     from rofit.training.engine import find_engine
 
-    device = find_device(execution["device"])
-    engine, _ = find_engine(execution["engine"], specs[0], device)
-    return step_times(specs, execution["data"], device=device, engine=engine)
+    device = find_device(where["device"])
+    engine, _ = find_engine(where["engine"], specs[0], device)
+    return step_times(specs, where["data"], device=device, engine=engine)
 
 
 def _check_diagnostics(folders: list[RunFolder], required: tuple[str, ...]) -> None:

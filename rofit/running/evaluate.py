@@ -149,8 +149,9 @@ def evaluate(
                 precision=precision,
             )
             folder = _folder(folders, path, checkpoint.spec)
-            done = not missing(checkpoint, folder, cases)
-            if not dry_run:
+            if dry_run:
+                done = not missing(checkpoint, folder, cases)
+            else:
                 _begin(folder, checkpoint.spec)
                 done = evaluate_and_check(
                     checkpoint, folder, cases, execution, attacked_source

@@ -13,6 +13,7 @@ from rofit.running.jobs import TrainingJob, work_all
 from rofit.settings.spec import RunSpec
 from rofit.store.places import Places
 from rofit.store.runs import RunFolder, RunStore
+from rofit.training.stop import minutes_left
 
 
 def train(
@@ -91,9 +92,7 @@ def train(
     teachers = undone(all_teachers(undone(specs)))
     students = [spec for spec in undone(specs) if spec not in teachers]
     for runs, needed in ((teachers, ()), (students, required)):
-        minutes = max_minutes
-        if max_minutes is not None:
-            minutes = max(0.0, max_minutes - (time.monotonic() - begun) / 60)
+        minutes = minutes_left(max_minutes, begun)
         shown = console or Console(stderr=True)
         if not work_all(jobs_of(runs, needed), jobs, minutes, shown):
             break

@@ -7,6 +7,16 @@ from collections.abc import Callable
 from types import FrameType
 
 
+def minutes_left(limit: float | None, since: float) -> float | None:
+    """Return what is left of *limit* minutes since a time of the monotonic clock.
+
+    At least 0; None without a limit.
+    """
+    if limit is None:
+        return None
+    return max(0.0, limit - (time.monotonic() - since) / 60)
+
+
 class Stop:
     """Catches SIGINT and SIGTERM while it is open; knows the deadline.
 

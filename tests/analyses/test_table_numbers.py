@@ -7,6 +7,7 @@ import re
 from statistics import fmean, median, quantiles, stdev
 
 import pytest
+from made_up_tables import ROWS
 from random_tables import random_table
 
 from rofit.reproduction import catalog
@@ -16,14 +17,6 @@ TABLES = [
     for name in catalog.analysis_names()
     if hasattr(catalog.load_figure(name), "render")
 ]
-ROWS = {  # columns that name a row, of the tables of best and last
-    "table1_main": ["dataset", "method"],
-    "table2_remedies": ["method"],
-    "table3_architectures": ["model", "method"],
-    "table4_threats": ["norm", "method"],
-    "table6_datasets": ["dataset", "method"],
-    "table7_components": ["variant"],
-}
 LABELS = {
     "none": "clean",
     "pgd20": "PGD-20",

@@ -5,20 +5,21 @@ import re
 import pandas as pd
 import pytest
 from made_up_logs import saved
-from made_up_tables import ATTACKS, BEST, EVERY, NAMES, SEEDS, made_up, replanted
+from made_up_tables import (
+    ATTACKS,
+    BEST,
+    EVERY,
+    NAMES,
+    ROWS,
+    SEEDS,
+    made_up,
+    replanted,
+)
 
 from rofit.measures.claims import Claim
 from rofit.reproduction import catalog
 from rofit.settings.spec import RunSpec
 
-ROWS = {  # what names a row
-    "table1_main": ["dataset", "method"],
-    "table2_remedies": ["method"],
-    "table3_architectures": ["model", "method"],
-    "table4_threats": ["norm", "method"],
-    "table6_datasets": ["dataset", "method"],
-    "table7_components": ["variant"],
-}
 # In points, as the falls of made_up_tables give them, and thresholds at full size.
 MEASURED = {
     "table1_main": [11, 11, 9, 9] * 2,

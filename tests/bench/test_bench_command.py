@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from command_line import rofit
+from command_line import is_one_sentence, rofit
 from torch._inductor import config, exc
 from training_helpers import CPU
 
@@ -41,13 +41,6 @@ def no_compiler():
     """As with CXX=/nonexistent, which torch reads when it is imported."""
     with config.patch({"cpp.cxx": (None, "/nonexistent")}):
         yield
-
-
-def is_one_sentence(answer, sentence):
-    assert answer.code == 2
-    assert answer.out == ""
-    assert answer.err.startswith("rofit: ") and answer.err.count("\n") == 1
-    assert sentence in answer.err
 
 
 def test_unknown_table_is_answered_with_those_there_are(tmp_path):

@@ -1,15 +1,8 @@
 """Engines and precisions that there are not, in one sentence."""
 
-from command_line import rofit
+from command_line import is_one_sentence, rofit
 
 TRAIN = ("train", "--scale", "smoke")
-
-
-def is_one_sentence(answer, sentence):
-    assert answer.code == 2
-    assert answer.out == ""
-    assert answer.err.startswith("rofit: ") and answer.err.count("\n") == 1
-    assert sentence in answer.err
 
 
 def test_training_with_an_unknown_engine_is_one_sentence(tmp_path):

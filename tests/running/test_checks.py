@@ -4,19 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
-from evaluated_runs import SPEC, doubled, evaluated, trained
+from evaluated_runs import SPEC, evaluated
 
 from rofit.evaluation import masking
 from rofit.evaluation.masking import PROBES
 from rofit.running.checks import check
 from rofit.settings.threat import ThreatModel
 from rofit.store.evaluations import evaluations, read_verdicts
-
-
-@pytest.fixture(scope="module")
-def subject(tmp_path_factory):
-    """The last network of a run, in float64."""
-    return doubled(trained(tmp_path_factory.mktemp("trained")))
 
 
 @pytest.mark.parametrize(("norm", "epsilon"), [("linf", 0.1), ("l2", 0.5)])

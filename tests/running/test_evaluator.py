@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
-from evaluated_runs import SPEC, doubled, evaluated, how, load, trained
+from evaluated_runs import SPEC, evaluated, how, load
 
 from rofit.attacks.geometry import into_ball, start
 from rofit.attacks.pgd import PGD
@@ -18,18 +18,6 @@ from rofit.seeding import generator
 from rofit.store.evaluations import evaluations, read_verdicts
 from rofit.store.runs import RunFolder
 from rofit.training.stop import Stop
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """The folder of a run, trained once."""
-    return trained(tmp_path_factory.mktemp("trained"))
-
-
-@pytest.fixture(scope="module")
-def subject(run):
-    """Its last network, in float64."""
-    return doubled(run)
 
 
 @pytest.fixture
@@ -181,14 +169,16 @@ def test_batch_size_changes_no_verdict(subject, tmp_path):
     assert {len(set(table["fooled_by"])) for table in found[0].values()} == {2, 3}
 
 
-def test_compiled_engine_agrees_with_eager(run, tmp_path, compiler):
+def test_compiled_engine_agrees_with_eager(digits_run, tmp_path, compiler):
     """Fused kernels round otherwise, which turns signs of gradients near zero: one
     verdict of 64 may differ. The threat is that of others' tests, compiled anyway."""
     case = Case("pgd", 20, 1, "linf", 8 / 255, 2 / 255, 64)
     left = []
     for engine in ("eager", "compiled"):
         folder = RunFolder(tmp_path / engine)
-        assert evaluate_cases(load(run), folder, [case], how(engine=engine, chunk=64))
+        assert evaluate_cases(
+            load(digits_run), folder, [case], how(engine=engine, chunk=64)
+        )
         left.append(tables(folder)["pgd20"]["fooled_by"])
     assert ((left[0] == "") != (left[1] == "")).sum() <= 1
     assert {"clean", "pgd20 1", ""} == set(left[0])

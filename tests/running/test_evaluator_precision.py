@@ -4,24 +4,12 @@ import json
 
 import pytest
 import torch
-from evaluated_runs import SPEC, doubled, evaluated, how, trained
+from evaluated_runs import SPEC, evaluated, how
 
 from rofit.evaluation.cases import read_cases
 from rofit.running.checks import check, checks_file
 from rofit.running.evaluator import evaluate_cases
 from rofit.store.evaluations import evaluations, rows
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """The folder of a run, trained once."""
-    return trained(tmp_path_factory.mktemp("trained"))
-
-
-@pytest.fixture(scope="module")
-def subject(run):
-    """Its last network, in float64."""
-    return doubled(run)
 
 
 @pytest.fixture
