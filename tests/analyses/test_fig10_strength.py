@@ -82,10 +82,10 @@ def test_claims_hold_for_falling_curves_and_count_seeds(table):
     claims = fig10.claims(table)
     assert [claim.verdict for claim in claims] == ["holds"] * 6
     assert {claim.n for claim in claims} == {2}
-    falls, left, found = (claim.measured for claim in claims[:3])
+    falls, left, margin = (claim.measured for claim in claims[:3])
     assert falls == pytest.approx(2.0)
     assert left == pytest.approx(5 - (2 + 3) / 2)
-    assert found == pytest.approx(0.5)
+    assert margin == pytest.approx(0.5)
     assert fig10.claims(saved(table)) == claims
     assert all(measured_text(claim) for claim in claims)
 

@@ -63,9 +63,9 @@ def table(tmp_path_factory) -> pd.DataFrame:
     for method, seed in product(RISE, (0, 1)):
         rows = _rows(method, seed, 3, more=50.0) + _rows(method, seed, 6)
         write_run(root, RunSpec(method=method, seed=seed), rows)
-    found = fig11.table(load_logs(root))
-    assert list(found) == list(fig11.COLUMNS)
-    return found.assign(scale="demo", data="digits")
+    result = fig11.table(load_logs(root))
+    assert list(result) == list(fig11.COLUMNS)
+    return result.assign(scale="demo", data="digits")
 
 
 def test_table_has_a_row_a_place_of_the_last_epoch(table):
@@ -76,13 +76,13 @@ def test_table_has_a_row_a_place_of_the_last_epoch(table):
         if surface == "weights":
             assert rows["a"].tolist() == PLACES and set(rows["attack"]) == {"pgd5"}
             assert rows[["u", "v"]].isna().all(axis=None)
-            wanted = [_around_weights(method, seed, a) for a in PLACES]
+            expected = [_around_weights(method, seed, a) for a in PLACES]
         else:
             assert rows["a"].isna().all() and set(rows["attack"]) == {"none"}
             uv = list(zip(rows["u"], rows["v"], strict=True))
             assert uv == list(product(OFFSETS, OFFSETS))
-            wanted = [_around_inputs(method, u, v) for u, v in uv]
-        assert rows["loss"].tolist() == pytest.approx(wanted)
+            expected = [_around_inputs(method, u, v) for u, v in uv]
+        assert rows["loss"].tolist() == pytest.approx(expected)
 
 
 def test_claims_are_those_worked_out_by_hand(table):
@@ -94,8 +94,8 @@ def test_claims_are_those_worked_out_by_hand(table):
     assert [c.verdict for c in valleys] == ["holds", "fails", UNDECIDED]
     assert [c.measured for c in planes] == pytest.approx([2.5, 0, -0.4, 6], abs=1e-12)
     assert [planes[i].verdict for i in (0, 2, 3)] == ["holds", "fails", "holds"]
-    told = [claim.sentence.split(":")[0] for claim in claims]
-    assert told == [*list(RISE)[1:], *RISE] and {c.n for c in claims} == {2}
+    methods = [claim.sentence.split(":")[0] for claim in claims]
+    assert methods == [*list(RISE)[1:], *RISE] and {c.n for c in claims} == {2}
 
 
 def test_one_seed_decides_at_full_size_only(table):
@@ -147,12 +147,12 @@ def test_curves_are_means_over_seeds_along_the_weights(figure):
     assert set(drawn) == {LOOKS[method].color.lower() for method in RISE}
     for method in RISE:
         line = drawn[LOOKS[method].color.lower()]
-        wanted = [
+        expected = [
             (_around_weights(method, 0, a) + _around_weights(method, 1, a)) / 2
             for a in PLACES
         ]
         assert list(line.get_xdata()) == PLACES
-        assert line.get_ydata().tolist() == pytest.approx(wanted)
+        assert line.get_ydata().tolist() == pytest.approx(expected)
 
 
 def test_planes_have_the_gradient_to_the_right_and_one_scale_of_colours(figure, table):
@@ -169,8 +169,8 @@ def test_planes_have_the_gradient_to_the_right_and_one_scale_of_colours(figure, 
     assert bar.get_ylim() == (levels[0], levels[-1])
     for method, drawn in zip(RISE, maps, strict=True):
         for (low, high), path in zip(pairwise(levels), drawn.get_paths(), strict=True):
-            found = [_around_inputs(method, u, v) for u, v in path.vertices]
-            if found:  # linear between the measured places: a chord's error more
-                assert min(found) > low - 0.05 and max(found) < high + 0.05
+            losses = [_around_inputs(method, u, v) for u, v in path.vertices]
+            if losses:  # linear between the measured places: a chord's error more
+                assert min(losses) > low - 0.05 and max(losses) < high + 0.05
         ends = np.concatenate([path.vertices for path in drawn.get_paths()])
         assert ends.min(axis=0).tolist() == [-8, -8] and ends.max() == 8

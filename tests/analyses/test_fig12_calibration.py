@@ -37,9 +37,9 @@ def _bins(method: str, seed: int) -> list[dict[str, Any]]:
     """Return rows as the diagnostic writes them: of an empty bin, the count alone."""
     rows: list[dict[str, Any]] = []
     for b in range(15):
-        seen = BINS[seed].get(b, (0,))
-        names = ("count", "confidence", "accuracy")[: len(seen)]
-        for name, value in zip(names, seen, strict=True):
+        values = BINS[seed].get(b, (0,))
+        names = ("count", "confidence", "accuracy")[: len(values)]
+        for name, value in zip(names, values, strict=True):
             value += SHIFT[method] * ((b, name) == (13, "accuracy"))
             rows.append({"bin": b, "metric": f"reliability_{name}", "value": value})
     return [row | TEST | {"epoch": 6} for row in rows]

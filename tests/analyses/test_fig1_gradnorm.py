@@ -28,9 +28,9 @@ WORSE = OVERFITS | {"test": [*OVERFITS["test"][:-1], 0.28]}
 FALL, RISE, GAP, RAMP_1, RAMP_2, TOGETHER, LESS = range(7)  # the claims, in order
 
 
-def _rows(seen: dict[str, list[float]]) -> list[dict[str, Any]]:
+def _rows(curves: dict[str, list[float]]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for name, values in seen.items():
+    for name, values in curves.items():
         for epoch, value in enumerate(values, start=1):
             row = {"epoch": epoch, "value": float(value)}
             if name in ("train", "val", "test"):
@@ -40,7 +40,7 @@ def _rows(seen: dict[str, list[float]]) -> list[dict[str, Any]]:
                 rows += [about | {"n": 64} | row, clean]
             else:
                 rows.append({"split": "train", "metric": name} | row)
-    norms = seen["gradient_norm"]
+    norms = curves["gradient_norm"]
     return rows + [
         {"split": "train", "metric": metric, "epoch": epoch, "value": factor * norm}
         for metric, factor in (("weight_norm", 0.5), ("gradient_weight_product", 3.0))
@@ -55,11 +55,11 @@ def _table(
 ) -> pd.DataFrame:
     """Return the analysis of a store that holds one run a seed and method."""
     for method, runs in (("pgd_at", vanilla), ("sgls", remedy)):
-        for seed, seen in enumerate(runs):
+        for seed, curves in enumerate(runs):
             spec = RunSpec(method=method, epochs=9, seed=seed)
             folder = RunStore(root).folder(spec.run_id)
             with folder.opened(spec.as_dict()):
-                folder.append(_rows(seen))
+                folder.append(_rows(curves))
                 folder.finish({})
     table = fig1.table(load_logs(root))
     table.insert(0, "scale", "demo")
@@ -125,9 +125,9 @@ def test_norm_and_accuracy_are_compared_over_all_epochs_after_the_first_drop(tab
 def test_thresholds_count_at_the_papers_scale_and_length_only(
     table, scale, epochs, full
 ):
-    told = table.assign(scale=scale)
-    told.loc[told["epoch"] == 9, "epoch"] = epochs
-    needed = {claim.needed.startswith("at least") for claim in fig1.claims(told)}
+    scaled = table.assign(scale=scale)
+    scaled.loc[scaled["epoch"] == 9, "epoch"] = epochs
+    needed = {claim.needed.startswith("at least") for claim in fig1.claims(scaled)}
     assert needed == {full}
 
 
@@ -144,8 +144,8 @@ def test_one_seed_decides_nothing_at_a_small_scale(tmp_path):
 
 
 def test_without_validation_images_the_test_images_choose_and_it_is_said(tmp_path):
-    seen = {name: values for name, values in OVERFITS.items() if name != "val"}
-    table = _table(tmp_path, [seen], [seen])
+    curves = {name: values for name, values in OVERFITS.items() if name != "val"}
+    table = _table(tmp_path, [curves], [curves])
     assert set(table["selected_on"]) == {"test"} and table["val_robust"].isna().all()
     assert table.loc[table["best"], "epoch"].tolist() == [4, 4]
     assert fig1.claims(table)[FALL].measured == pytest.approx(44 - 32)
@@ -153,13 +153,13 @@ def test_without_validation_images_the_test_images_choose_and_it_is_said(tmp_pat
 
 @pytest.mark.parametrize("drops", [0, 1])
 def test_what_comes_after_a_drop_that_never_came_is_not_measured(tmp_path, drops):
-    seen = OVERFITS | {"learning_rate": [0.1] * 5 + [0.01 if drops else 0.1] * 4}
-    claims = fig1.claims(_table(tmp_path, [seen], [seen]))
+    curves = OVERFITS | {"learning_rate": [0.1] * 5 + [0.01 if drops else 0.1] * 4}
+    claims = fig1.claims(_table(tmp_path, [curves], [curves]))
     assert math.isnan(claims[RAMP_2].measured)
     assert drops or math.isnan(claims[RAMP_1].measured)
 
 
 def test_accuracy_that_does_not_move_leaves_the_claim_undecided_and_unwarned(tmp_path):
-    seen = OVERFITS | {"test": [0.1] * 9}
-    claim = fig1.claims(_table(tmp_path, [seen], [seen]))[TOGETHER]
+    curves = OVERFITS | {"test": [0.1] * 9}
+    claim = fig1.claims(_table(tmp_path, [curves], [curves]))[TOGETHER]
     assert math.isnan(claim.measured) and claim.n == 0

@@ -13,8 +13,8 @@ from rofit.settings.spec import RunSpec
 from rofit.store.rows import load_logs
 
 UNDECIDED = "not decidable at this scale"
-Seen = dict[str, list[float | None]]
-HARD: Seen = {
+Curves = dict[str, list[float | None]]
+HARD: Curves = {
     "val": [0.1, 0.40, 0.30, 0.20],  # best: epoch 2
     "test": [0.1, 0.42, 0.44, 0.32],  # oracle: epoch 3
     "train": [0.2, 0.45, 0.70, 0.85],
@@ -37,12 +37,12 @@ BY_HAND = {
 }
 
 
-def _table(root: Path, runs: dict[str, list[Seen]]) -> pd.DataFrame:
+def _table(root: Path, runs: dict[str, list[Curves]]) -> pd.DataFrame:
     """Return the analysis of a store with these runs, one a seed from 0 on."""
     for method, seeds in runs.items():
-        for seed, seen in enumerate(seeds):
+        for seed, curves in enumerate(seeds):
             rows = []
-            for name, values in seen.items():
+            for name, values in curves.items():
                 if name == "learning_rate":
                     rows += course(values, split="train", metric=name)
                     continue
@@ -54,7 +54,7 @@ def _table(root: Path, runs: dict[str, list[Seen]]) -> pd.DataFrame:
     return fig2.table(load_logs(root)).assign(scale="demo")
 
 
-def _all(vanilla: list[Seen], **changed: list[Seen]) -> dict[str, list[Seen]]:
+def _all(vanilla: list[Curves], **changed: list[Curves]) -> dict[str, list[Curves]]:
     remedies = {"label_smoothing": [SMOOTH] * 2, "sgls": [SGLS] * 2, "sglr": [SGLR] * 2}
     return {"pgd_at": vanilla} | remedies | changed
 
@@ -85,11 +85,11 @@ def test_table_has_the_declared_columns_and_the_logged_curves(table):
     assert list(table) == [*fig2.COLUMNS, "scale"]
     assert len(table) == 4 * 2 * 4
     assert not table.duplicated(["method", "seed", "epoch"]).any()
-    for method, seen in (("pgd_at", HARD), ("sgls", SGLS)):
+    for method, curves in (("pgd_at", HARD), ("sgls", SGLS)):
         run = table[(table["method"] == method) & (table["seed"] == 0)]
         assert run["epoch"].tolist() == [1, 2, 3, 4]
         for name in ("val", "test", "train"):
-            assert run[f"{name}_robust"].tolist() == seen[name]
+            assert run[f"{name}_robust"].tolist() == curves[name]
         assert run["lr"].tolist() == HARD["learning_rate"]
 
 

@@ -34,9 +34,12 @@ def _table(root: Path, ends: Ends) -> pd.DataFrame:
     for method, seeds in ends.items():
         for seed, (wrong, ece) in enumerate(seeds):
             rows = []
-            for split, seen in (("val", [0.1, 0.4, 0.3]), ("test", [0.1, 0.3, 0.4])):
+            for split, accuracies in (
+                ("val", [0.1, 0.4, 0.3]),
+                ("test", [0.1, 0.3, 0.4]),
+            ):
                 about = {"metric": "accuracy", "attack": "pgd20", "n": 64}
-                rows += course(seen, split=split, **about)
+                rows += course(accuracies, split=split, **about)
             for attack, name, n, values in (
                 ("pgd20", "confidence_incorrect", 24, [0.3, 0.5, wrong]),
                 ("pgd20", "confidence_correct", 40, [0.4, 0.6, 0.7]),

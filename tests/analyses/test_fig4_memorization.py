@@ -62,9 +62,9 @@ def table(tmp_path) -> pd.DataFrame:
 
 
 def test_runs_are_three_methods_with_and_without_an_attack_on_the_same_noise():
-    told = [(spec.epsilon > 0, spec.method) for spec in fig4.runs()]
+    runs = [(spec.epsilon > 0, spec.method) for spec in fig4.runs()]
     methods = ["pgd_at", "label_smoothing", "sglr"]
-    assert sorted(told) == sorted((on, m) for on in (True, False) for m in methods)
+    assert sorted(runs) == sorted((on, m) for on in (True, False) for m in methods)
     assert {spec.label_noise for spec in fig4.runs()} == {0.4}
 
 

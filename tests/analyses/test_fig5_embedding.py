@@ -39,14 +39,18 @@ def _store(root) -> None:
             for epoch in EPOCHS:
                 about = {"split": "test", "attack": "none", "epoch": epoch, "n": IMAGES}
                 value = knn if epoch == 28 else 0.1
-                told = {"knn_accuracy": value, "silhouette": value / 5, "accuracy": 1.0}
-                rows += [about | {"metric": m, "value": v} for m, v in told.items()]
+                metrics = {
+                    "knn_accuracy": value,
+                    "silhouette": value / 5,
+                    "accuracy": 1.0,
+                }
+                rows += [about | {"metric": m, "value": v} for m, v in metrics.items()]
             write_run(root, spec, rows)
             for epoch in EPOCHS:
-                seen = {"position": range(IMAGES), "y": [0, 1] * 4}
-                told = pd.DataFrame(seen | _components(noise, epoch))
+                images = {"position": range(IMAGES), "y": [0, 1] * 4}
+                sample = pd.DataFrame(images | _components(noise, epoch))
                 folder = RunStore(root).folder(spec.run_id)
-                folder.write_sample(f"embedding-{epoch:04d}", told)
+                folder.write_sample(f"embedding-{epoch:04d}", sample)
 
 
 def _map(features) -> dict[int, np.ndarray]:
@@ -60,9 +64,9 @@ def table(tmp_path_factory) -> pd.DataFrame:
     _store(root)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rofit.measures.tsne.aligned_maps", _map)
-        found = fig5.table(load_logs(root), load_samples(root, *fig5.SAMPLES))
-    assert list(found) == list(fig5.COLUMNS)
-    return found.assign(scale="demo", data="noise")
+        result = fig5.table(load_logs(root), load_samples(root, *fig5.SAMPLES))
+    assert list(result) == list(fig5.COLUMNS)
+    return result.assign(scale="demo", data="noise")
 
 
 def _put(table, method, noise, knn) -> pd.DataFrame:

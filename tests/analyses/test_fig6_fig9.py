@@ -35,13 +35,13 @@ LASTS = {
 
 def _curves(best: float, last: float, *, clean: float = 0.5) -> list[dict]:
     """Return four epochs: val chooses the second, the learning rate then drops."""
-    seen = {
+    accuracies = {
         "test": [0.1, best, best - 0.01, last],
         "val": [0.1, 0.5, 0.4, 0.3],
         "train": [0.2, 0.4, 0.6, 0.8],
     }
     rows = course([0.1, 0.1, 0.01, 0.01], split="train", metric="learning_rate")
-    for split, values in seen.items():
+    for split, values in accuracies.items():
         measured = "step" if split == "train" else "epoch_end"
         about = {"split": split, "metric": "accuracy", "measured": measured, "n": 64}
         attack = "pgd10" if split == "train" else "pgd20"
@@ -63,8 +63,8 @@ def _fig6(root: Path, falls: dict[str, float]) -> pd.DataFrame:
 
 def _fig9(root: Path, lasts: dict = LASTS, usual=USUAL, plain=PLAIN) -> pd.DataFrame:
     for spec in fig9.runs():
-        told = dict(spec.method_params)
-        key = next(iter(told.items()), None)
+        params = dict(spec.method_params)
+        key = next(iter(params.items()), None)
         best, last = lasts[key] if key else usual if spec.method == "sglr" else plain
         for seed in (0, 1):
             one = whole(spec.replace(epochs=4, seed=seed))
@@ -148,8 +148,8 @@ def test_figure_6_draws_the_means_of_the_table_and_marks_every_best(six):
         assert test == pytest.approx([10, 31, 30, 31 - 100 * fall - 0.5])
         assert _lines(left, color, "--")[0][1] == pytest.approx([20, 40, 60, 80])
         assert _lines(right, color, "-")[0][1] == pytest.approx([51, 61, 71, 81])
-    dots = [each for each in left.collections if isinstance(each, PathCollection)]
-    marked = [sorted(each.get_offsets().tolist()) for each in dots]
+    dots = [artist for artist in left.collections if isinstance(artist, PathCollection)]
+    marked = [sorted(dot.get_offsets().tolist()) for dot in dots]
     assert marked == [[[2, pytest.approx(30)], [2, pytest.approx(32)]]] * 3
     assert left.get_ylabel() == "robust accuracy, PGD-20 (%)"
     assert right.get_ylabel() == "clean test accuracy (%)"
@@ -157,14 +157,14 @@ def test_figure_6_draws_the_means_of_the_table_and_marks_every_best(six):
 
 def test_figure_9_has_a_row_a_run_and_sweep_and_the_usual_setting_in_each(nine):
     assert list(nine) == [*fig9.COLUMNS, *SMALL]
-    seen = {
+    values = {
         name: rows.loc[rows["seed"] == 0, "value"].tolist()
         for name, rows in nine.groupby("varied")
     }
-    assert {name: tuple(seen[name]) for name in fig9.SWEEPS} == fig9.SWEEPS
+    assert {name: tuple(values[name]) for name in fig9.SWEEPS} == fig9.SWEEPS
     assert len(nine) == 2 * (4 + 3 + 4 + 1)
-    wanted = LASTS | {(name, value): USUAL for name, value in fig9.USUAL.items()}
-    for (name, value), (best, last) in wanted.items():
+    expected = LASTS | {(name, value): USUAL for name, value in fig9.USUAL.items()}
+    for (name, value), (best, last) in expected.items():
         rows = nine[(nine["varied"] == name) & (nine["value"] == value)]
         assert rows["best"].tolist() == pytest.approx([best, best + 0.01])
         assert rows["last"].tolist() == pytest.approx([last, last + 0.01])
@@ -173,8 +173,8 @@ def test_figure_9_has_a_row_a_run_and_sweep_and_the_usual_setting_in_each(nine):
 
 
 def test_figure_9_runs_vary_one_setting_at_a_time():
-    told = [dict(spec.method_params) for spec in fig9.runs()]
-    assert [len(each) for each in told] == [0, 0] + [1] * 8
+    settings = [dict(spec.method_params) for spec in fig9.runs()]
+    assert [len(setting) for setting in settings] == [0, 0] + [1] * 8
     assert [spec.method for spec in fig9.runs()] == ["pgd_at"] + ["sglr"] * 9
 
 
@@ -208,12 +208,12 @@ def test_figure_9_momenta_that_were_not_run_are_not_called_alike(nine, left):
 
 def test_figure_9_draws_the_means_of_the_table(nine):
     figure = drawn9.draw(saved(nine))
-    wanted = LASTS | {(name, value): USUAL for name, value in fig9.USUAL.items()}
+    expected = LASTS | {(name, value): USUAL for name, value in fig9.USUAL.items()}
     for axes, (name, values) in zip(figure.axes, fig9.SWEEPS.items(), strict=True):
         for style, which in (("--", 0), ("-", 1)):
-            (found,) = _lines(axes, LOOKS["sglr"].color, style)
-            means = [100 * wanted[name, value][which] + 0.5 for value in values]
-            assert found == [list(values), pytest.approx(means)]
+            (curve,) = _lines(axes, LOOKS["sglr"].color, style)
+            means = [100 * expected[name, value][which] + 0.5 for value in values]
+            assert curve == [list(values), pytest.approx(means)]
             flat = [li for li in axes.lines if to_hex(li.get_color()) == "#808080"]
             (plain,) = (li for li in flat if li.get_linestyle() == style)
             heights = [100 * PLAIN[which] + 0.5] * 2

@@ -31,25 +31,25 @@ UNDECIDED = "not decidable at this scale"
 
 def _rows(epoch, fisher, code, prior="trained"):
     """Return both estimates among others of the same names."""
-    wanted = {"attack": "pgd20", "layer": "all", "labels": "given", "prior": prior}
+    selected = {"attack": "pgd20", "layer": "all", "labels": "given", "prior": prior}
     others = [{"attack": "none"}, {"layer": "conv"}, {"prior": "zero"}]
     about = {"split": "train", "epoch": epoch, "n": 256}
     rows = [
-        about | wanted | other | {"metric": metric, "value": -9.0 if other else value}
+        about | selected | other | {"metric": metric, "value": -9.0 if other else value}
         for other in ({}, *others)
         for metric, value in (("iiw_fisher", fisher), ("iiw_code", code))
     ]
-    sampled = about | wanted | {"labels": "sampled", "metric": "iiw_fisher"}
+    sampled = about | selected | {"labels": "sampled", "metric": "iiw_fisher"}
     return [*rows, sampled | {"value": -9.0}]
 
 
 def _portions(epoch, value):
     """Return how many corrupted labels are predicted, among others of the name."""
-    wanted = {"portion": "corrupted", "labels": "given", "attack": "none"}
+    selected = {"portion": "corrupted", "labels": "given", "attack": "none"}
     others = [{"portion": "untouched"}, {"labels": "true"}, {"attack": "pgd20"}]
     about = {"split": "train", "epoch": epoch, "metric": "portion_accuracy"}
     return [
-        about | wanted | other | {"value": 1.0 if other else value}
+        about | selected | other | {"value": 1.0 if other else value}
         for other in ({}, *others)
     ]
 
@@ -65,9 +65,9 @@ def table7(tmp_path_factory) -> pd.DataFrame:
             for (epoch, hard), ratio in zip(HARD.items(), ratios, strict=True):
                 rows += _rows(epoch, hard / ratio, hard * ratio)
             write_run(root, RunSpec(method=method, seed=seed), rows)
-    found = fig7.table(load_logs(root))
-    assert list(found) == list(fig7.COLUMNS)
-    return found.assign(scale="demo", data="digits")
+    result = fig7.table(load_logs(root))
+    assert list(result) == list(fig7.COLUMNS)
+    return result.assign(scale="demo", data="digits")
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +80,9 @@ def table8(tmp_path_factory) -> pd.DataFrame:
                 fit = _portions(3, 0.99) + _portions(6, noise + seed / 10)
                 spec = RunSpec(method=method, seed=seed, label_noise=noise)
                 write_run(root, spec, rows + fit if noise else rows)
-    found = fig8.table(load_logs(root))
-    assert list(found) == list(fig8.COLUMNS)
-    return found.assign(scale="demo", data="digits")
+    result = fig8.table(load_logs(root))
+    assert list(result) == list(fig8.COLUMNS)
+    return result.assign(scale="demo", data="digits")
 
 
 def test_table_of_fig7_has_both_estimates_of_attacked_images_and_given_labels(table7):
@@ -153,7 +153,7 @@ def test_claims_of_fig8_are_a_rank_correlation_and_the_worst_share(table8):
     assert smoothed.measured == pytest.approx((math.log10(2) + 1) / 2)
     assert refined.measured == pytest.approx(-math.log10(2))
     assert refined.sentence.startswith("sglr: iiw_fisher below")
-    verdicts = [each.verdict for each in (grows, smoothed, refined)]
+    verdicts = [claim.verdict for claim in (grows, smoothed, refined)]
     assert verdicts == ["holds", UNDECIDED, "fails"]
 
 

@@ -108,8 +108,8 @@ def test_notebook_ends_with_the_assertion_that_nothing_imported_torch(executed):
 
 def test_notebook_reads_the_store_it_is_told_and_runs_by_default(executed, store):
     (load,) = (cell for cell in _code(executed) if "load_logs(store)" in cell.source)
-    told = "".join(output.get("text", "") for output in load.outputs)
-    assert f"{len(load_logs(store)):,} numbers of 2 runs in {store}" in told
+    printed = "".join(output.get("text", "") for output in load.outputs)
+    assert f"{len(load_logs(store)):,} numbers of 2 runs in {store}" in printed
     assert 'os.environ.get("ROFIT_STORE", "runs")' in load.source
 
 
@@ -134,8 +134,8 @@ RUNS = {"pgd_at": ["a", "b", "c"], "focal_at": ["d", "e", "f"]}
 GAPS = {"pgd_at": [0.02, 0.05, 0.14], "focal_at": [0.01, 0.07, 0.08]}
 
 
-def _source(part: str) -> str:
-    (source,) = (c.source for c in _code(_notebook()) if part in c.source)
+def _source(text: str) -> str:
+    (source,) = (c.source for c in _code(_notebook()) if text in c.source)
     return source
 
 
@@ -151,9 +151,9 @@ def test_curves_of_the_notebook_are_means_and_bands_standard_deviations():
     exec(_source("def draw("), names)
     axes = Figure().subplots()
     names["draw"](axes, pd.DataFrame(values, index=[1, 2, 3, 4]), "--")
-    found = curves(axes)
-    assert list(found) == [(look_of(m).color.lower(), "--") for m in RUNS]
-    for curve, runs in zip(found.values(), RUNS.values(), strict=True):
+    drawn = curves(axes)
+    assert list(drawn) == [(look_of(m).color.lower(), "--") for m in RUNS]
+    for curve, runs in zip(drawn.values(), RUNS.values(), strict=True):
         at = list(zip(*(values[run] for run in runs), strict=True))
         assert curve.x == [1, 2, 3, 4]
         assert curve.y == pytest.approx([fmean(v) for v in at])
@@ -204,5 +204,5 @@ def test_onset_is_the_epoch_from_which_the_fall_stays(test, best, expected):
     names = {"pd": pd}
     exec(_source("def sets_in("), names)
     line = pd.Series(test, index=range(1, len(test) + 1))
-    found = names["sets_in"](line, best)
-    assert found is pd.NA if expected is None else found == expected
+    onset = names["sets_in"](line, best)
+    assert onset is pd.NA if expected is None else onset == expected

@@ -103,19 +103,19 @@ def _look(method: str) -> tuple[str, str]:
 
 def _expected(table, line: Line) -> dict[tuple[str, str], Curve]:
     """Return the curves of all methods, with lists."""
-    seen: dict[str, dict[float, list[float]]] = {}
+    by_method: dict[str, dict[float, list[float]]] = {}
     for row in table.query(line.rows, engine="python").to_dict("records"):
-        at = seen.setdefault(row["method"], {})
+        at = by_method.setdefault(row["method"], {})
         at.setdefault(line.x_factor * row[line.x], []).append(row[line.column])
-    wanted = {}
-    for method, at in seen.items():
+    expected = {}
+    for method, at in by_method.items():
         xs = sorted(at)
         y = [line.factor * fmean(at[x]) for x in xs]
         sd = [line.factor * stdev(at[x]) for x in xs] if line.banded else []
         low = [a - b for a, b in zip(y, sd, strict=False)]
         high = [a + b for a, b in zip(y, sd, strict=False)]
-        wanted[_look(method)[0], line.style] = Curve(xs, y, low, high)
-    return wanted
+        expected[_look(method)[0], line.style] = Curve(xs, y, low, high)
+    return expected
 
 
 def _panels(name, figure):
@@ -135,14 +135,14 @@ def test_curves_are_means_over_seeds_and_bands_one_standard_deviation(name):
     table, figure = _drawn(name)
     panels = [panel for panel in _panels(name, figure) if panel[1]]
     assert panels
-    for axes, wanted_lines in panels:
-        wanted = {}
-        for line in wanted_lines:
-            wanted |= _expected(table, line)
-        found = curves(axes)
-        assert found.keys() == wanted.keys()
-        for key, curve in wanted.items():
-            for values, by_hand in zip(found[key], curve, strict=True):
+    for axes, expected_lines in panels:
+        expected = {}
+        for line in expected_lines:
+            expected |= _expected(table, line)
+        drawn = curves(axes)
+        assert drawn.keys() == expected.keys()
+        for key, curve in expected.items():
+            for values, by_hand in zip(drawn[key], curve, strict=True):
                 assert values == pytest.approx(by_hand), (axes.get_ylabel(), key)
 
 
@@ -171,9 +171,9 @@ def test_best_epoch_of_every_run_is_marked_on_its_curve_and_nothing_else(name):
         marked = sorted(set(table["method"])) if BEST.get(name) == number else []
         for method, dot in zip(marked, dots(axes), strict=True):
             runs = table[(table["method"] == method) & table["best"]]
-            wanted = zip(runs["epoch"], 100 * runs["test_robust"], strict=True)
+            expected = zip(runs["epoch"], 100 * runs["test_robust"], strict=True)
             assert len(dot.places) == 3, "seeds"
-            assert sum(dot.places, ()) == pytest.approx(sum(sorted(wanted), ()))
+            assert sum(dot.places, ()) == pytest.approx(sum(sorted(expected), ()))
             assert (dot.color, dot.marker) == _look(method)
 
 

@@ -51,11 +51,11 @@ def test_confidence_is_a_mean_and_its_bar_one_standard_deviation():
             assert points.get_marker() == look_of(method).marker
             kinds = ("correct", "incorrect")
             for place, (kind, bar) in enumerate(zip(kinds, bars, strict=True)):
-                seen = _values(
+                confidences = _values(
                     table, "confidence", method=method, predictions=kind, **of
                 )
-                assert len(seen) == len(SEEDS)
-                mean, sd = fmean(seen), stdev(seen)
+                assert len(confidences) == len(SEEDS)
+                mean, sd = fmean(confidences), stdev(confidences)
                 x, y = points.get_xydata()[place]
                 assert y == pytest.approx(mean) and round(x) == place
                 assert list(bar.get_xdata()) == [x, x]
@@ -63,8 +63,8 @@ def test_confidence_is_a_mean_and_its_bar_one_standard_deviation():
                 assert to_hex(bar.get_color()) == _color(method)
         assert lefts == sorted(lefts) and not list(drawn)
         assert axes.get_ylim() == (0, 1)
-    told = [(_color(name), "None", look_of(name).label) for name in FIVE]
-    assert legend(figure) == told
+    expected = [(_color(name), "None", look_of(name).label) for name in FIVE]
+    assert legend(figure) == expected
 
 
 def test_maps_have_the_last_places_of_images_in_the_colours_of_their_classes():
@@ -74,7 +74,7 @@ def test_maps_have_the_last_places_of_images_in_the_colours_of_their_classes():
     labels = LABELS | {OWN: OWN}
     for axes, (method, noise) in zip(figure.axes, panels, strict=True):
         of = {"method": method, "label_noise": noise, "epoch": 6}
-        wanted = {
+        expected = {
             (x, y): TAB10[int(number)]
             for x, y, number in zip(
                 *(_values(table, c, **of, seed=SEEDS[0]) for c in ("tsne_1", "tsne_2")),
@@ -85,13 +85,15 @@ def test_maps_have_the_last_places_of_images_in_the_colours_of_their_classes():
         (scatter,) = axes.collections
         colors = map(to_hex, scatter.get_facecolors())
         places = [(float(x), float(y)) for x, y in scatter.get_offsets()]
-        assert dict(zip(places, colors, strict=True)) == wanted and len(wanted) == 30
+        assert (
+            dict(zip(places, colors, strict=True)) == expected and len(expected) == 30
+        )
         knn, silhouette = (
             fmean([_values(table, name, **of, seed=seed)[0] for seed in SEEDS])
             for name in ("knn_accuracy", "silhouette")
         )
-        told = f"k-NN {100 * knn:.1f} %, silhouette {silhouette:.2f}"
-        assert axes.get_xlabel() == told
+        caption = f"k-NN {100 * knn:.1f} %, silhouette {silhouette:.2f}"
+        assert axes.get_xlabel() == caption
         assert axes.get_title() == (f"{100 * noise:.0f}% noise" * (method == "pgd_at"))
         assert not len(axes.get_xticks()) and axes.get_legend() is None
         assert axes.get_ylabel() == labels[method] * (noise == 0)
@@ -113,9 +115,9 @@ def test_ablation_has_means_with_bars_and_the_plain_method_as_a_level():
             for x, y, bar in zip(
                 values, line.get_ydata(), segments.get_segments(), strict=True
             ):
-                seen = _values(table, column, varied=name, value=x)
-                mean, sd = 100 * fmean(seen), 100 * stdev(seen)
-                assert len(seen) == len(SEEDS) and y == pytest.approx(mean)
+                accuracies = _values(table, column, varied=name, value=x)
+                mean, sd = 100 * fmean(accuracies), 100 * stdev(accuracies)
+                assert len(accuracies) == len(SEEDS) and y == pytest.approx(mean)
                 ends = [x, mean - sd, x, mean + sd]
                 assert bar.flatten().tolist() == pytest.approx(ends)
             plain = 100 * fmean(_values(table, column, varied="pgd_at"))

@@ -53,10 +53,10 @@ def test_table_has_a_row_a_network_and_attack_and_the_every_epoch_s(table):
 
 def test_who_chose_a_checkpoint_stands_beside_it(table):
     one = table.query("method == 'sgls' and seed == 0 and attack == 'each_epoch'")
-    told = one.set_index("checkpoint")[["selected_on", "epoch", "accuracy", "n"]]
-    assert told.loc["best"].tolist() == ["val", 2, 0.3, 64]
-    assert told.loc["last"].tolist() == ["", 4, 0.1, 64]
-    assert told.loc["best on test"].tolist() == ["test", 3, 0.35, 64]
+    rows = one.set_index("checkpoint")[["selected_on", "epoch", "accuracy", "n"]]
+    assert rows.loc["best"].tolist() == ["val", 2, 0.3, 64]
+    assert rows.loc["last"].tolist() == ["", 4, 0.1, 64]
+    assert rows.loc["best on test"].tolist() == ["test", 3, 0.35, 64]
 
 
 def test_claims_measure_the_network_that_shows_them_least(table):
@@ -105,7 +105,7 @@ def test_markdown_has_a_column_an_attack_in_order_and_best_bold(table):
 
 def test_latex_is_of_booktabs_and_escaped(table):
     text = rendered.render(saved(table))["tex"]
-    for part in (r"\toprule", r"\midrule", r"\bottomrule", r"C\&W", r"$\pm$"):
-        assert part in text
+    for markup in (r"\toprule", r"\midrule", r"\bottomrule", r"C\&W", r"$\pm$"):
+        assert markup in text
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert {line.count(" & ") for line in rows} == {10}

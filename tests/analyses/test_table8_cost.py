@@ -32,8 +32,8 @@ def _times(ratios: dict[str, list[float]] = RATIOS) -> pd.DataFrame:
         [
             {"method": method, "round": number, "seconds": over * PLAIN[number]}
             | {"batch_size": 25, "device": "cpu", "engine": "eager"}
-            for method, each in ratios.items()
-            for number, over in enumerate(each)
+            for method, by_round in ratios.items()
+            for number, over in enumerate(by_round)
         ]
     )
 
@@ -55,8 +55,8 @@ def test_table_has_each_step_over_pgd_ats_in_the_same_round(table):
     for method, ratios in RATIOS.items():
         rows = table[table["method"] == method].set_index("round")
         assert rows["over_pgd_at"].tolist() == pytest.approx(ratios)
-        wanted = [over * plain for over, plain in zip(ratios, PLAIN, strict=True)]
-        assert rows["seconds"].tolist() == pytest.approx(wanted)
+        expected = [over * plain for over, plain in zip(ratios, PLAIN, strict=True)]
+        assert rows["seconds"].tolist() == pytest.approx(expected)
 
 
 def test_rounds_are_matched_by_number_and_not_by_place():
@@ -140,12 +140,12 @@ def test_every_round_times_every_method_in_turn(called):
 def test_steps_of_every_method_can_be_timed_late_in_their_runs(called, monkeypatch):
     made = []
 
-    class Seen(costs.Ours):
+    class Recorded(costs.Ours):
         def __init__(self, spec, *rest):
             super().__init__(spec, *rest)
             made.append(self)
 
-    monkeypatch.setattr(costs, "Ours", Seen)
+    monkeypatch.setattr(costs, "Ours", Recorded)
     monkeypatch.setattr(costs, "ROUNDS", 1)
     specs = _specs(*table8.METHODS)
     times = step_times(specs, Path("nowhere"), device=CPU, engine="eager")

@@ -51,14 +51,14 @@ def _best_last(table, heads: list[str]) -> Cells:
     keys = list(dict.fromkeys(zip(*(table[head] for head in heads), strict=True)))
     cells: Cells = {key: {} for key in keys}
     for attack, label in LABELS.items():
-        seen: dict[str, dict[tuple[str, ...], list[float]]] = {}
+        by_column: dict[str, dict[tuple[str, ...], list[float]]] = {}
         for key in keys:
             of = dict(zip(heads, key, strict=True)) | {"attack": attack}
             best, last = (_values(table, **of, checkpoint=c) for c in ("best", "last"))
             diff = [a - b for a, b in zip(best, last, strict=True)]
             for what, values in (("best", best), ("last", last), ("diff", diff)):
-                seen.setdefault(what, {})[key] = values
-        for what, by in seen.items():
+                by_column.setdefault(what, {})[key] = values
+        for what, by in by_column.items():
             extreme = min if what == "diff" else max
             for key, values in by.items():
                 rivals = [fmean(by[k]) for k in keys if k[:-1] == key[:-1]]
@@ -138,12 +138,12 @@ def test_cells_are_means_and_deviations_and_the_best_is_bold(name):
     table = random_table(name)
     heads, cells = _expected(name, table)
     first = next(iter(cells.values()))
-    wanted = [[*heads, *first]] + [
-        [*(METHODS.get(part, part) for part in key), *row.values()]
+    expected = [[*heads, *first]] + [
+        [*(METHODS.get(field, field) for field in key), *row.values()]
         for key, row in cells.items()
     ]
     made = catalog.load_figure(name).render(table)
-    assert _markdown(made["md"]) == wanted
-    assert _latex(made["tex"]) == wanted
-    bold = sum(text.startswith("**") for row in wanted for text in row)
+    assert _markdown(made["md"]) == expected
+    assert _latex(made["tex"]) == expected
+    bold = sum(text.startswith("**") for row in expected for text in row)
     assert bold or name == "table8_cost"

@@ -91,11 +91,11 @@ def _markdown(name: str, table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 def _shown(name: str, table: pd.DataFrame) -> dict[object, pd.DataFrame]:
     """Return the runs of each row, by the name that it is rendered under."""
     label = catalog.load_figure("_tables").method_label
-    found = {}
+    runs = {}
     for key, rows in table.groupby(ROWS[name], sort=False):
-        names = tuple(label(part) for part in key)
-        found[names[0] if len(names) == 1 else names] = rows
-    return found
+        names = tuple(label(field) for field in key)
+        runs[names[0] if len(names) == 1 else names] = rows
+    return runs
 
 
 def test_every_table_of_best_and_last_is_among_these():
@@ -114,29 +114,30 @@ def test_table_has_a_row_a_run_checkpoint_and_attack(name, analysis, bare):
 
 def test_table_holds_what_was_evaluated(bare):
     made = bare[bare["checkpoint"] != "best on test"]
-    wanted = replanted(made, 1)["accuracy"]
-    assert made["accuracy"].tolist() == pytest.approx(wanted.tolist())
+    expected = replanted(made, 1)["accuracy"]
+    assert made["accuracy"].tolist() == pytest.approx(expected.tolist())
     assert set(bare.loc[bare["checkpoint"] == "best on test", "accuracy"]) == {0.9}
 
 
 def test_settings_stand_in_the_order_of_the_runs(name, analysis, bare):
-    def told(spec: RunSpec) -> list[str]:
+    def setting(spec: RunSpec) -> list[str]:
         about = {"method": "+".join(filter(None, [spec.method, spec.labels_from]))}
         return [about.get(field) or getattr(spec, field) for field in ROWS[name]]
 
-    found = bare[ROWS[name]].drop_duplicates().to_numpy().tolist()
+    settings = bare[ROWS[name]].drop_duplicates().to_numpy().tolist()
     if name == "table7_components":
-        assert found == [[variant] for variant in analysis.VARIANTS]
+        assert settings == [[variant] for variant in analysis.VARIANTS]
     else:
-        assert found == [told(spec) for spec in analysis.runs()]
+        assert settings == [setting(spec) for spec in analysis.runs()]
 
 
 def test_claims_measure_what_was_planted_and_hold(name, analysis, table):
-    found = [analysis.claims(rows) for rows in (table, saved(table))]
-    for claims in found:  # pandas before 3 reads a saved number's last bit otherwise
+    claim_lists = [analysis.claims(rows) for rows in (table, saved(table))]
+    # pandas before 3 reads a saved number's last bit otherwise
+    for claims in claim_lists:
         assert [c.measured for c in claims] == pytest.approx(MEASURED[name])
         assert {(c.verdict, c.n, c.unit) for c in claims} == {("holds", 2, "points")}
-    assert [c.sentence for c in found[0]] == [c.sentence for c in found[1]]
+    assert [c.sentence for c in claim_lists[0]] == [c.sentence for c in claim_lists[1]]
 
 
 def test_opposite_effects_fail_and_equal_ones_are_not_decidable(analysis, table):
@@ -184,8 +185,10 @@ def test_what_others_publish_is_a_column_where_there_is_any(name, table):
     if name == "table7_components":
         assert "published" not in frame and "Published" not in note
         return
-    told = {key: rows["published"].iloc[0] for key, rows in _shown(name, table).items()}
-    assert frame["published"].to_dict() == told and any(told.values())
+    published = {
+        key: rows["published"].iloc[0] for key, rows in _shown(name, table).items()
+    }
+    assert frame["published"].to_dict() == published and any(published.values())
     assert "Published: networks of full size" in note
     none, _ = _markdown(name, table.assign(published=""))
     assert "published" not in none
@@ -196,8 +199,8 @@ def test_latex_has_the_same_cells(name, table):
     lines = [li[:-3] for li in made["tex"].splitlines() if li.endswith(r" \\")]
     plain = [re.sub(r"\\textbf\{(.*?)\}(?= &|$)", r"**\1**", line) for line in lines]
     plain = [line.replace(r"$\pm$", "±").replace("\\", "") for line in plain]
-    wanted = made["md"].splitlines()
-    del wanted[1], wanted[-2:]
+    expected = made["md"].splitlines()
+    del expected[1], expected[-2:]
     assert [line.split(" & ") for line in plain] == [
-        line.removeprefix("| ").removesuffix(" |").split(" | ") for line in wanted
+        line.removeprefix("| ").removesuffix(" |").split(" | ") for line in expected
     ]

@@ -18,7 +18,11 @@ PUBLISHING = [name for name in NAMES if name != "table7_components"]
 
 
 def _table(
-    *, attacks: tuple[str, ...] = ALL, seeds: int = 2, split: str = "val", **told: str
+    *,
+    attacks: tuple[str, ...] = ALL,
+    seeds: int = 2,
+    split: str = "val",
+    **changes: str,
 ) -> pd.DataFrame:
     """Return two settings, which every table's rows can be named by; one is flat."""
     rows = [
@@ -40,7 +44,7 @@ def _table(
             "n": 250,
             "published": "",
         }
-        | told
+        | changes
         for method, variant in (("pgd_at", "neither"), ("sglr", "both"))
         for seed in range(seeds)
         for which, checkpoint in enumerate(("best", "last"))
@@ -49,12 +53,12 @@ def _table(
     return pd.DataFrame(rows)
 
 
-def _rendered(name: str, **told) -> dict[str, str]:
-    return catalog.load_figure(name).render(saved(_table(**told)))
+def _rendered(name: str, **options) -> dict[str, str]:
+    return catalog.load_figure(name).render(saved(_table(**options)))
 
 
-def _note(name: str, **told) -> str:
-    made = _rendered(name, **told)
+def _note(name: str, **options) -> str:
+    made = _rendered(name, **options)
     note = made["md"].splitlines()[-1]
     assert made["tex"].splitlines()[-1] == f"% {note}", "the same under both"
     return note
@@ -106,8 +110,8 @@ def test_every_epochs_attack_is_shown_where_there_is_no_other(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_note_ends_with_what_is_absent_for_want_of_data(name):
-    told = "cifar100 (pass an archive with --data); svhn (no network)"
-    assert _note(name, absent=told).endswith(f" not drawn: {told}")
+    absent = "cifar100 (pass an archive with --data); svhn (no network)"
+    assert _note(name, absent=absent).endswith(f" not drawn: {absent}")
     assert "not drawn" not in _note(name)
 
 
@@ -145,9 +149,9 @@ def test_numbers_of_small_networks_do_not_stand_beside_a_large_one(tmp_path):
         write_run(tmp_path, spec, course([0.1, 0.2], **about, split="test", n=64))
         write_evaluation(tmp_path, spec, "last", "none", 0.5)
     logs = load_logs(tmp_path, [spec.run_id for spec in specs])
-    told = table3.table(logs).groupby("model")["published"].first()
-    assert told["preact_resnet18"] != ""
-    assert "resnet18" not in told["wrn_34_10"]
+    published = table3.table(logs).groupby("model")["published"].first()
+    assert published["preact_resnet18"] != ""
+    assert "resnet18" not in published["wrn_34_10"]
 
 
 def test_variant_that_table_7_has_no_name_for_is_called_by_its_method(
@@ -166,8 +170,8 @@ def test_what_takes_too_long_at_a_scale_is_left_out_there(name, scale):
     lacking = ("autoattack",) if scale in ("smoke", "demo", "cpu") else ()
     lacking += ("cw100",) if scale == "smoke" else ()
     every = ("clean", "pgd20", "cw100", "autoattack")
-    found = catalog.evaluations(name, scale)
-    assert found == tuple(attack for attack in every if attack not in lacking)
+    evaluations = catalog.evaluations(name, scale)
+    assert evaluations == tuple(attack for attack in every if attack not in lacking)
     assert catalog.load_analysis(name).EVALUATIONS == every
 
 

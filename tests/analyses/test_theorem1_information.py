@@ -35,13 +35,13 @@ def _apart(share) -> float:
     """Return the information of three certain networks at odds, mixed to the share."""
     mean = [share / 3 + (1 - share) / 4] * 3 + [(1 - share) / 4]
     single = [share + (1 - share) / 4] + [(1 - share) / 4] * 3
-    whole, each = (-sum(q * math.log(q) for q in p if q) for p in (mean, single))
-    return whole - each
+    h_mean, h_single = (-sum(q * math.log(q) for q in p if q) for p in (mean, single))
+    return h_mean - h_single
 
 
 def _samples(method, network, images) -> pd.DataFrame:
     """Return a network's predictions, rows in an order of its own."""
-    parts = []
+    tables = []
     for kind, (split, attacked) in KINDS.items():
         n = images[kind]
         position = np.arange(n)
@@ -49,8 +49,8 @@ def _samples(method, network, images) -> pd.DataFrame:
         p = np.eye(CLASSES, dtype=np.float32)[np.where(own, network, 3)]
         about = {"split": split, "attacked": attacked, "position": position}
         about |= {"y": 0, "true": 0}
-        parts.append(pd.DataFrame(about | {f"p{k}": p[:, k] for k in range(CLASSES)}))
-    return pd.concat(parts).sample(frac=1, random_state=network)
+        tables.append(pd.DataFrame(about | {f"p{k}": p[:, k] for k in range(CLASSES)}))
+    return pd.concat(tables).sample(frac=1, random_state=network)
 
 
 def _table(root, seeds=SEEDS, images=IMAGES) -> pd.DataFrame:
@@ -62,9 +62,9 @@ def _table(root, seeds=SEEDS, images=IMAGES) -> pd.DataFrame:
             folder = RunStore(root).folder(spec.run_id)
             folder.write_sample("predictions-0006", _samples(method, network, images))
             folder.write_sample("predictions-0003", _samples("pgd_at", 0, images))
-    found = theorem1.table(load_logs(root), load_samples(root, *theorem1.SAMPLES))
-    assert list(found) == list(theorem1.COLUMNS)
-    return found.assign(scale="demo", data="digits")
+    result = theorem1.table(load_logs(root), load_samples(root, *theorem1.SAMPLES))
+    assert list(result) == list(theorem1.COLUMNS)
+    return result.assign(scale="demo", data="digits")
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +111,8 @@ def test_claims_compare_with_given_labels_tenth_by_tenth(table):
     ]
     log3 = math.log(3)
     # sglr is at odds on 15 of 25 images: 5 tenths of 3; the others are of 2
-    wanted = [-log3, 0, 0, log3, 0, 0.5 * log3, 0, log3, 0]
-    assert [c.measured for c in claims] == pytest.approx(wanted, abs=1e-12)
+    expected = [-log3, 0, 0, log3, 0, 0.5 * log3, 0, log3, 0]
+    assert [c.measured for c in claims] == pytest.approx(expected, abs=1e-12)
     verdicts = {c.sentence.split("'s")[0]: c.verdict for c in claims if c.measured}
     assert verdicts["train clean: label_smoothing"] == "fails"
     assert verdicts["test clean: sglr"] == verdicts["test attacked: sgls"] == "holds"
@@ -163,7 +163,7 @@ def test_picture_has_a_panel_a_kind_with_measured_and_bound(table):
                 assert line.get_ydata().tolist() == pytest.approx(means, abs=1e-12)
     sides = [axes.get_ylabel() for axes in figure.axes]
     assert sides == ["I(w; y | x) of 3 networks (nats)", "", ""]
-    told = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert told == [*(LOOKS[method].label for method in APART), "measured", "bound"]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == [*(LOOKS[method].label for method in APART), "measured", "bound"]
     stamp = "rofit · scale demo, not the paper's · digits · 3 seed(s)"
     assert figure.get_supxlabel() == stamp

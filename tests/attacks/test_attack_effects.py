@@ -103,9 +103,9 @@ def test_attack_in_eval_mode_moves_no_statistics(problem):
 
 def test_attack_in_train_mode_moves_statistics_with_every_step(problem):
     norm = problem[0][1]
-    seen, mean = norm.num_batches_tracked.item(), norm.running_mean.clone()
+    n_batches, mean = norm.num_batches_tracked.item(), norm.running_mean.clone()
     _run(problem, bn="train")
-    assert norm.num_batches_tracked.item() == seen + 3
+    assert norm.num_batches_tracked.item() == n_batches + 3
     assert not torch.equal(norm.running_mean, mean)
 
 

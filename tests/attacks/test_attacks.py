@@ -39,9 +39,9 @@ def test_linf_on_a_linear_model_ends_at_epsilon_times_the_sign_clipped():
         linear_net(weight), x, y, begin, threat=threat, steps=8, step_size=0.025
     )
     sign = (1 - 2 * y).view(-1, 1, 1, 1) * weight.sign()
-    wanted = (x + 0.1 * sign).clamp(0, 1)
-    assert (wanted != x + 0.1 * sign).any()  # the valid range cuts some
-    assert torch.allclose(x_adv, wanted, atol=1e-14)
+    expected = (x + 0.1 * sign).clamp(0, 1)
+    assert (expected != x + 0.1 * sign).any()  # the valid range cuts some
+    assert torch.allclose(x_adv, expected, atol=1e-14)
 
 
 def test_l2_on_a_linear_model_ends_at_epsilon_along_the_weights():
@@ -54,8 +54,8 @@ def test_l2_on_a_linear_model_ends_at_epsilon_along_the_weights():
     x_adv = _attack(
         linear_net(weight), x, y, begin, threat=threat, steps=30, step_size=0.5
     )
-    wanted = x + (1 - 2 * y).view(-1, 1, 1, 1) * 0.25 * weight / weight.norm()
-    assert torch.allclose(x_adv, wanted, atol=1e-12)
+    expected = x + (1 - 2 * y).view(-1, 1, 1, 1) * 0.25 * weight / weight.norm()
+    assert torch.allclose(x_adv, expected, atol=1e-12)
 
 
 def _slow_pgd(net, x, y, begin, *, norm, epsilon, steps, step_size):

@@ -54,7 +54,7 @@ def attack():
 
 def _given(begin):
     """Return images, loss, classes and starts: one batch, in the attack's layout."""
-    x, y = (part[begin : begin + BATCH].to(CUDA) for part in digits("test"))
+    x, y = (tensor[begin : begin + BATCH].to(CUDA) for tensor in digits("test"))
     x = x.contiguous(memory_format=torch.channels_last)
     stream = torch.Generator().manual_seed(begin)
     start = torch.empty(x.shape).uniform_(-8 / 255, 8 / 255, generator=stream)
@@ -69,8 +69,8 @@ def _uncaptured(attack, network, x, loss, y, start):
 def test_replay_equals_the_call_that_was_not_captured(twin, attack):
     for begin in (0, BATCH, 2 * BATCH):
         given = _given(begin)
-        wanted = _uncaptured(attack, twin.network, *given)
-        assert torch.equal(attack(twin.network, *given), wanted)
+        expected = _uncaptured(attack, twin.network, *given)
+        assert torch.equal(attack(twin.network, *given), expected)
     assert len(attack.graphs) == 1
 
 

@@ -82,11 +82,11 @@ def _graphs():
 def test_ten_compiled_steps_end_where_pgds_do(net, frozen, norm, share):
     compiled, eager = _both(norm, 10)
     begin = _starts(X, norm)
-    found = compiled(frozen, X, cross_entropy, Y, begin)
-    wanted = eager(net, X, cross_entropy, Y, begin)
-    assert _same(found, wanted, share=share)
-    assert (found - wanted).abs().amax((1, 2, 3)).median() < 1e-6
-    assert not found.requires_grad
+    x_adv = compiled(frozen, X, cross_entropy, Y, begin)
+    expected = eager(net, X, cross_entropy, Y, begin)
+    assert _same(x_adv, expected, share=share)
+    assert (x_adv - expected).abs().amax((1, 2, 3)).median() < 1e-6
+    assert not x_adv.requires_grad
 
 
 def test_one_step_goes_along_pgds_gradient(net, frozen):
@@ -109,9 +109,9 @@ def test_bf16_attack_is_as_strong_judged_in_fp32(net):
     rounded = PrecisionCopy(net, torch.bfloat16).network
     x_adv = compiled(rounded, X, cross_entropy, Y, begin)
     assert x_adv.dtype == torch.float32
-    found, robust = _judged(net, x_adv)
-    wanted, robust_fp32 = _judged(net, eager(net, X, cross_entropy, Y, begin))
-    assert found == pytest.approx(wanted, abs=1e-3)
+    loss, robust = _judged(net, x_adv)
+    loss_fp32, robust_fp32 = _judged(net, eager(net, X, cross_entropy, Y, begin))
+    assert loss == pytest.approx(loss_fp32, abs=1e-3)
     assert abs(robust - robust_fp32) <= 1
     assert robust_fp32 < _judged(net, X)[1] - 20  # there is something to agree on
 
@@ -139,8 +139,8 @@ def test_example_does_not_depend_on_the_others_in_its_batch(frozen):
     whole = attack(frozen, X, cross_entropy, Y, begin)
     order = torch.randperm(len(X), generator=torch.Generator().manual_seed(2))
     for some in (order, order[:3]):
-        found = attack(frozen, X[some], cross_entropy, Y[some], begin[some])
-        assert _same(found, whole[some])
+        x_adv = attack(frozen, X[some], cross_entropy, Y[some], begin[some])
+        assert _same(x_adv, whole[some])
 
 
 @pytest.mark.parametrize(("epsilon", "steps"), [(8 / 255, 0), (0.0, 3)])
@@ -148,24 +148,24 @@ def test_no_steps_or_no_ball_return_the_start_projected(epsilon, steps):
     """Without a pass: there is no network to make it."""
     settings = (ThreatModel("linf", epsilon), steps, 2 / 255)
     given = (None, X[:5], cross_entropy, Y[:5], 2 * _starts(X)[:5])
-    found = CompiledPGD(*settings, batch=BATCH)(*given)
-    assert torch.equal(found, PGD(*settings, bn="train")(*given))
-    assert torch.equal(found, X[:5]) == (epsilon == 0)
+    x_adv = CompiledPGD(*settings, batch=BATCH)(*given)
+    assert torch.equal(x_adv, PGD(*settings, bn="train")(*given))
+    assert torch.equal(x_adv, X[:5]) == (epsilon == 0)
 
 
 def test_gradients_of_parameters_and_the_global_stream_stay_as_they_were(net):
     """On the network itself, whose parameters require gradients: compiled anew."""
     before, state = _graphs(), torch.get_rng_state()
-    for each in net.parameters():
-        each.grad = torch.full_like(each, 7.0)
+    for p in net.parameters():
+        p.grad = torch.full_like(p, 7.0)
     try:
         compiled, eager = _both("linf", 2)
         given = (net, X[:BATCH], cross_entropy, Y[:BATCH], _starts(X)[:BATCH])
         assert _same(compiled(*given), eager(*given))
-        assert all((each.grad == 7).all() for each in net.parameters())
+        assert all((p.grad == 7).all() for p in net.parameters())
     finally:
-        for each in net.parameters():
-            each.grad = None
+        for p in net.parameters():
+            p.grad = None
     assert torch.equal(torch.get_rng_state(), state)
     assert _graphs() > before
 
@@ -174,10 +174,10 @@ def test_soft_labels_are_climbed_as_by_pgd(net, frozen):
     compiled, eager = _both("linf", 5)
     soft = 0.3 * F.one_hot(Y, 10) + 0.7 * F.one_hot((Y + 1) % 10, 10)
     begin = _starts(X)
-    found = compiled(frozen, X, soft_cross_entropy, soft, begin)
-    assert _same(found, eager(net, X, soft_cross_entropy, soft, begin))
+    x_adv = compiled(frozen, X, soft_cross_entropy, soft, begin)
+    assert _same(x_adv, eager(net, X, soft_cross_entropy, soft, begin))
     hard = compiled(frozen, X, cross_entropy, Y, begin)
-    assert not _same(found, hard, share=0.9)
+    assert not _same(x_adv, hard, share=0.9)
 
 
 def _ensembles(y, weight):
@@ -227,17 +227,17 @@ def test_second_network_of_an_architecture_compiles_nothing(net, dtype):
     with config.patch(error_on_recompile=True):
         attack, eager = _both("linf", 3)
         twin = PrecisionCopy(other, dtype)
-        found = attack(twin.network, *given)
+        x_adv = attack(twin.network, *given)
         with torch.no_grad():
             other.classifier.weight.neg_()
         twin.refresh()
         turned = attack(twin.network, *given)
     assert _graphs() == before
-    assert not torch.equal(found, turned) and not torch.equal(found, first)
+    assert not torch.equal(x_adv, turned) and not torch.equal(x_adv, first)
     # bf16 is rounded at other places in fused kernels, which turns small gradients.
     assert _same(turned, eager(twin.network, *given), share=0.8)
 
 
 def test_attack_is_called_as_pgd_is():
     for steps in (1, 10, 20):
-        assert {each.name for each in _both("linf", steps)} == {f"pgd{steps}"}
+        assert {attack.name for attack in _both("linf", steps)} == {f"pgd{steps}"}

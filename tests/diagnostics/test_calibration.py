@@ -38,29 +38,29 @@ def _nll(logits, y, t):
 
 def _slow_bins(logits, y, bins):
     """Return images, mean confidence and accuracy of each bin, image by image."""
-    found = [[] for _ in range(bins)]
+    members = [[] for _ in range(bins)]
     for row, label in zip(logits.tolist(), y.tolist(), strict=True):
         p = softmax(row)
         (home,) = (b for b in range(bins) if b / bins < max(p) <= (b + 1) / bins)
-        found[home].append((max(p), row.index(max(row)) == label))
+        members[home].append((max(p), row.index(max(row)) == label))
     return [
         tuple(math.fsum(column) / max(len(one), 1) for column in zip(*one, strict=True))
         if one
         else (0, 0)
-        for one in found
-    ], [len(one) for one in found]
+        for one in members
+    ], [len(one) for one in members]
 
 
 @pytest.mark.parametrize("bins", [1, 2, 15])
 @pytest.mark.parametrize("n_classes", [2, 10, 100])
 def test_bins_equal_a_loop_over_images(n_classes, bins):
     logits, y = random_logits(203, n_classes)
-    found = reliability(logits, y, bins)
+    actual = reliability(logits, y, bins)
     means, images = _slow_bins(logits, y, bins)
-    assert found.images.tolist() == images
+    assert actual.images.tolist() == images
     for b, (confidence, accuracy) in enumerate(means):
-        assert found.confidence[b].item() == pytest.approx(confidence, rel=1e-12)
-        assert found.accuracy[b].item() == pytest.approx(accuracy, rel=1e-15)
+        assert actual.confidence[b].item() == pytest.approx(confidence, rel=1e-12)
+        assert actual.accuracy[b].item() == pytest.approx(accuracy, rel=1e-15)
 
 
 @pytest.mark.parametrize("scale", [0.2, 1.0, 5.0])
@@ -73,8 +73,8 @@ def test_ece_equals_that_of_torchmetrics(n_classes, scale):
     oracle = torchmetrics.multiclass_calibration_error(
         logits.double().softmax(1), y, num_classes=n_classes, n_bins=BINS, norm="l1"
     )
-    found = expected_calibration_error(reliability(logits, y))
-    assert found.item() == pytest.approx(oracle.item(), abs=1e-6)
+    ece = expected_calibration_error(reliability(logits, y))
+    assert ece.item() == pytest.approx(oracle.item(), abs=1e-6)
 
 
 def test_ece_of_a_hand_made_table():
@@ -100,16 +100,16 @@ def test_errors_of_one_bin_may_cancel_and_of_two_do_not():
 @pytest.mark.parametrize(("n_classes", "home"), [(2, 1), (4, 0)])
 def test_confidence_on_an_edge_belongs_to_the_bin_below(n_classes, home):
     """Equal logits: confidence 1/2 or 1/4, exact in floats and edges of four bins."""
-    found = reliability(torch.zeros(1, n_classes), torch.tensor([0]), 4)
-    assert found.images.nonzero().flatten().tolist() == [home]
+    bins = reliability(torch.zeros(1, n_classes), torch.tensor([0]), 4)
+    assert bins.images.nonzero().flatten().tolist() == [home]
 
 
 def test_certainty_falls_into_the_last_of_fifteen_bins():
     logits = torch.tensor([[1000.0, 0.0], [0.0, 1000.0]])
-    found = reliability(logits, torch.tensor([0, 0]))
-    assert found.images.tolist() == [0] * 14 + [2]
-    assert found.confidence[14] == 1 and found.accuracy[14] == 0.5
-    assert expected_calibration_error(found) == 0.5
+    bins = reliability(logits, torch.tensor([0, 0]))
+    assert bins.images.tolist() == [0] * 14 + [2]
+    assert bins.confidence[14] == 1 and bins.accuracy[14] == 0.5
+    assert expected_calibration_error(bins) == 0.5
 
 
 @given(st.integers(0, 10**6), st.integers(2, 12), st.floats(0.01, 50))
@@ -133,16 +133,16 @@ def test_temperature_and_its_nll_equal_those_of_scipy(n_classes, scale):
     logits, _ = random_logits(1000, n_classes, scale=3 * scale, seed=n_classes)
     stream = torch.Generator().manual_seed(1)
     y = (logits / 3).softmax(1).multinomial(1, generator=stream).squeeze(1)
-    found = optimal_temperature(logits, y).item()
+    temperature = optimal_temperature(logits, y).item()
     oracle = minimize_scalar(
         lambda log_t: _nll(logits, y, math.exp(log_t)),
         bounds=(-math.log(HOTTEST), math.log(HOTTEST)),
         method="bounded",
         options={"xatol": 1e-10},
     )
-    assert math.log(found) == pytest.approx(oracle.x, abs=2e-7)
-    assert _nll(logits, y, found) <= oracle.fun + 1e-14
-    assert _nll(logits, y, found) == pytest.approx(oracle.fun, rel=1e-13)
+    assert math.log(temperature) == pytest.approx(oracle.x, abs=2e-7)
+    assert _nll(logits, y, temperature) <= oracle.fun + 1e-14
+    assert _nll(logits, y, temperature) == pytest.approx(oracle.fun, rel=1e-13)
 
 
 @pytest.mark.parametrize(("right", "margin"), [(3, 5.0), (9, 0.5), (6, 40.0)])
@@ -151,9 +151,9 @@ def test_temperature_of_two_classes_has_a_closed_form(right, margin):
     logits = torch.tensor([[margin, 0.0]]).repeat(10, 1)
     y = (torch.arange(10) >= right).long()
     odds = math.log(right / (10 - right))
-    found = optimal_temperature(logits, y).item()
+    temperature = optimal_temperature(logits, y).item()
     expected = margin / odds if odds > 0 else HOTTEST
-    assert found == pytest.approx(expected, rel=1e-12)
+    assert temperature == pytest.approx(expected, rel=1e-12)
 
 
 def test_temperature_scales_with_the_logits_and_ignores_a_shift_of_an_image():
@@ -167,8 +167,8 @@ def test_temperature_scales_with_the_logits_and_ignores_a_shift_of_an_image():
 
 def test_temperature_of_flawless_answers_is_the_lower_end_of_the_range():
     logits, _ = random_logits(50, 4)
-    found = optimal_temperature(logits, logits.argmax(1))
-    assert found.item() == pytest.approx(1 / HOTTEST, rel=1e-12)
+    temperature = optimal_temperature(logits, logits.argmax(1))
+    assert temperature.item() == pytest.approx(1 / HOTTEST, rel=1e-12)
 
 
 def test_dividing_by_the_temperature_moves_the_optimum_to_one():
@@ -180,27 +180,27 @@ def test_dividing_by_the_temperature_moves_the_optimum_to_one():
 
 
 def _rows(epochs=1):
-    seen, y = {}, {}
+    all_logits, y = {}, {}
     for number, attack in enumerate(("none", ATTACK.name)):
-        seen["test", attack], y["test"] = random_logits(120, 10, seed=7 + number)
-    view = view_of(seen, y=y, epochs=epochs)
-    return Calibration().measure(view).rows, seen, y["test"]
+        all_logits["test", attack], y["test"] = random_logits(120, 10, seed=7 + number)
+    view = view_of(all_logits, y=y, epochs=epochs)
+    return Calibration().measure(view).rows, all_logits, y["test"]
 
 
 def test_rows_hold_what_the_functions_say_of_each_attack():
-    rows, seen, y = _rows()
+    rows, all_logits, y = _rows()
     assert all(row["split"] == "test" and row["n"] == 120 for row in rows)
-    for (_, attack), logits in seen.items():
+    for (_, attack), logits in all_logits.items():
         here = [row for row in rows if row["attack"] == attack]
-        told = {row["metric"]: row["value"] for row in here if "bin" not in row}
+        values = {row["metric"]: row["value"] for row in here if "bin" not in row}
         t = optimal_temperature(logits, y).item()
-        assert told == {
+        assert values == {
             "ece": expected_calibration_error(reliability(logits, y)).item(),
             "nll": pytest.approx(_nll(logits, y, 1), rel=1e-13),
             "optimal_temperature": t,
             "nll_at_optimal_temperature": pytest.approx(_nll(logits, y, t), rel=1e-13),
         }
-        assert told["nll_at_optimal_temperature"] <= told["nll"]
+        assert values["nll_at_optimal_temperature"] <= values["nll"]
     assert {row["metric"] for row in rows} == Calibration.columns.keys()
 
 
@@ -209,8 +209,8 @@ def test_bins_are_told_four_times_a_run_and_the_rest_always():
 
 
 def test_rows_of_bins_add_up_to_the_ece_and_empty_bins_have_a_count_only():
-    rows, seen, _ = _rows()
-    for _, attack in seen:
+    rows, all_logits, _ = _rows()
+    for _, attack in all_logits:
         bins = [{} for _ in range(BINS)]
         for row in rows:
             if row["attack"] == attack and "bin" in row:
@@ -218,20 +218,20 @@ def test_rows_of_bins_add_up_to_the_ece_and_empty_bins_have_a_count_only():
         empty = {"reliability_count": 0.0}
         # Of ten classes no confidence is below 1/10, so the first bin is empty.
         assert bins[0] == empty
-        full = [each for each in bins if each != empty]
-        assert len(full) > 5 and all(len(each) == 3 for each in full)
+        full = [metrics for metrics in bins if metrics != empty]
+        assert len(full) > 5 and all(len(metrics) == 3 for metrics in full)
         ece = sum(
-            each["reliability_count"]
+            metrics["reliability_count"]
             / 120
-            * abs(each["reliability_accuracy"] - each["reliability_confidence"])
-            for each in full
+            * abs(metrics["reliability_accuracy"] - metrics["reliability_confidence"])
+            for metrics in full
         )
-        (told,) = (
+        (reported,) = (
             row["value"]
             for row in rows
             if row["metric"] == "ece" and row["attack"] == attack
         )
-        assert told == pytest.approx(ece, rel=1e-12)
+        assert reported == pytest.approx(ece, rel=1e-12)
 
 
 def test_watching_calibration_changes_no_weight(smoke_spec, tmp_path, monkeypatch):

@@ -20,54 +20,54 @@ METRICS = tuple(Confidence.columns)
 
 def _slow(logits, y):
     """Return metric -> (mean, n), one image at a time; nothing for an empty mean."""
-    found = {metric: [] for metric in METRICS}
+    values = {metric: [] for metric in METRICS}
     for row, label in zip(logits.tolist(), y.tolist(), strict=True):
         p = softmax(row)
         correct = row.index(max(row)) == label
-        found["confidence_correct" if correct else "confidence_incorrect"].append(
+        values["confidence_correct" if correct else "confidence_incorrect"].append(
             max(p)
         )
-        found["probability_of_label"].append(p[label])
-    return {k: (math.fsum(v) / len(v), len(v)) for k, v in found.items() if v}
+        values["probability_of_label"].append(p[label])
+    return {k: (math.fsum(v) / len(v), len(v)) for k, v in values.items() if v}
 
 
-def _told(rows, split, attack):
+def _means(rows, split, attack):
     about = {"split": split, "attack": attack}
     chosen = [row for row in rows if about.items() <= row.items()]
     assert len({row["metric"] for row in chosen}) == len(chosen)
     return {row["metric"]: (row["value"], row["n"]) for row in chosen}
 
 
-def _seen(n, n_classes, scale):
+def _logits_and_classes(n, n_classes, scale):
     """Return logits and classes of val and test, clean and attacked, all different."""
-    y, seen = {}, {}
+    y, logits = {}, {}
     for number, split in enumerate(("val", "test")):
         for kind, attack in enumerate(("none", ATTACK.name)):
-            part = random_logits(n, n_classes, scale=scale, seed=4 * number + kind)
-            seen[split, attack], y[split] = part
-    return seen, y
+            drawn = random_logits(n, n_classes, scale=scale, seed=4 * number + kind)
+            logits[split, attack], y[split] = drawn
+    return logits, y
 
 
 @pytest.mark.parametrize("scale", [0.01, 1.0, 30.0])
 @pytest.mark.parametrize("n_classes", [2, 10])
 def test_means_equal_a_loop_over_images(n_classes, scale):
-    seen, y = _seen(151, n_classes, scale)
-    rows = Confidence().measure(view_of(seen, y=y)).rows
-    for (split, attack), logits in seen.items():
+    all_logits, y = _logits_and_classes(151, n_classes, scale)
+    rows = Confidence().measure(view_of(all_logits, y=y)).rows
+    for (split, attack), logits in all_logits.items():
         slow = _slow(logits, y[split])
-        found = _told(rows, split, attack)
-        assert found.keys() == slow.keys() == set(METRICS)
+        means = _means(rows, split, attack)
+        assert means.keys() == slow.keys() == set(METRICS)
         for metric, (value, n) in slow.items():
-            assert found[metric][0] == pytest.approx(value, rel=1e-13)
-            assert found[metric][1] == n
+            assert means[metric][0] == pytest.approx(value, rel=1e-13)
+            assert means[metric][1] == n
     assert len(rows) == 3 * 4
 
 
 def test_hand_values():
     p = torch.tensor([[0.7, 0.2, 0.1], [0.3, 0.6, 0.1], [0.25, 0.25, 0.5]])
     logits, y = p.double().log() + 3.0, torch.tensor([0, 2, 2])
-    found = {k: v.mean().item() for k, v in confidences(logits, y).items()}
-    assert found == pytest.approx(
+    means = {k: v.mean().item() for k, v in confidences(logits, y).items()}
+    assert means == pytest.approx(
         {
             "confidence_correct": (0.7 + 0.5) / 2,
             "confidence_incorrect": 0.6,
@@ -83,8 +83,8 @@ def test_hand_values():
 def test_mean_over_no_image_gives_no_row(shift, missing):
     logits, _ = random_logits(9, 3)
     y = {"test": (logits.argmax(1) + shift) % 3}
-    seen = {("test", "none"): logits, ("test", ATTACK.name): logits}
-    rows = Confidence().measure(view_of(seen, y=y)).rows
+    all_logits = {("test", "none"): logits, ("test", ATTACK.name): logits}
+    rows = Confidence().measure(view_of(all_logits, y=y)).rows
     assert {row["metric"] for row in rows} == set(METRICS) - {missing}
     assert all(math.isfinite(row["value"]) for row in rows)
 
@@ -104,6 +104,6 @@ def test_watching_confidence_changes_no_weight(smoke_spec, tmp_path, monkeypatch
         for split in ("val", "test"):
             for attack in ("none", "pgd2"):
                 here = [row for row in rows if row["epoch"] == epoch]
-                told = _told(here, split, attack)
-                correct = told.get("confidence_correct", (0, 0))[1]
-                assert told["accuracy"] == (correct / 64, 64)
+                means = _means(here, split, attack)
+                correct = means.get("confidence_correct", (0, 0))[1]
+                assert means["accuracy"] == (correct / 64, 64)

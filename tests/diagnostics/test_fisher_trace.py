@@ -17,18 +17,18 @@ from rofit.store.runs import read_rows
 def _squares(net, x, n_classes):
     """Return ||grad_w -log p_k||^2 of each image and class: a list of lists."""
     net.eval()
-    found = []
+    squares = []
     for one in x:
         loss = -net(one[None]).log_softmax(dim=1)[0]
         of_classes = [
             torch.autograd.grad(loss[k], list(net.parameters()), retain_graph=True)
             for k in range(n_classes)
         ]
-        found.append([sum(g.square().sum().item() for g in w) for w in of_classes])
-    return found
+        squares.append([sum(g.square().sum().item() for g in w) for w in of_classes])
+    return squares
 
 
-def _told(rows):
+def _traces(rows):
     return {(r["attack"], r["metric"].removeprefix("fisher_trace_")): r for r in rows}
 
 
@@ -42,7 +42,7 @@ def test_traces_are_the_mean_squared_norms_of_a_loop_over_images():
     view = view_of()
     y = view.splits["train"].y.tolist()
     rows = FisherTrace().measure(view).rows
-    told = _told(rows)
+    traces = _traces(rows)
     for attack, x in (
         ("none", view.clean("train", 20)),
         (ATTACK.name, view.adversarial("train", 20)),
@@ -52,11 +52,11 @@ def test_traces_are_the_mean_squared_norms_of_a_loop_over_images():
         assert drawn != y
         given = sum(row[k] for row, k in zip(squares, y, strict=True)) / 20
         sampled = sum(row[k] for row, k in zip(squares, drawn, strict=True)) / 20
-        assert told[attack, "given"]["value"] == pytest.approx(given, rel=1e-11)
-        assert told[attack, "sampled"]["value"] == pytest.approx(sampled, rel=1e-11)
-        difference = told[attack, "difference"]["value"]
+        assert traces[attack, "given"]["value"] == pytest.approx(given, rel=1e-11)
+        assert traces[attack, "sampled"]["value"] == pytest.approx(sampled, rel=1e-11)
+        difference = traces[attack, "difference"]["value"]
         assert difference == pytest.approx(given - sampled, rel=1e-9)
-    assert len(told) == len(rows) == 6
+    assert len(traces) == len(rows) == 6
     assert {(r["split"], r["n"]) for r in rows} == {("train", 20)}
 
 
@@ -67,14 +67,14 @@ def test_sampled_trace_is_on_average_the_true_fisher_informations():
     squares, logits = x.new_tensor(_squares(view.model, x, 3)), _logits(view, x)
     p = logits.softmax(dim=1)
     true = (p * squares).sum(dim=1).mean().item()
-    seen = []
+    traces = []
     for epoch in range(300):
         drawn = draw_classes(replace(view, epoch=epoch), logits)
-        seen.append(squares.gather(1, drawn[:, None]).mean())
-    seen = torch.stack(seen)
-    error = (seen.std() / len(seen) ** 0.5).item()
+        traces.append(squares.gather(1, drawn[:, None]).mean())
+    traces = torch.stack(traces)
+    error = (traces.std() / len(traces) ** 0.5).item()
     assert error < 0.05 * true
-    assert abs(seen.mean().item() - true) < 5 * error
+    assert abs(traces.mean().item() - true) < 5 * error
 
 
 def test_trace_of_a_linear_softmax_model_is_the_closed_form():
@@ -84,8 +84,8 @@ def test_trace_of_a_linear_softmax_model_is_the_closed_form():
     x, y = view.clean("train", 20), view.splits["train"].y
     residual = net(x).softmax(dim=1).detach() - torch.eye(3).double()[y]
     closed = residual.square().sum(1) * (x.flatten(1).square().sum(1) + 1)
-    told = _told(FisherTrace().measure(view).rows)
-    value = told["none", "given"]["value"]
+    traces = _traces(FisherTrace().measure(view).rows)
+    value = traces["none", "given"]["value"]
     assert value == pytest.approx(closed.mean().item(), rel=1e-13)
 
 

@@ -53,9 +53,9 @@ def _measured(view):
 def test_norms_of_one_step_equal_a_loop_over_all_weights():
     net, (x, y) = conv_net(), batch(6)
     twin = deepcopy(net)
-    found = _measured(_view(net, x, y))
+    norms = _measured(_view(net, x, y))
     mean_loss = -twin(x).log_softmax(1)[torch.arange(6), y].mean()
-    assert found == pytest.approx(_norms(twin, mean_loss), rel=1e-12)
+    assert norms == pytest.approx(_norms(twin, mean_loss), rel=1e-12)
 
 
 def test_frozen_weights_count_as_weights_and_have_no_gradient():
@@ -63,9 +63,9 @@ def test_frozen_weights_count_as_weights_and_have_no_gradient():
     whole = _measured(_view(net, x, y))
     net[0].weight.requires_grad_(False)
     net.zero_grad()
-    part = _measured(_view(net, x, y))
-    assert part["weight_norm"] == whole["weight_norm"]
-    assert part["gradient_norm"] < whole["gradient_norm"]
+    frozen = _measured(_view(net, x, y))
+    assert frozen["weight_norm"] == whole["weight_norm"]
+    assert frozen["gradient_norm"] < whole["gradient_norm"]
 
 
 def test_measuring_changes_nothing_that_it_sees():
@@ -111,7 +111,7 @@ def test_logged_norm_is_the_mean_over_the_epochs_steps(method, smoke_spec):
     doubled(run).method.labels.begin_epoch(1, 2)
     run.model.train()
     plan = EpochPlan(0, 1, 48, pad=0)
-    seen = []
+    norms = []
     for step in run.train.batches(spec, plan, begin=0):
         step = type(step)(step.step, step.index, step.x.double(), step.y)
         start = plan.start(step.step, spec.threat, step.x.shape).double()
@@ -121,16 +121,16 @@ def test_logged_norm_is_the_mean_over_the_epochs_steps(method, smoke_spec):
         clean = deepcopy(twin)(step.x) if rule.labels.reads_clean else None
         soft = rule.labels.refine(step.index, step.y, logits, clean)
         loss = -(soft * logits.log_softmax(1)).sum() / len(logits)
-        seen.append(_norms(twin, loss))
+        norms.append(_norms(twin, loss))
         make_step(run, step, start)
     rows = {row["metric"]: row["value"] for row in run.monitor.rows()}
-    assert len(seen) == 3 and rows.keys() == GradientNorm.columns.keys()
+    assert len(norms) == 3 and rows.keys() == GradientNorm.columns.keys()
     for key, value in rows.items():
-        mean = sum(each[key] for each in seen) / 3
+        mean = sum(step_norms[key] for step_norms in norms) / 3
         assert value == pytest.approx(mean, rel=1e-9), key
 
 
-class Told(NamedTuple):
+class ScaledLoss(NamedTuple):
     """A diagnostic that answers with the loss, and with ten times it."""
 
     def measure(self, view):
@@ -138,7 +138,7 @@ class Told(NamedTuple):
         return {"loss": view.loss, "ten": 10 * view.loss}
 
 
-def _see(watch, *losses):
+def _record(watch, *losses):
     for loss in losses:
         watch.record_step(None, None, None, None, torch.tensor(loss))
 
@@ -148,36 +148,36 @@ def _values(watch):
 
 
 def test_watch_averages_over_the_steps_and_begins_anew():
-    watch = Monitor({"told": Told()})
-    _see(watch, 1.0, 2.0, 6.0)
+    watch = Monitor({"scaled_loss": ScaledLoss()})
+    _record(watch, 1.0, 2.0, 6.0)
     rows = watch.rows()
     assert rows == [
         {"split": "train", "metric": "loss", "value": 3.0},
         {"split": "train", "metric": "ten", "value": 30.0},
     ]
-    _see(watch, 5.0)
+    _record(watch, 5.0)
     assert _values(watch) == {"loss": 5.0, "ten": 50.0}
 
 
 def test_watch_goes_on_in_the_middle_of_an_epoch(tmp_path):
-    whole, first, second = (Monitor({"told": Told()}) for _ in range(3))
-    _see(whole, 0.1, 0.2, 0.7)
-    _see(first, 0.1, 0.2)
+    whole, first, second = (Monitor({"scaled_loss": ScaledLoss()}) for _ in range(3))
+    _record(whole, 0.1, 0.2, 0.7)
+    _record(first, 0.1, 0.2)
     checkpoint.save(first.state_dict(), tmp_path / "watch.pt")
     second.load_state_dict(checkpoint.load(tmp_path / "watch.pt", CPU))
-    _see(second, 0.7)
+    _record(second, 0.7)
     assert _values(second) == _values(whole)
 
 
 def test_nothing_watched_gives_no_rows():
     watch = Monitor({})
-    _see(watch, 1.0)
+    _record(watch, 1.0)
     assert watch.rows() == []
 
 
 def test_sums_of_many_steps_keep_float64():
     """A float32 sum of 1e8 would swallow the whole step."""
-    watch = Monitor({"told": Told()})
+    watch = Monitor({"scaled_loss": ScaledLoss()})
     watch.sums, watch.steps = {"loss": torch.tensor(1e8).double()}, 10**8
-    _see(watch, 1.0 + 2**-20)
+    _record(watch, 1.0 + 2**-20)
     assert watch.sums["loss"].item() == 1e8 + 1 + 2**-20

@@ -26,10 +26,10 @@ def _eigenvalues(net, x, y):
     point = torch.cat([p.detach().flatten() for p in net.parameters()])
 
     def loss(flat):
-        parts = flat.split([shape.numel() for shape in shapes.values()])
+        tensors = flat.split([shape.numel() for shape in shapes.values()])
         weights = {
-            name: part.view(shape)
-            for (name, shape), part in zip(shapes.items(), parts, strict=True)
+            name: tensor.view(shape)
+            for (name, shape), tensor in zip(shapes.items(), tensors, strict=True)
         }
         logits = functional_call(net, weights, (x,))
         return -logits.log_softmax(dim=1)[torch.arange(len(y)), y].mean()
@@ -76,8 +76,10 @@ def test_eigenvalue_is_the_full_hessians_largest(seed, monkeypatch):
     _exactly(monkeypatch)
     net, (x, y) = conv_net(seed=seed).eval(), batch(12, seed=seed)
     weights = list(net.parameters())
-    found = top_eigenvalue(cross_entropy(net(x), y).mean(), weights, _start(weights))
-    assert found == pytest.approx(_largest(net, x, y), rel=1e-9)
+    eigenvalue = top_eigenvalue(
+        cross_entropy(net(x), y).mean(), weights, _start(weights)
+    )
+    assert eigenvalue == pytest.approx(_largest(net, x, y), rel=1e-9)
 
 
 def test_measured_loss_is_of_fixed_adversaries_with_given_classes(monkeypatch):
@@ -111,8 +113,8 @@ def test_twenty_products_err_by_little_and_never_upwards(seed):
 def test_largest_is_found_whatever_is_below_it(eigenvalues, monkeypatch):
     _exactly(monkeypatch)
     loss, weights = _quadratic(eigenvalues)
-    found = top_eigenvalue(loss, weights, _start(weights))
-    assert found == pytest.approx(max(eigenvalues), rel=1e-10)
+    eigenvalue = top_eigenvalue(loss, weights, _start(weights))
+    assert eigenvalue == pytest.approx(max(eigenvalues), rel=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_length_of_the_start_does_not_matter(scale):
     loss, weights = _quadratic([4.0, 1.0, -2.0])
     start = _start(weights)
     whole = top_eigenvalue(loss, weights, start)
-    other = top_eigenvalue(loss, weights, [scale * part for part in start])
+    other = top_eigenvalue(loss, weights, [scale * tensor for tensor in start])
     assert other == pytest.approx(whole, rel=1e-12)
 
 
@@ -188,8 +190,8 @@ def test_frozen_weights_are_left_out(monkeypatch):
     view.model[:4].requires_grad_(False)
     twin = deepcopy(view.model).eval()
     x, y = view.adversarial("train", 20), view.splits["train"].y
-    seen = twin[:4](x)
-    true = _largest(nn.Sequential(twin[4]), seen, y)
+    features = twin[:4](x)
+    true = _largest(nn.Sequential(twin[4]), features, y)
     assert _value(view) == pytest.approx(true, rel=1e-9)
 
 

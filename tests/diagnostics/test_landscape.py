@@ -32,9 +32,9 @@ def _pgd(net, x, y, start, *, steps=5):
     """Return what five steps inside the l-infinity ball of the view's attack find."""
     delta = start
     for _ in range(steps):
-        seen = (x + delta).clamp(0, 1).requires_grad_(True)
-        (up,) = torch.autograd.grad(_loss(net, seen, y), seen)
-        moved = seen.detach() - x + ATTACK.step_size * up.sign()
+        x_adv = (x + delta).clamp(0, 1).requires_grad_(True)
+        (up,) = torch.autograd.grad(_loss(net, x_adv, y), x_adv)
+        moved = x_adv.detach() - x + ATTACK.step_size * up.sign()
         delta = moved.clamp(-ATTACK.threat.epsilon, ATTACK.threat.epsilon)
     return (x + delta).clamp(0, 1)
 
@@ -93,8 +93,8 @@ def test_direction_follows_the_scale_of_each_filter_and_keeps_its_shape():
         other[0].weight[1] *= 3
         other[0].weight[2] *= 0
     one, two = (
-        filter_normalised(each, torch.Generator().manual_seed(0))
-        for each in (net, other)
+        filter_normalised(model, torch.Generator().manual_seed(0))
+        for model in (net, other)
     )
     expected = one["0.weight"].clone()
     expected[1] *= 3
@@ -104,8 +104,8 @@ def test_direction_follows_the_scale_of_each_filter_and_keeps_its_shape():
 
 
 def test_landscapes_of_a_seed_are_the_same_at_every_epoch_and_others_for_others():
-    def values(**told):
-        return [row["value"] for row in Landscape().measure(view_of(**told)).rows]
+    def values(**options):
+        return [row["value"] for row in Landscape().measure(view_of(**options)).rows]
 
     first = values(seed=1, epoch=1)
     torch.manual_seed(5)
@@ -123,18 +123,18 @@ def test_input_loss_is_that_of_images_placed_by_hand():
     signs = torch.randint(2, x.shape, generator=stream)
     r = torch.where(signs == 1, 1.0, -1.0).double()
     twin = deepcopy(view.model).eval()
-    asked = x.clone().requires_grad_(True)
-    g = torch.autograd.grad(_loss(twin, asked, y), asked)[0].sign()
-    seen = {(row["u"], row["v"]): row for row in rows}
+    leaf = x.clone().requires_grad_(True)
+    g = torch.autograd.grad(_loss(twin, leaf, y), leaf)[0].sign()
+    by_place = {(row["u"], row["v"]): row for row in rows}
     places = [-8, -16 / 3, -8 / 3, 0, 8 / 3, 16 / 3, 8]
-    assert [*seen] == [(u, v) for u in places for v in places]
-    for (u, v), row in seen.items():
+    assert [*by_place] == [(u, v) for u in places for v in places]
+    for (u, v), row in by_place.items():
         slow = _loss(twin, x + u * g / 255 + v * r / 255, y).item()
         assert row["value"] == pytest.approx(slow, rel=1e-12)
         about = ("test", "none", N)
         assert (row["split"], row["attack"], row["n"]) == about
     clean = _loss(twin, x, y).item()
-    assert seen[0, 0]["value"] == pytest.approx(clean, rel=1e-13)
+    assert by_place[0, 0]["value"] == pytest.approx(clean, rel=1e-13)
 
 
 def test_input_loss_of_a_linear_model_is_the_closed_form():
@@ -142,9 +142,9 @@ def test_input_loss_of_a_linear_model_is_the_closed_form():
     w = torch.linspace(-1, 2, 32).double().view(2, 4, 4) + 0.01
     x, y = batch(6, n_classes=2)
     r = torch.where(batch(6, seed=3)[0] > 0.5, 1.0, -1.0).double()
-    found = input_losses(linear_net(w), x, y, r)
+    losses = input_losses(linear_net(w), x, y, r)
     side = (2 * y - 1).double()
-    for (u, v), value in found.items():
+    for (u, v), value in losses.items():
         along = u / 255 * (-side) * w.abs().sum() + v / 255 * (w * r).sum((1, 2, 3))
         margin = side * ((w * x).sum(dim=(1, 2, 3)) + along)
         closed = torch.log1p(torch.exp(-margin)).mean().item()
@@ -153,12 +153,12 @@ def test_input_loss_of_a_linear_model_is_the_closed_form():
 
 def test_random_signs_are_plus_and_minus_one_and_balanced(monkeypatch):
     """Within five standard errors of fair, over 12 images of 32 values."""
-    seen = []
+    drawn = []
     monkeypatch.setattr(
-        landscape, "input_losses", lambda net, x, y, signs: seen.append(signs) or {}
+        landscape, "input_losses", lambda net, x, y, signs: drawn.append(signs) or {}
     )
     Landscape().measure(view_of())
-    (signs,) = seen
+    (signs,) = drawn
     assert set(signs.flatten().tolist()) == {-1.0, 1.0}
     assert signs.shape == (N, 2, 4, 4)
     assert signs.mean().abs() < 5 / signs.numel() ** 0.5
@@ -205,7 +205,7 @@ def test_watching_changes_nothing(smoke_spec, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("epochs", "due"), [(40, [20, 40]), (2, [1, 2]), (1, [1])])
 def test_landscape_is_cut_in_the_middle_and_at_the_end(epochs, due):
-    found = [
+    actual = [
         e for e in range(1, epochs + 1) if Landscape.when.due(e, range(1, epochs + 1))
     ]
-    assert found == due
+    assert actual == due

@@ -22,11 +22,11 @@ def _noisy(n, *, share=0.5, seed=0):
 
 def _view(logits, given, true, redrawn, *, adversarial=None, epoch=1, epochs=20):
     """Return a view whose clean training logits are there, attacked ones if given."""
-    seen = {("train", "none"): logits}
+    all_logits = {("train", "none"): logits}
     if adversarial is not None:
-        seen["train", ATTACK.name] = adversarial
-    told = {"true": true, "redrawn": redrawn, "epoch": epoch, "epochs": epochs}
-    return view_of(seen, y={"train": given}, label_noise=0.5, **told)
+        all_logits["train", ATTACK.name] = adversarial
+    options = {"true": true, "redrawn": redrawn, "epoch": epoch, "epochs": epochs}
+    return view_of(all_logits, y={"train": given}, label_noise=0.5, **options)
 
 
 def _slow(logits, given, true, redrawn):
@@ -37,25 +37,28 @@ def _slow(logits, given, true, redrawn):
         portion = "corrupted" if redrawn[i] else "untouched"
         for labels, y in (("given", given), ("true", true)):
             hits.setdefault((portion, labels), []).append(best == y[i].item())
-    return {key: (sum(each) / len(each), len(each)) for key, each in hits.items()}
+    return {
+        key: (sum(correct) / len(correct), len(correct))
+        for key, correct in hits.items()
+    }
 
 
-def _told(rows, attack):
+def _accuracies(rows, attack):
     chosen = [
         row
         for row in rows
         if row["metric"] == "portion_accuracy" and row["attack"] == attack
     ]
     assert all(row["split"] == "train" for row in chosen)
-    found = {(r["portion"], r["labels"]): (r["value"], r["n"]) for r in chosen}
-    assert len(found) == len(chosen)
-    return found
+    accuracies = {(r["portion"], r["labels"]): (r["value"], r["n"]) for r in chosen}
+    assert len(accuracies) == len(chosen)
+    return accuracies
 
 
 def _memory(rows):
     """Return what was ever learnt, what was forgotten, and of how many."""
-    told = {row["metric"]: row for row in rows}
-    learnt, lost = told["corrupted_ever_learnt"], told["corrupted_forgotten"]
+    by_metric = {row["metric"]: row for row in rows}
+    learnt, lost = by_metric["corrupted_ever_learnt"], by_metric["corrupted_forgotten"]
     assert learnt["n"] == lost["n"]
     return learnt["value"], lost["value"], learnt["n"]
 
@@ -71,8 +74,8 @@ def test_accuracies_equal_a_loop_over_images(n, share):
     problem = (given, true, redrawn)
     view = _view(clean, *problem, adversarial=attacked, epoch=2)
     rows = Memorisation().measure(view).rows
-    assert _told(rows, "none") == _slow(clean, *problem)
-    assert _told(rows, ATTACK.name) == _slow(attacked[:256], *problem)
+    assert _accuracies(rows, "none") == _slow(clean, *problem)
+    assert _accuracies(rows, ATTACK.name) == _slow(attacked[:256], *problem)
 
 
 def test_hand_values():
@@ -86,7 +89,7 @@ def test_hand_values():
     redrawn = torch.tensor([0, 0, 0, 0, 1, 1, 1]).bool()
     logits = torch.eye(3)[predicted]
     rows = Memorisation().measure(_view(logits, given, true, redrawn)).rows
-    assert _told(rows, "none") == {
+    assert _accuracies(rows, "none") == {
         ("untouched", "given"): (3 / 4, 4),
         ("untouched", "true"): (3 / 4, 4),
         ("corrupted", "given"): (2 / 3, 3),
@@ -104,9 +107,9 @@ def test_attacked_ones_come_ten_times_a_run_and_clean_ones_each_epoch():
         assert watched.when.due(epoch, range(1, 41))
         view = _view(clean, *problem, adversarial=attacked, epoch=epoch, epochs=40)
         rows = watched.measure(view).rows
-        for attack, seen in epochs.items():
-            if _told(rows, attack):
-                seen.append(epoch)
+        for attack, measured in epochs.items():
+            if _accuracies(rows, attack):
+                measured.append(epoch)
     assert epochs == {"none": list(range(1, 41)), ATTACK.name: list(range(4, 41, 4))}
 
 
@@ -117,7 +120,7 @@ def test_attack_is_made_where_no_attacked_logits_are_there():
     x_adv = view.adversarial("train", 256)
     with torch.no_grad():
         logits = view.network(x_adv)
-    assert _told(rows, ATTACK.name) == _slow(logits, *problem)
+    assert _accuracies(rows, ATTACK.name) == _slow(logits, *problem)
 
 
 def _predictions(epochs, n, seed=3):
@@ -155,10 +158,10 @@ def test_memory_goes_on_from_a_checkpoint(stop, tmp_path):
     whole = Memorisation()
     rows = [whole.measure(view).rows for view in views]
     first, second = Memorisation(), Memorisation()
-    parts = [first.measure(view).rows for view in views[:stop]]
+    before = [first.measure(view).rows for view in views[:stop]]
     checkpoint.save(first.state_dict(), tmp_path / "memory.pt")
     second.load_state_dict(checkpoint.load(tmp_path / "memory.pt", CPU))
-    assert parts + [second.measure(view).rows for view in views[stop:]] == rows
+    assert before + [second.measure(view).rows for view in views[stop:]] == rows
 
 
 def test_it_says_what_to_do_where_nothing_was_redrawn():
@@ -177,7 +180,7 @@ def test_watching_memorisation_changes_no_weight(
     )
     rows = [row for row in read_rows(folder.path) if row["epoch"] == 2]
     assert {row["metric"] for row in rows} >= Memorisation.columns.keys()
-    clean, attacked = _told(rows, "none"), _told(rows, "pgd2")
+    clean, attacked = _accuracies(rows, "none"), _accuracies(rows, "pgd2")
     assert clean.keys() == attacked.keys() and len(clean) == 4
     n = {portion: n for (portion, _), (_, n) in clean.items()}
     assert n == {"untouched": 128 - 51, "corrupted": 51}
@@ -203,10 +206,10 @@ def test_stopped_run_writes_the_same_rows(steps, smoke_spec, tmp_path, monkeypat
     spec = smoke_spec(method="standard", epochs=4, batch_size=48, lr=0.3)
     watching = {"diagnostics": ("memorisation",)}
     whole, _ = train(spec, tmp_path / "whole", **watching)
-    parts, done = train(spec, tmp_path / "parts", stop_after=steps, **watching)
+    stopped, done = train(spec, tmp_path / "stopped", stop_after=steps, **watching)
     assert not done
-    train(spec, tmp_path / "parts", **watching)
-    one, other = ((f.path / "epochs.jsonl").read_bytes() for f in (whole, parts))
+    train(spec, tmp_path / "stopped", **watching)
+    one, other = ((f.path / "epochs.jsonl").read_bytes() for f in (whole, stopped))
     assert one == other
     lost = [
         row["value"]

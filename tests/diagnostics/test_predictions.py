@@ -16,7 +16,7 @@ from seen_views import (
 from rofit.diagnostics.predictions import SPLITS, Predictions
 
 ABOUT = ["split", "attacked", "position", "y", "true"]
-PARTS = {("test", "none"): 512, ("test", ATTACK.name): 512, ("train", "none"): 256}
+LIMITS = {("test", "none"): 512, ("test", ATTACK.name): 512, ("train", "none"): 256}
 
 
 def _problem(n_train, n_test, n_classes=4):
@@ -24,33 +24,35 @@ def _problem(n_train, n_test, n_classes=4):
     train, given = random_logits(n_train, n_classes, seed=1)
     clean, y = random_logits(n_test, n_classes, seed=2)
     attacked, _ = random_logits(n_test, n_classes, seed=3)
-    seen = {("train", "none"): train, ("test", "none"): clean}
-    seen["test", ATTACK.name] = attacked
-    return seen, {"train": given, "test": y}, given.roll(1)
+    all_logits = {("train", "none"): train, ("test", "none"): clean}
+    all_logits["test", ATTACK.name] = attacked
+    return all_logits, {"train": given, "test": y}, given.roll(1)
 
 
-def _table(seen, y, true):
-    told = Predictions().measure(view_of(seen, y=y, true=true))
-    assert told.rows == []
-    assert {len(column) for column in told.samples.values()} == {len(told.samples["y"])}
-    return pd.DataFrame({k: column.numpy() for k, column in told.samples.items()})
+def _table(all_logits, y, true):
+    measured = Predictions().measure(view_of(all_logits, y=y, true=true))
+    assert measured.rows == []
+    assert {len(column) for column in measured.samples.values()} == {
+        len(measured.samples["y"])
+    }
+    return pd.DataFrame({k: column.numpy() for k, column in measured.samples.items()})
 
 
 @pytest.mark.parametrize(("n_train", "n_test"), [(300, 600), (100, 40), (256, 512)])
 def test_each_image_has_its_probabilities_and_both_classes(n_train, n_test):
     """The first 512 test images twice and 256 training images, or all there are."""
-    seen, y, true = _problem(n_train, n_test)
-    table = _table(seen, y, true).set_index(ABOUT[:3])
+    all_logits, y, true = _problem(n_train, n_test)
+    table = _table(all_logits, y, true).set_index(ABOUT[:3])
     assert table.index.is_unique
     total = 0
-    for (split, attack), most in PARTS.items():
+    for (split, attack), most in LIMITS.items():
         truth = true if split == "train" else y["test"]
-        logits = seen[split, attack][:most]
+        logits = all_logits[split, attack][:most]
         total += len(logits)
         for i, row in enumerate(logits.tolist()):
-            told = table.loc[(SPLITS.index(split), int(attack != "none"), i)]
-            assert (told["y"], told["true"]) == (y[split][i], truth[i])
-            p = told[["p0", "p1", "p2", "p3"]].tolist()
+            entry = table.loc[(SPLITS.index(split), int(attack != "none"), i)]
+            assert (entry["y"], entry["true"]) == (y[split][i], truth[i])
+            p = entry[["p0", "p1", "p2", "p3"]].tolist()
             assert p == pytest.approx(softmax(row), rel=1e-7)  # rounded to float32
     assert len(table) == total
 
@@ -68,10 +70,10 @@ def test_columns_are_a_probability_a_class_in_float32(n_classes):
 def test_small_probabilities_survive():
     """float16 would make 1e-8 a zero, and float32 keeps it to seven digits."""
     logits = torch.tensor([[0.0, math.log(1e-8)], [math.log(1e-30), 0.0]])
-    seen = {("train", "none"): logits, ("test", "none"): logits}
-    seen["test", ATTACK.name] = logits
+    all_logits = {("train", "none"): logits, ("test", "none"): logits}
+    all_logits["test", ATTACK.name] = logits
     y = {"train": torch.tensor([0, 1]), "test": torch.tensor([0, 1])}
-    table = _table(seen, y, y["train"])
+    table = _table(all_logits, y, y["train"])
     assert table["p1"][0] == pytest.approx(1e-8, rel=1e-5)  # of logits in float32
     assert table["p0"][1] == pytest.approx(1e-30, rel=1e-5)
 

@@ -20,13 +20,13 @@ def _by_hand(x, y, w, b, seed):
     second = {k: torch.zeros_like(v) for k, v in at.items()}
     stream, t = generator(seed, "diagnostics", "prior"), 0
     for _ in range(10):
-        for part in torch.randperm(len(x), generator=stream).split(128):
+        for minibatch in torch.randperm(len(x), generator=stream).split(128):
             t += 1
-            rows = x[part].flatten(1)
+            rows = x[minibatch].flatten(1)
             residual = (rows @ at["w"].T + at["b"]).softmax(dim=1) - F.one_hot(
-                y[part], len(b)
+                y[minibatch], len(b)
             )
-            slope = {"w": residual.T @ rows / len(part), "b": residual.mean(dim=0)}
+            slope = {"w": residual.T @ rows / len(minibatch), "b": residual.mean(dim=0)}
             for k in at:
                 g = slope[k] + 1e-5 * at[k]
                 first[k] = 0.9 * first[k] + 0.1 * g
@@ -42,11 +42,11 @@ def test_prior_is_adams_from_the_initial_weights():
     net = nn.Sequential(nn.Flatten(), nn.Linear(32, 3)).double()
     x, y = batch(150)
     before = _initial(net)
-    found = trained_prior(net, before, x, y, seed=4)
+    prior = trained_prior(net, before, x, y, seed=4)
     slow = _by_hand(x, y, before["1.weight"], before["1.bias"], seed=4)
-    assert torch.allclose(found["1.weight"], slow["w"], rtol=1e-9, atol=1e-12)
-    assert torch.allclose(found["1.bias"], slow["b"], rtol=1e-9, atol=1e-12)
-    assert not torch.allclose(found["1.weight"], before["1.weight"])
+    assert torch.allclose(prior["1.weight"], slow["w"], rtol=1e-9, atol=1e-12)
+    assert torch.allclose(prior["1.bias"], slow["b"], rtol=1e-9, atol=1e-12)
+    assert not torch.allclose(prior["1.weight"], before["1.weight"])
 
 
 def test_prior_does_not_depend_on_where_the_network_is_now():
@@ -57,8 +57,8 @@ def test_prior_does_not_depend_on_where_the_network_is_now():
         for p in other.parameters():
             p.add_(1)
         other.eval()(x)
-    found = trained_prior(net, before, x, y, seed=0)
+    prior = trained_prior(net, before, x, y, seed=0)
     again = trained_prior(other, before, x, y, seed=0)
-    assert all(torch.equal(found[name], again[name]) for name in before)
+    assert all(torch.equal(prior[name], again[name]) for name in before)
     assert all(torch.equal(p, before[name]) for name, p in net.named_parameters())
     assert all(p.grad is None for p in net.parameters())

@@ -34,15 +34,15 @@ def _measured(soft, y, true, redrawn):
 
 def _slow(soft, y, true, redrawn):
     """Return the same, an image at a time; no two classes are equally large."""
-    found = {metric: [] for metric in Softness.columns}
+    values = {metric: [] for metric in Softness.columns}
     for i, q in enumerate(soft.tolist()):
         best = q.index(max(q))
-        found["label_entropy"].append(-sum(m * math.log(m) for m in q if m > 0))
-        found["label_mass_on_given"].append(q[y[i]])
-        found["label_drift"].append(best != y[i])
+        values["label_entropy"].append(-sum(m * math.log(m) for m in q if m > 0))
+        values["label_mass_on_given"].append(q[y[i]])
+        values["label_drift"].append(best != y[i])
         if redrawn[i]:
-            found["label_correction"].append(best == true[i])
-    return {k: (math.fsum(v) / len(v), len(v)) for k, v in found.items()}
+            values["label_correction"].append(best == true[i])
+    return {k: (math.fsum(v) / len(v), len(v)) for k, v in values.items()}
 
 
 @pytest.mark.parametrize("zeros", [0, 2])
@@ -54,10 +54,10 @@ def test_means_equal_a_loop_over_images(n_classes, zeros, chunk, monkeypatch):
     soft = torch.rand(203, n_classes, generator=torch.Generator().manual_seed(1))
     soft[:, :zeros] = 0
     soft /= soft.sum(1, keepdim=True)
-    found, slow = (f(soft, y, true, redrawn) for f in (_measured, _slow))
-    assert found.keys() == slow.keys() == Softness.columns.keys()
+    measured, slow = (f(soft, y, true, redrawn) for f in (_measured, _slow))
+    assert measured.keys() == slow.keys() == Softness.columns.keys()
     for metric, (value, n) in slow.items():
-        assert found[metric] == (pytest.approx(value, rel=1e-13), n), metric
+        assert measured[metric] == (pytest.approx(value, rel=1e-13), n), metric
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.1, 0.5, 1.0])
@@ -66,11 +66,11 @@ def test_smoothed_labels_have_a_closed_form(rho):
     k = 10
     y, true, redrawn = _classes(60, k)
     rule = Smoothed(k, rho)
-    found = _measured(rule.current(torch.arange(60), y), y, true, redrawn)
+    measured = _measured(rule.current(torch.arange(60), y), y, true, redrawn)
     q = [1 - rho + rho / k] + (k - 1) * [rho / k]
     entropy = -sum(m * math.log(m) for m in q if m)
     same = (y == true)[redrawn].double().mean().item()
-    assert found == {
+    assert measured == {
         "label_entropy": (pytest.approx(entropy, abs=1e-6), 60),  # labels are float32
         "label_mass_on_given": (pytest.approx(q[0], rel=1e-6), 60),
         "label_drift": (0.0, 60),
@@ -90,28 +90,28 @@ def test_label_corrects_itself_after_the_table_has_left_it():
     index, sure = torch.arange(50), 1000 * torch.eye(4)[true]
     for m in range(1, 9):
         soft = rule.refine(index, y, sure, None)
-        found = {k: v for k, (v, _) in _measured(soft, y, true, redrawn).items()}
+        means = {k: v for k, (v, _) in _measured(soft, y, true, redrawn).items()}
         kept = torch.where(y == true, 1.0, 0.9**m).double().mean().item()
-        assert found["label_mass_on_given"] == pytest.approx(kept, rel=1e-6)
-        assert found["label_drift"] == pytest.approx(wrong if m > 6 else 0, abs=1e-13)
+        assert means["label_mass_on_given"] == pytest.approx(kept, rel=1e-6)
+        assert means["label_drift"] == pytest.approx(wrong if m > 6 else 0, abs=1e-13)
         entropy = -(0.9**m * math.log(0.9**m) + (1 - 0.9**m) * math.log(1 - 0.9**m))
-        assert found["label_entropy"] == pytest.approx(wrong * entropy, rel=1e-5)
+        assert means["label_entropy"] == pytest.approx(wrong * entropy, rel=1e-5)
         corrected = (y == true)[redrawn].double().mean().item() if m <= 6 else 1
-        assert found["label_correction"] == pytest.approx(corrected, rel=1e-13)
+        assert means["label_correction"] == pytest.approx(corrected, rel=1e-13)
 
 
 def test_label_with_several_largest_classes_has_not_drifted():
     soft = torch.tensor([[0.4, 0.4, 0.2], [0.5, 0.0, 0.5], [0.1, 0.45, 0.45]])
-    seen = softness(soft, torch.tensor([1, 2, 0]), torch.tensor([0, 0, 1]))
-    assert seen["label_drift"].tolist() == [0, 0, 1]
-    assert seen["label_correction"].tolist() == [0, 0, 1]
+    values = softness(soft, torch.tensor([1, 2, 0]), torch.tensor([0, 0, 1]))
+    assert values["label_drift"].tolist() == [0, 0, 1]
+    assert values["label_correction"].tolist() == [0, 0, 1]
 
 
 def test_without_noise_there_is_no_correction():
     y, _, redrawn = _classes(30, 5)
     soft = torch.full((30, 5), 0.2)
-    found = _measured(soft, y, y, torch.zeros_like(redrawn))
-    assert found.keys() == Softness.columns.keys() - {"label_correction"}
+    measured = _measured(soft, y, y, torch.zeros_like(redrawn))
+    assert measured.keys() == Softness.columns.keys() - {"label_correction"}
 
 
 @pytest.mark.parametrize("method", ["pgd_at", "sglr"])
@@ -129,11 +129,11 @@ def test_watching_softness_changes_no_weight(method, smoke_spec, tmp_path, monke
         r = dict(folder.spec.method_params)["r"]
         average = last_state(folder)["labels"]["average"].double()
         soft = r * average + (1 - r) * soft
-    found = {
+    logged = {
         row["metric"]: (row["value"], row["n"])
         for row in read_rows(folder.path)
         if row["epoch"] == 2 and row["metric"] in Softness.columns
     }
     for metric, (value, n) in _slow(soft, given, true, redrawn).items():
-        assert found[metric] == (pytest.approx(value, rel=1e-6), n), metric
-    assert (found["label_entropy"][0] > 0) == (method == "sglr")
+        assert logged[metric] == (pytest.approx(value, rel=1e-6), n), metric
+    assert (logged["label_entropy"][0] > 0) == (method == "sglr")

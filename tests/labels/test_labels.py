@@ -39,8 +39,8 @@ def test_smoothed_rows_are_distributions_with_rho_spread_over_all(k, rho):
     y = torch.arange(k)
     soft = Smoothed(k, rho).current(y, y).double()
     assert torch.allclose(soft.sum(1), torch.ones(k).double(), atol=1e-6)
-    wanted = (1 - rho) * torch.eye(k).double() + rho / k
-    assert torch.allclose(soft, wanted, atol=1e-6)  # float32
+    expected = (1 - rho) * torch.eye(k).double() + rho / k
+    assert torch.allclose(soft, expected, atol=1e-6)  # float32
 
 
 def test_no_smoothing_is_one_hot_exactly():
@@ -53,13 +53,13 @@ def test_no_smoothing_is_one_hot_exactly():
 @pytest.mark.parametrize("updates", [1, 11, 61])
 def test_unrolled_average_is_the_closed_form(updates):
     """s = 0.9^m y + 0.1 sum_k 0.9^(m-k) q_k with q = 0.2 clean + 0.8 adversarial."""
-    rule, wanted = _rule(), 0.9**updates * HARD
+    rule, expected = _rule(), 0.9**updates * HARD
     for k in range(1, updates + 1):
         adv, clean = _logits(k), _logits(1000 + k)
         soft = rule.refine(ALL, Y, adv, clean)
         q = 0.2 * clean.softmax(1) + 0.8 * adv.softmax(1)
-        wanted = wanted + 0.1 * 0.9 ** (updates - k) * q
-    assert torch.allclose(soft, wanted, atol=1e-13)
+        expected = expected + 0.1 * 0.9 ** (updates - k) * q
+    assert torch.allclose(soft, expected, atol=1e-13)
 
 
 @pytest.mark.parametrize(("updates", "left"), [(11, 0.314), (61, 0.0016)])
@@ -98,8 +98,8 @@ def test_without_history_the_logit_gradient_is_only_scaled(r):
     logits.requires_grad_()
     soft = rule.refine(ALL, Y, logits, None)
     (gradient,) = torch.autograd.grad(soft_cross_entropy(logits, soft).sum(), logits)
-    wanted = (1 - r) * (logits.softmax(1) - HARD)
-    assert torch.allclose(gradient, wanted, atol=1e-14)
+    expected = (1 - r) * (logits.softmax(1) - HARD)
+    assert torch.allclose(gradient, expected, atol=1e-14)
 
 
 def test_residual_is_damped_and_drawn_to_the_clean_prediction():
@@ -110,10 +110,10 @@ def test_residual_is_damped_and_drawn_to_the_clean_prediction():
     adv, clean = _logits(3).requires_grad_(), _logits(4)
     new = rule.refine(ALL, Y, adv, clean)
     p_adv, p_cln = adv.detach().softmax(1), clean.softmax(1)
-    wanted = 0.9 * (p_adv - old) + 0.02 * (p_adv - p_cln)
-    assert torch.allclose(p_adv - new, wanted, atol=1e-14)
+    expected = 0.9 * (p_adv - old) + 0.02 * (p_adv - p_cln)
+    assert torch.allclose(p_adv - new, expected, atol=1e-14)
     (gradient,) = torch.autograd.grad(soft_cross_entropy(adv, new).sum(), adv)
-    assert torch.allclose(gradient, wanted, atol=1e-14)
+    assert torch.allclose(gradient, expected, atol=1e-14)
 
 
 def test_before_the_start_labels_are_one_hot_and_the_table_rests():
@@ -161,8 +161,8 @@ def test_only_the_images_of_the_batch_move_each_by_its_own_prediction():
     rule, whole = _rule(), _rule()
     index, adv, clean = torch.tensor([4, 1]), _logits(0), _logits(1)
     soft = rule.refine(index, Y[index], adv[index], clean[index])
-    wanted = whole.refine(ALL, Y, adv, clean)
-    assert torch.equal(soft, wanted[index])
+    expected = whole.refine(ALL, Y, adv, clean)
+    assert torch.equal(soft, expected[index])
     assert torch.equal(rule.current(index, Y[index]), soft)
     rest = [0, 2, 3, 5]
     assert torch.equal(rule.average[rest], HARD[rest])

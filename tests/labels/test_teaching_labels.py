@@ -41,13 +41,15 @@ def _in_double(rule):
 @given(share, st.integers(0, 99))
 def test_rectified_labels_are_the_formula_example_by_example(top, seed):
     logits = _logits(seed)
-    found = rectified(logits, Y, top)
+    labels = rectified(logits, Y, top)
     for i, row in enumerate(logits):
         p = _softmax(row)
         mixed = min(max(top - (max(p) - p[int(Y[i])]), 0.0), 1.0)
-        wanted = [mixed * p[k] + (1 - mixed) * (k == int(Y[i])) for k in range(K)]
-        assert found[i].tolist() == pytest.approx(wanted, abs=1e-14)
-    assert torch.allclose(found.sum(1), torch.ones(len(Y)).double(), rtol=0, atol=1e-14)
+        expected = [mixed * p[k] + (1 - mixed) * (k == int(Y[i])) for k in range(K)]
+        assert labels[i].tolist() == pytest.approx(expected, abs=1e-14)
+    assert torch.allclose(
+        labels.sum(1), torch.ones(len(Y)).double(), rtol=0, atol=1e-14
+    )
 
 
 def test_teacher_that_is_sure_and_wrong_is_not_listened_to():
@@ -62,16 +64,16 @@ def test_teacher_that_is_sure_and_wrong_is_not_listened_to():
 @given(share, st.integers(0, 99))
 def test_given_class_is_never_less_likely_than_by_its_share(top, seed):
     """What rectifying is for: label_y >= 1 - lambda, and 1 where lambda is 0."""
-    found = rectified(_logits(seed), Y, top)
-    assert (found[ALL, Y] >= 1 - top - 1e-14).all() and (found >= 0).all()
+    labels = rectified(_logits(seed), Y, top)
+    assert (labels[ALL, Y] >= 1 - top - 1e-14).all() and (labels >= 0).all()
 
 
 @pytest.mark.parametrize(
-    ("progress", "wanted"),
+    ("progress", "expected"),
     [(0.0, 2.5), (0.25, 2.0 + 0.25 * (1 + math.sqrt(0.5))), (0.5, 2.25), (1.0, 2.0)],
 )
-def test_annealing_is_half_a_cosine_from_first_to_last(progress, wanted):
-    assert annealed(2.5, 2.0, progress) == pytest.approx(wanted, rel=1e-15)
+def test_annealing_is_half_a_cosine_from_first_to_last(progress, expected):
+    assert annealed(2.5, 2.0, progress) == pytest.approx(expected, rel=1e-15)
 
 
 @quick
@@ -101,8 +103,8 @@ def test_teacher_looks_at_clean_images_with_running_statistics(progress):
     half = (1 + math.cos(math.pi * progress)) / 2
     tau, top = 0.5 + 1.5 * half, 0.9 - 0.6 * half
     with torch.no_grad():
-        wanted = rectified(teacher(X[index]) / tau, Y[index], top)
-    assert torch.allclose(rule.current(index, Y[index]), wanted, rtol=0, atol=1e-14)
+        expected = rectified(teacher(X[index]) / tau, Y[index], top)
+    assert torch.allclose(rule.current(index, Y[index]), expected, rtol=0, atol=1e-14)
     rest = [1, 2, 5]
     assert torch.equal(rule.table[rest], HARD[rest])
     assert torch.equal(
@@ -114,18 +116,18 @@ def test_teacher_looks_at_clean_images_with_running_statistics(progress):
 def test_teacher_follows_the_network_after_every_step():
     net = conv_net()
     rule = _rectifying(net)
-    wanted = net[4].weight.detach().clone()
+    expected = net[4].weight.detach().clone()
     for _ in range(3):
         with torch.no_grad():
             net[4].weight.add_(1.0)
         rule.after_step()
-        wanted = 0.75 * wanted + 0.25 * net[4].weight.detach()
-    found = rule.teacher.network[4].weight
-    assert torch.allclose(found, wanted, rtol=1e-14, atol=0)
+        expected = 0.75 * expected + 0.25 * net[4].weight.detach()
+    weight = rule.teacher.network[4].weight
+    assert torch.allclose(weight, expected, rtol=1e-14, atol=0)
     other = _rectifying(conv_net(seed=1))
     other.load_state_dict(rule.state_dict())
-    assert torch.equal(other.teacher.network[4].weight, found)
-    assert other.teacher.network[4].weight.data_ptr() != found.data_ptr()
+    assert torch.equal(other.teacher.network[4].weight, weight)
+    assert other.teacher.network[4].weight.data_ptr() != weight.data_ptr()
 
 
 def _ensembles(**options):
@@ -152,10 +154,10 @@ def test_ensembles_are_averages_begun_at_zero_and_opinions_sum_to_one():
     assert torch.allclose(
         rule.sums, torch.tensor(slow, dtype=torch.float64), rtol=0, atol=1e-14
     )
-    found = rule.current(ALL, Y)
+    labels = rule.current(ALL, Y)
     for i, sums in enumerate(slow):
-        seen = [q / sum(sums) for q in sums] if sum(sums) else HARD[i].tolist()
-        assert found[i].tolist() == pytest.approx(seen, abs=1e-13)
+        expected = [q / sum(sums) for q in sums] if sum(sums) else HARD[i].tolist()
+        assert labels[i].tolist() == pytest.approx(expected, abs=1e-13)
     assert not rule.sums.requires_grad
 
 
@@ -174,8 +176,8 @@ def test_weight_of_agreeing_grows_as_the_source_says():
     for t in range(1, 201):
         rule.begin_epoch(t - 1, 200)
         grown = min((t - 90) / 60, 1.0)
-        wanted = 300 * math.exp(-5 * (1 - grown) ** 2) if t >= 90 else 0.0
-        assert rule.weight == pytest.approx(wanted, rel=1e-12), t
+        expected = 300 * math.exp(-5 * (1 - grown) ** 2) if t >= 90 else 0.0
+        assert rule.weight == pytest.approx(expected, rel=1e-12), t
         assert rule.active == (t >= 90)
 
 
@@ -208,12 +210,13 @@ def test_distilled_label_is_the_mean_of_teachers_at_their_temperature(weights):
     rule.attacked(X[index], index)
     for i in index.tolist():
         with torch.no_grad():
-            said = [_softmax(net(X[i : i + 1])[0], 3.0) for net in teachers]
-        wanted = [
-            sum(w * p[k] for w, p in zip(weights, said, strict=True)) / sum(weights)
+            predictions = [_softmax(net(X[i : i + 1])[0], 3.0) for net in teachers]
+        expected = [
+            sum(w * p[k] for w, p in zip(weights, predictions, strict=True))
+            / sum(weights)
             for k in range(K)
         ]
-        assert rule.table[i].tolist() == pytest.approx(wanted, abs=1e-14)
+        assert rule.table[i].tolist() == pytest.approx(expected, abs=1e-14)
     assert torch.equal(rule.table[[1, 3, 4]], HARD[[1, 3, 4]])
     assert all(p.grad is None for net in teachers for p in net.parameters())
 
@@ -231,9 +234,9 @@ def test_one_label_stands_for_the_weighted_cross_entropies():
     logs = _logits(0).log_softmax(1)
     mine = -0.7 * (rule.table * logs).sum(1)
     with torch.no_grad():
-        said = [(net(X) / 2).softmax(1) for net in teachers]
-    wanted = -(0.1 * said[0] + 0.6 * said[1]) * logs
-    assert torch.allclose(mine, wanted.sum(1), rtol=1e-13, atol=0)
+        predictions = [(net(X) / 2).softmax(1) for net in teachers]
+    expected = -(0.1 * predictions[0] + 0.6 * predictions[1]) * logs
+    assert torch.allclose(mine, expected.sum(1), rtol=1e-13, atol=0)
 
 
 def test_table_survives_a_round_trip_and_is_not_shared():

@@ -37,8 +37,8 @@ def _write(root: Path, spec: RunSpec, *, without: tuple = (), val: bool = True) 
     for (checkpoint, attack), accuracy in MADE.items():
         if (checkpoint, attack) not in without:
             best = 2 if val else 3  # the peaks of VAL and of TEST
-            told = {"epoch": best} if checkpoint == "best" else {}
-            write_evaluation(root, spec, checkpoint, attack, accuracy, **told)
+            fields = {"epoch": best} if checkpoint == "best" else {}
+            write_evaluation(root, spec, checkpoint, attack, accuracy, **fields)
 
 
 def _twice(root: Path, checkpoint: str, attack: str, **about: object) -> None:
@@ -55,7 +55,7 @@ def _table(root: Path, *specs: RunSpec, fields: tuple[str, ...] = ()) -> pd.Data
     return by_checkpoint(load_logs(root, [spec.run_id for spec in specs]), *fields)
 
 
-def _told(table: pd.DataFrame, spec: RunSpec) -> dict[tuple[str, str], float]:
+def _accuracies(table: pd.DataFrame, spec: RunSpec) -> dict[tuple[str, str], float]:
     rows = table[(table["method"] == spec.method) & (table["seed"] == spec.seed)]
     return rows.set_index(["checkpoint", "attack"])["accuracy"].to_dict()
 
@@ -72,7 +72,7 @@ def test_row_a_run_checkpoint_and_attack_with_the_fields_asked_for(table):
     assert not table.duplicated(["method", "seed", "checkpoint", "attack"]).any()
     every_epochs = {"best": 0.3, "last": 0.2, "best on test": 0.35}
     for spec in (ONE, TWO):
-        assert _told(table, spec) == MADE | {
+        assert _accuracies(table, spec) == MADE | {
             (checkpoint, "each_epoch"): v for checkpoint, v in every_epochs.items()
         }
     assert set(table["norm"]) == {"linf"} and set(table["dataset"]) == {"cifar10"}
@@ -80,12 +80,12 @@ def test_row_a_run_checkpoint_and_attack_with_the_fields_asked_for(table):
 
 def test_epoch_of_a_checkpoint_images_and_who_chose_it(table):
     one = table[table["method"] == "pgd_at"]
-    told = one.set_index(["checkpoint", "attack"])[["selected_on", "epoch", "n"]]
-    assert told.loc[("best", "each_epoch")].tolist() == ["val", 2, 64]
-    assert told.loc[("last", "each_epoch")].tolist() == ["", 4, 64]
-    assert told.loc[("best on test", "each_epoch")].tolist() == ["test", 3, 64]
-    assert told.loc[("best", "pgd20")].tolist() == ["val", 2, 64]
-    assert told.loc[("last", "pgd20")].tolist() == ["", 4, 64]
+    rows = one.set_index(["checkpoint", "attack"])[["selected_on", "epoch", "n"]]
+    assert rows.loc[("best", "each_epoch")].tolist() == ["val", 2, 64]
+    assert rows.loc[("last", "each_epoch")].tolist() == ["", 4, 64]
+    assert rows.loc[("best on test", "each_epoch")].tolist() == ["test", 3, 64]
+    assert rows.loc[("best", "pgd20")].tolist() == ["val", 2, 64]
+    assert rows.loc[("last", "pgd20")].tolist() == ["", 4, 64]
     assert set(one["epochs"]) == {4}
 
 
@@ -125,7 +125,7 @@ def test_evaluation_of_another_kind_is_left_out(tmp_path, other):
     _twice(tmp_path, "last", "pgd20", **SECOND[other])
     table = _table(tmp_path, ONE)
     assert not table.duplicated(["method", "seed", "checkpoint", "attack"]).any()
-    assert _told(table, ONE)["last", "pgd20"] == MADE["last", "pgd20"]
+    assert _accuracies(table, ONE)["last", "pgd20"] == MADE["last", "pgd20"]
 
 
 @pytest.mark.parametrize("read", [True, False])
@@ -149,8 +149,8 @@ def test_runs_stand_in_the_order_of_the_logs(tmp_path):
     specs = [ONE.replace(method=m) for m in ("trades", "awp", "pgd_at", "adr")]
     for spec in specs:
         _write(tmp_path, spec)
-    found = _table(tmp_path, *specs)["method"].drop_duplicates()
-    assert found.tolist() == ["trades", "awp", "pgd_at", "adr"]
+    methods = _table(tmp_path, *specs)["method"].drop_duplicates()
+    assert methods.tolist() == ["trades", "awp", "pgd_at", "adr"]
 
 
 COMPOSED = {
@@ -174,9 +174,9 @@ def test_method_is_named_with_the_parts_that_it_takes(tmp_path):
 
 
 def test_one_composed_run_alone_is_named_as_well(tmp_path):
-    told = described(COMPOSED["trades+sglr"].replace(epochs=4))
-    told = {k: v for k, v in told.items() if k not in ("run_id", "family_id")}
-    spec = RunSpec.from_dict(told)  # every parameter told, as in a trained run
+    settings = described(COMPOSED["trades+sglr"].replace(epochs=4))
+    settings = {k: v for k, v in settings.items() if k not in ("run_id", "family_id")}
+    spec = RunSpec.from_dict(settings)  # every parameter given, as in a trained run
     _write(tmp_path, spec)
     assert set(_table(tmp_path, spec)["method"]) == {"trades+sglr"}
 

@@ -45,9 +45,9 @@ def ensembles(draw):
 @pytest.mark.parametrize("shape", [(1, 2, 3), (2, 5, 10), (5, 3, 2), (3, 1, 100)])
 def test_information_is_that_of_a_slow_twin(shape):
     p = _random(shape)
-    found = ensemble_information(p)
-    assert found.shape == (shape[1],) and found.dtype == np.float64
-    assert found.tolist() == pytest.approx(
+    information = ensemble_information(p)
+    assert information.shape == (shape[1],) and information.dtype == np.float64
+    assert information.tolist() == pytest.approx(
         [_twin(p, image) for image in range(shape[1])], abs=1e-12
     )
 
@@ -77,15 +77,15 @@ def test_images_do_not_see_one_another():
 @given(p=ensembles())
 @quick
 def test_information_is_between_zero_and_the_log_of_networks_and_of_classes(p):
-    found = ensemble_information(p)
+    information = ensemble_information(p)
     most = math.log(min(p.shape[0], p.shape[2]))
-    assert (found > -1e-12).all() and (found < most + 1e-12).all()
+    assert (information > -1e-12).all() and (information < most + 1e-12).all()
 
 
 def test_mixed_is_the_share_of_what_is_said_and_the_rest_uniform():
     p = np.array([[[1.0, 0.0, 0.0, 0.0]], [[0.1, 0.2, 0.3, 0.4]]])
-    found = mixed(p, 0.6)
-    assert found.ravel().tolist() == pytest.approx(
+    mixture = mixed(p, 0.6)
+    assert mixture.ravel().tolist() == pytest.approx(
         [0.7, 0.1, 0.1, 0.1, 0.16, 0.22, 0.28, 0.34]
     )
     assert mixed(p, 1.0).tolist() == p.tolist()
@@ -96,11 +96,11 @@ def test_mixed_is_the_share_of_what_is_said_and_the_rest_uniform():
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
 def test_mixing_two_certain_networks_has_a_closed_form(share):
     # log 2 - h((1 + share) / 2): a binary symmetric channel, asked evenly
-    found = ensemble_information(mixed(np.eye(2)[:, None, :], share))
+    information = ensemble_information(mixed(np.eye(2)[:, None, :], share))
     wrong = (1 - share) / 2
-    wanted = math.log(2) - _entropy([wrong, 1 - wrong])
-    assert found.tolist() == pytest.approx([wanted], abs=1e-15)
-    assert found[0] <= share * math.log(2) + 1e-15
+    expected = math.log(2) - _entropy([wrong, 1 - wrong])
+    assert information.tolist() == pytest.approx([expected], abs=1e-15)
+    assert information[0] <= share * math.log(2) + 1e-15
 
 
 @given(p=ensembles(), share=st.floats(0.0, 1.0))

@@ -23,9 +23,9 @@ def _rows(split, values, *, run="a", attack="pgd20", metric="accuracy", epochs=E
     ]
 
 
-def _logs(*parts) -> pd.DataFrame:
+def _logs(*row_lists) -> pd.DataFrame:
     """Return rows in the types of load_logs, in an order that means nothing."""
-    logs = pd.DataFrame(list(itertools.chain(*parts)))
+    logs = pd.DataFrame(list(itertools.chain(*row_lists)))
     texts = ("run_id", "split", "attack", "metric")
     logs = logs.astype({name: "category" for name in texts})
     return logs.sample(frac=1, random_state=0, ignore_index=True)
@@ -41,9 +41,9 @@ BESIDES = [  # what must not be taken for the robust accuracy
 
 
 def test_validation_images_choose_the_epoch_and_test_images_are_reported():
-    found = best_last_gap(_logs(_rows("val", VAL), _rows("test", TEST), BESIDES))
-    assert found.index.tolist() == ["a"] and found.index.name == "run_id"
-    row = found.loc["a"]
+    gaps = best_last_gap(_logs(_rows("val", VAL), _rows("test", TEST), BESIDES))
+    assert gaps.index.tolist() == ["a"] and gaps.index.name == "run_id"
+    row = gaps.loc["a"]
     assert (row["selected_on"], row["best_epoch"], row["epochs"]) == ("val", 3, 5)
     assert (row["best"], row["last"]) == (0.45, 0.35)
     assert row["gap"] == pytest.approx(0.10)
@@ -79,11 +79,11 @@ def test_runs_are_told_apart_also_where_they_have_other_lengths_and_splits():
         _rows("test", TEST),
         _rows("test", [0.3, 0.2], run="b", epochs=(1, 2)),
     )
-    found = best_last_gap(logs)
-    assert found["selected_on"].to_dict() == {"a": "val", "b": "test"}
-    assert found["epochs"].to_dict() == {"a": 5, "b": 2}
-    assert found["last"].to_dict() == {"a": 0.35, "b": 0.2}
-    assert found["best"].to_dict() == {"a": 0.45, "b": 0.3}
+    gaps = best_last_gap(logs)
+    assert gaps["selected_on"].to_dict() == {"a": "val", "b": "test"}
+    assert gaps["epochs"].to_dict() == {"a": 5, "b": 2}
+    assert gaps["last"].to_dict() == {"a": 0.35, "b": 0.2}
+    assert gaps["best"].to_dict() == {"a": 0.45, "b": 0.3}
 
 
 def test_curve_takes_one_split_metric_and_kind_of_input():
@@ -97,8 +97,8 @@ def test_curve_takes_one_split_metric_and_kind_of_input():
 
 @pytest.mark.parametrize("robust", [True, False])
 def test_curve_takes_a_diagnostic_either_way(robust):
-    found = curve(_logs(BESIDES), split="train", metric="gradient_norm", robust=robust)
-    assert found["a"].tolist() == [5.0] * 5
+    curves = curve(_logs(BESIDES), split="train", metric="gradient_norm", robust=robust)
+    assert curves["a"].tolist() == [5.0] * 5
 
 
 def test_curve_of_what_was_not_measured_is_empty():
@@ -123,9 +123,9 @@ SPECS = {  # run -> method, seed, epsilon
 PEAKS = {"a": [0.3, 0.5, 0.2], "b": [0.3, 0.6, 0.4], "c": [0.2, 0.1, 0.1]}
 
 
-def _specs(*parts, specs=SPECS):
+def _specs(*row_lists, specs=SPECS):
     """Return rows as load_logs does, with fields of the spec."""
-    logs = _logs(*parts)
+    logs = _logs(*row_lists)
     for number, name in enumerate(("method", "seed", "epsilon")):
         logs[name] = [specs[run][number] for run in logs["run_id"].astype(str)]
     return logs.astype({"method": "category"})
@@ -136,9 +136,9 @@ def _peaks(runs="abc"):
 
 
 def test_comparison_is_mean_and_deviation_over_seeds():
-    found = compare(_specs(*_peaks()))
-    assert found.index.tolist() == ["pgd_at", "sgls"] and found.index.name == "method"
-    row = found.loc["sgls"]
+    table = compare(_specs(*_peaks()))
+    assert table.index.tolist() == ["pgd_at", "sgls"] and table.index.name == "method"
+    row = table.loc["sgls"]
     best, last, gap = [0.5, 0.6], [0.2, 0.4], [0.3, 0.2]
     for name, values in (("best", best), ("last", last), ("gap", gap)):
         assert row[name] == pytest.approx(statistics.mean(values), rel=1e-12)
@@ -160,10 +160,10 @@ def test_comparison_tells_the_shortest_log_and_every_selection_split():
 
 def test_comparison_by_several_fields_has_a_row_a_setting():
     specs = SPECS | {"b": ("sgls", 0, 0.2)}
-    found = compare(_specs(*_peaks(), specs=specs), by=["epsilon", "method"])
-    assert found.index.names == ["epsilon", "method"]
-    told = {key: row["best"] for key, row in found.iterrows()}
-    assert told == {(0.1, "sgls"): 0.5, (0.2, "sgls"): 0.6, (0.1, "pgd_at"): 0.2}
+    table = compare(_specs(*_peaks(), specs=specs), by=["epsilon", "method"])
+    assert table.index.names == ["epsilon", "method"]
+    best = {key: row["best"] for key, row in table.iterrows()}
+    assert best == {(0.1, "sgls"): 0.5, (0.2, "sgls"): 0.6, (0.1, "pgd_at"): 0.2}
 
 
 def test_comparison_by_a_parameter_keeps_the_runs_that_lack_it():
@@ -171,8 +171,8 @@ def test_comparison_by_a_parameter_keeps_the_runs_that_lack_it():
     logs["method_params.start"] = [
         0.4 if run == "a" else math.nan for run in logs["run_id"].astype(str)
     ]
-    found = compare(logs, by=["method", "method_params.start"])
-    assert found["best"].tolist() == [0.2, 0.5]
+    table = compare(logs, by=["method", "method_params.start"])
+    assert table["best"].tolist() == [0.2, 0.5]
 
 
 def test_comparison_never_averages_over_anything_but_seeds():
@@ -190,8 +190,8 @@ def test_comparison_by_what_is_no_field_of_the_spec_is_a_user_error(name):
 
 
 def test_comparison_of_logs_without_robust_test_rows_is_empty():
-    found = compare(_specs(_rows("test", VAL, attack="none")))
-    assert len(found) == 0 and "gap_std" in found
+    table = compare(_specs(_rows("test", VAL, attack="none")))
+    assert len(table) == 0 and "gap_std" in table
 
 
 @pytest.mark.parametrize("key", ["attack", "portion"])

@@ -12,7 +12,7 @@ from rofit.measures import reported
 LIST = Path(__file__).parents[2] / "analyses" / "reported.csv"
 ROWS = list(csv.DictReader(LIST.read_text().splitlines()))
 SMALL = {"resnet18", "preactresnet18"}  # the networks of the methods' own size
-ASKED = sorted({(row["method"], row["dataset"], row["norm"]) for row in ROWS})
+KEYS = sorted({(row["method"], row["dataset"], row["norm"]) for row in ROWS})
 DIRECT = ("authors", "authors_log", "digitised", "second_hand")
 WORDS = {"final": "last", "not_stated": "checkpoint not stated"}
 ONE = re.compile(r"(?P<values>[^(]+) \((?P<source>\w+), (?P<kind>\w+), (?P<net>\w+)\)")
@@ -22,27 +22,28 @@ def published(method: str, dataset: str, norm: str) -> str:
     return reported.published(method, dataset, norm, "preact_tiny")
 
 
-def _by_hand(asked: tuple[str, str, str]) -> tuple[str, dict[tuple[str, ...], str]]:
+def _by_hand(key: tuple[str, str, str]) -> tuple[str, dict[tuple[str, ...], str]]:
     """Return the attack, and values in words by source, kind and network."""
     rows = [
         row
         for row in ROWS
-        if (row["method"], row["dataset"], row["norm"]) == asked
-        and row["model"] in SMALL
+        if (row["method"], row["dataset"], row["norm"]) == key and row["model"] in SMALL
     ]
     under_pgd = [row for row in rows if row["robust_attack"] == "pgd20"]
     for attack, column, of in (
         ("AutoAttack", "autoattack_acc", rows),
         ("PGD-20", "robust_acc", under_pgd),
     ):
-        found = defaultdict(list)
+        by_source = defaultdict(list)
         for row in of:
             if row[column]:
                 word = WORDS.get(row["checkpoint"], row["checkpoint"])
                 source = (row["source"], row["kind"], row["model"])
-                found[source].append(f"{word} {float(row[column]):g}")
-        if found:
-            return attack, {source: ", ".join(told) for source, told in found.items()}
+                by_source[source].append(f"{word} {float(row[column]):g}")
+        if by_source:
+            return attack, {
+                source: ", ".join(values) for source, values in by_source.items()
+            }
     return "", {}
 
 
@@ -50,26 +51,26 @@ def _taken_apart(text: str) -> tuple[str, dict[tuple[str, ...], str]]:
     attack, _, rest = text.partition(" ")
     matches = [ONE.fullmatch(phrase) for phrase in rest.split("; ") if phrase]
     assert all(matches), text
-    told = {(m["source"], m["kind"], m["net"]): m["values"] for m in matches if m}
-    return attack, told
+    values = {(m["source"], m["kind"], m["net"]): m["values"] for m in matches if m}
+    return attack, values
 
 
-@pytest.mark.parametrize("asked", ASKED, ids="-".join)
-def test_values_sources_and_kinds_are_those_of_the_list(asked):
-    wanted, sources = _by_hand(asked)
-    attack, told = _taken_apart(published(*asked))
-    assert attack == wanted and len(told) == min(2, len(sources))
-    assert told.items() <= sources.items()
+@pytest.mark.parametrize("key", KEYS, ids="-".join)
+def test_values_sources_and_kinds_are_those_of_the_list(key):
+    expected, sources = _by_hand(key)
+    attack, shown = _taken_apart(published(*key))
+    assert attack == expected and len(shown) == min(2, len(sources))
+    assert shown.items() <= sources.items()
 
 
-@pytest.mark.parametrize("asked", ASKED, ids="-".join)
-def test_authors_stand_before_others_and_are_never_left_out_for_them(asked):
+@pytest.mark.parametrize("key", KEYS, ids="-".join)
+def test_authors_stand_before_others_and_are_never_left_out_for_them(key):
     def distance(sources: dict[tuple[str, ...], str]) -> list[int]:
         return [DIRECT.index(kind) for _, kind, _ in sources]
 
-    _, sources = _by_hand(asked)
-    _, told = _taken_apart(published(*asked))
-    assert distance(told) == sorted(distance(sources))[:2]
+    _, sources = _by_hand(key)
+    _, shown = _taken_apart(published(*key))
+    assert distance(shown) == sorted(distance(sources))[:2]
 
 
 def test_some_are_as_they_were_read_in_the_sources():
@@ -104,7 +105,7 @@ def test_name_that_only_looks_alike_stands_for_nothing(dataset):
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "key",
     [
         ("nope", "cifar10", "linf"),
         ("sglr", "cifar10", "linf"),
@@ -116,14 +117,14 @@ def test_name_that_only_looks_alike_stands_for_nothing(dataset):
     ],
     ids="-".join,
 )
-def test_what_nobody_reports_is_empty(asked):
-    assert published(*asked) == ""
+def test_what_nobody_reports_is_empty(key):
+    assert published(*key) == ""
 
 
 def test_larger_networks_alone_are_no_match():
     models = {row["model"] for row in ROWS if row["method"] == "mart_awp"}
-    asked = ("mart_awp", "cifar10", "linf")
-    assert models == {"wrn34_10"} and published(*asked) == ""
-    assert reported.published(*asked, "wrn_34_10") == (
+    key = ("mart_awp", "cifar10", "linf")
+    assert models == {"wrn34_10"} and published(*key) == ""
+    assert reported.published(*key, "wrn_34_10") == (
         "AutoAttack released 54.23 (awp_readme, authors, wrn34_10)"
     )

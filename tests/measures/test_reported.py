@@ -22,7 +22,7 @@ FULL = RunSpec()  # pgd_at on CIFAR-10, PreAct ResNet-18, 200 epochs
 AWP, RICE = "(awp_log, authors_log)", "(rice_log, authors_log)"
 
 
-def told(spec=FULL, checkpoint="best", attack="pgd20", epsilon=EPSILON):
+def reference_text(spec=FULL, checkpoint="best", attack="pgd20", epsilon=EPSILON):
     return references(spec, checkpoint, attack, ThreatModel(spec.norm, epsilon))
 
 
@@ -67,23 +67,26 @@ ANCHORS = {
 }
 
 
-@pytest.mark.parametrize("asked", ANCHORS, ids=" ".join)
-def test_known_numbers_come_with_source_and_kind(asked):
-    assert told(FULL, *asked, 0.0 if asked[1] == "none" else EPSILON) == ANCHORS[asked]
+@pytest.mark.parametrize("case", ANCHORS, ids=" ".join)
+def test_known_numbers_come_with_source_and_kind(case):
+    assert (
+        reference_text(FULL, *case, 0.0 if case[1] == "none" else EPSILON)
+        == ANCHORS[case]
+    )
 
 
 def test_autoattack_has_a_column_of_its_own():
     resnet = FULL.replace(model="resnet18")
-    wanted = "47.63 (pytorch_robust_rice2020, second_hand); "
-    wanted += "46.82 (pytorch_robust_pgd_at, second_hand)"
-    assert told(resnet, attack="autoattack") == wanted
-    assert told(attack="autoattack") == ""
+    expected = "47.63 (pytorch_robust_rice2020, second_hand); "
+    expected += "46.82 (pytorch_robust_pgd_at, second_hand)"
+    assert reference_text(resnet, attack="autoattack") == expected
+    assert reference_text(attack="autoattack") == ""
 
 
 def test_l2_numbers_stand_beside_l2_runs_alone():
     spec = FULL.replace(norm="l2", epsilon=128 / 255, step_size=15 / 255)
-    assert told(spec, attack="pgd10", epsilon=128 / 255) == f"71.62 {RICE}"
-    assert told(spec, attack="pgd10") == ""
+    assert reference_text(spec, attack="pgd10", epsilon=128 / 255) == f"71.62 {RICE}"
+    assert reference_text(spec, attack="pgd10") == ""
 
 
 OTHERS = {
@@ -105,33 +108,36 @@ def test_run_of_another_kind_has_none(field):
     other = FULL.replace(**OTHERS[field])
     for checkpoint in ("best", "last"):
         for attack in ("pgd20", "autoattack"):
-            assert told(other, checkpoint, attack) == ""
+            assert reference_text(other, checkpoint, attack) == ""
 
 
 def test_smaller_run_has_none_on_clean_images_either():
     for field in ("train_size", "epochs", "label_noise", "model", "dataset"):
-        assert told(FULL.replace(**OTHERS[field]), attack="none", epsilon=0.0) == ""
+        assert (
+            reference_text(FULL.replace(**OTHERS[field]), attack="none", epsilon=0.0)
+            == ""
+        )
 
 
 def test_another_checkpoint_has_none_on_clean_images():
     for checkpoint in ("epoch-0100", "given"):
-        assert told(checkpoint=checkpoint, attack="none", epsilon=0.0) == ""
+        assert reference_text(checkpoint=checkpoint, attack="none", epsilon=0.0) == ""
 
 
 @pytest.mark.parametrize("checkpoint", ["epoch-0100", "given"])
 def test_another_checkpoint_has_none(checkpoint):
-    assert told(checkpoint=checkpoint) == ""
+    assert reference_text(checkpoint=checkpoint) == ""
 
 
 @pytest.mark.parametrize("attack", ["pgd19", "pgd20x5", "cw20", "fgsm", "transfer"])
 def test_another_attack_has_none(attack):
-    assert told(attack=attack) == ""
+    assert reference_text(attack=attack) == ""
 
 
 @pytest.mark.parametrize("epsilon", [7 / 255, 8.001 / 255, 0.03, 16 / 255])
 def test_another_radius_has_none(epsilon):
-    assert told(epsilon=epsilon) == ""
-    assert told(epsilon=8 * (1 / 255)) != "", "rounding is no other radius"
+    assert reference_text(epsilon=epsilon) == ""
+    assert reference_text(epsilon=8 * (1 / 255)) != "", "rounding is no other radius"
 
 
 TRAINED_OTHERWISE = {
@@ -144,8 +150,8 @@ TRAINED_OTHERWISE = {
 @pytest.mark.parametrize("field", TRAINED_OTHERWISE)
 def test_run_trained_inside_another_radius_or_of_another_size_has_none(field):
     spec = FULL.replace(**TRAINED_OTHERWISE[field])
-    assert told(spec, attack="none", epsilon=0.0) == ""
-    assert told(spec) == ""
+    assert reference_text(spec, attack="none", epsilon=0.0) == ""
+    assert reference_text(spec) == ""
 
 
 def shown(checkpoint, folder, cases):

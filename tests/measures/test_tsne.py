@@ -35,8 +35,8 @@ def _direct(rows, perplexity, seed=0, **changes):
     """Return scikit-learn's map from two components of standard deviation 1e-4."""
     first = rows[:, :2] - rows[:, :2].mean(axis=0)
     # to the last bit: maps of few points differ after a rounding
-    told = {"init": first / first.std(axis=0)[0] * 1e-4} | changes
-    model = TSNE(perplexity=perplexity, random_state=seed, **told)
+    options = {"init": first / first.std(axis=0)[0] * 1e-4} | changes
+    model = TSNE(perplexity=perplexity, random_state=seed, **options)
     places = model.fit_transform(rows)
     return places - places.mean(axis=0)
 
@@ -57,16 +57,16 @@ def maps(arc):
 )
 def test_map_of_the_last_epoch_is_that_of_scikit_learn(n, perplexity):
     rows = _arc(n)
-    found = aligned_maps({3: rows})
-    assert list(found) == [3] and found[3].shape == (n, 2)
-    np.testing.assert_array_equal(found[3], _direct(rows, perplexity))
+    embeddings = aligned_maps({3: rows})
+    assert list(embeddings) == [3] and embeddings[3].shape == (n, 2)
+    np.testing.assert_array_equal(embeddings[3], _direct(rows, perplexity))
 
 
 def test_place_of_the_features_and_their_scale_do_not_matter_to_the_start(arc):
-    found = aligned_maps({3: 8 * arc + 1})[3]
-    wanted = _direct(8 * arc + 1, 59 / 3)
-    np.testing.assert_array_equal(found, wanted)
-    assert _spread(found) > 1
+    embedding = aligned_maps({3: 8 * arc + 1})[3]
+    expected = _direct(8 * arc + 1, 59 / 3)
+    np.testing.assert_array_equal(embedding, expected)
+    assert _spread(embedding) > 1
 
 
 def test_last_epoch_is_mapped_first_and_the_others_begin_where_it_ended(arc, maps):
@@ -91,9 +91,9 @@ def test_signs_of_components_do_not_turn_an_earlier_map_round(arc, maps):
 
 def test_features_that_have_changed_move_their_images(arc, maps):
     shuffled = arc[np.random.default_rng(1).permutation(len(arc))]
-    found = aligned_maps({2: shuffled, 5: arc})
-    np.testing.assert_array_equal(found[5], maps[5])
-    assert _moved(found[2], maps[5]) > 0.5
+    embeddings = aligned_maps({2: shuffled, 5: arc})
+    np.testing.assert_array_equal(embeddings[5], maps[5])
+    assert _moved(embeddings[2], maps[5]) > 0.5
 
 
 def test_maps_are_centred_and_in_float32(maps):
@@ -117,5 +117,5 @@ def test_features_are_left_as_they_were():
 
 
 def test_images_that_are_all_the_same_have_a_map():
-    found = aligned_maps({1: np.ones((8, 3), dtype=np.float32)})[1]
-    assert np.isfinite(found).all()
+    embedding = aligned_maps({1: np.ones((8, 3), dtype=np.float32)})[1]
+    assert np.isfinite(embedding).all()

@@ -40,8 +40,8 @@ AVERAGES = [name for name, module in METHODS.items() if module.BRINGS == {"avera
 
 
 def _spec(base, labels="", weights=(), **params):
-    parts = {"labels_from": labels, "weights_from": tuple(w for w in weights if w)}
-    return RunSpec(method=base, method_params=params, **parts)
+    donors = {"labels_from": labels, "weights_from": tuple(w for w in weights if w)}
+    return RunSpec(method=base, method_params=params, **donors)
 
 
 def _built(spec):
@@ -154,16 +154,16 @@ def test_order_of_weight_rules_names_no_other_run():
 def test_parameters_of_a_composed_method_are_those_of_its_parts():
     spec = _spec("trades", "sglr", ("awp", "swa"))
     params = asdict(find_kind(spec).Params())
-    wanted = {}
+    expected = {}
     for name in ("trades", "sglr", "awp", "swa"):
-        wanted |= asdict(METHODS[name].Params())
-    assert params == wanted
-    told = spec.replace(method_params=params | {"r": 0.5, "beta": 6})
-    assert resolve(told) == spec.replace(method_params={"r": 0.5})
+        expected |= asdict(METHODS[name].Params())
+    assert params == expected
+    explicit = spec.replace(method_params=params | {"r": 0.5, "beta": 6})
+    assert resolve(explicit) == spec.replace(method_params={"r": 0.5})
     kept = {
-        k: v for k, v in described(told).items() if k not in ("run_id", "family_id")
+        k: v for k, v in described(explicit).items() if k not in ("run_id", "family_id")
     }
-    assert resolve(RunSpec.from_dict(kept)) == resolve(told)
+    assert resolve(RunSpec.from_dict(kept)) == resolve(explicit)
 
 
 def test_parameter_of_a_part_that_was_not_taken_is_refused_with_the_parts_named():
@@ -178,9 +178,9 @@ def test_parameter_of_a_part_that_was_not_taken_is_refused_with_the_parts_named(
 
 def test_parts_and_their_parameters_are_read_from_text():
     text = {"labels_from": "sglr", "weights_from": "awp, swa", "r": "1/2"}
-    wanted = _spec("trades", "sglr", ("awp", "swa"), r=0.5)
-    assert override(RunSpec(), {"method": "trades"} | text) == wanted
-    assert override(RunSpec(method="trades"), text | {"awp_gamma": "0.01"}) == wanted
+    expected = _spec("trades", "sglr", ("awp", "swa"), r=0.5)
+    assert override(RunSpec(), {"method": "trades"} | text) == expected
+    assert override(RunSpec(method="trades"), text | {"awp_gamma": "0.01"}) == expected
 
 
 TRAINED = [
@@ -194,9 +194,9 @@ TRAINED = [
 ]
 
 
-@pytest.mark.parametrize("parts", TRAINED, ids=lambda p: f"{p[0]}-{p[1]}-{p[2]}")
-def test_composed_method_trains(smoke_spec, parts):
-    base, labels, weights = parts
+@pytest.mark.parametrize("combination", TRAINED, ids=lambda p: f"{p[0]}-{p[1]}-{p[2]}")
+def test_composed_method_trains(smoke_spec, combination):
+    base, labels, weights = combination
     sizes = dict(train_size=48, val_size=16, test_size=0, batch_size=16)
     names = dict(method=base, labels_from=labels, weights_from=weights)
     run, _ = runner.build_training(
@@ -219,12 +219,14 @@ def test_composed_run_that_was_stopped_ends_like_one_that_was_not(smoke_spec, tm
 
 
 def test_parts_by_flag_are_parts_by_setting(tmp_path):
-    parts = ("--labels", "sglr", "--weights", "awp,swa")
+    flags = ("--labels", "sglr", "--weights", "awp,swa")
     settings = ("--set", "labels_from=sglr", "--set", "weights_from=awp,swa")
-    ask = ("train", "--scale", "smoke", "--dry-run", "--json", "--method", "trades")
-    ask += ("--set", "r=0.5")
-    flags, told = (rofit(tmp_path, *ask, *words) for words in (parts, settings))
-    assert flags.code == 0 and flags == told
-    only = rofit(tmp_path, *ask, "--labels", "sglr")
-    assert only.code == 0 and only.out != told.out
-    assert rofit(tmp_path, *ask, "--set", "labels_from=sglr") == only
+    command = ("train", "--scale", "smoke", "--dry-run", "--json", "--method", "trades")
+    command += ("--set", "r=0.5")
+    by_flag, by_setting = (
+        rofit(tmp_path, *command, *words) for words in (flags, settings)
+    )
+    assert by_flag.code == 0 and by_flag == by_setting
+    only = rofit(tmp_path, *command, "--labels", "sglr")
+    assert only.code == 0 and only.out != by_setting.out
+    assert rofit(tmp_path, *command, "--set", "labels_from=sglr") == only

@@ -16,8 +16,8 @@ TRAIN = ("train", "--scale", "smoke", "--quiet")
 
 
 def _spec(base, labels="", weights=(), **params):
-    parts = {"labels_from": labels, "weights_from": weights}
-    return RunSpec(method=base, method_params=params, **parts)
+    donors = {"labels_from": labels, "weights_from": weights}
+    return RunSpec(method=base, method_params=params, **donors)
 
 
 def _built(spec):
@@ -62,17 +62,17 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("parts", REFUSED, ids=lambda p: f"{p[0]}-{p[1]}-{p[2]}")
-def test_parts_that_do_not_go_together_are_refused_with_the_reason(parts):
+@pytest.mark.parametrize("combination", REFUSED, ids=lambda p: f"{p[0]}-{p[1]}-{p[2]}")
+def test_parts_that_do_not_go_together_are_refused_with_the_reason(combination):
     for ask in (find_kind, resolve, described):
-        with pytest.raises(UserError, match=REFUSED[parts]):
-            ask(_spec(*parts))
+        with pytest.raises(UserError, match=REFUSED[combination]):
+            ask(_spec(*combination))
 
 
 @pytest.mark.parametrize("how", ["flags", "settings"])
-@pytest.mark.parametrize("parts", REFUSED, ids=lambda p: f"{p[0]}-{p[1]}-{p[2]}")
-def test_command_refuses_them_in_one_line_and_makes_nothing(tmp_path, parts, how):
-    base, labels, weights = parts
+@pytest.mark.parametrize("combination", REFUSED, ids=lambda p: f"{p[0]}-{p[1]}-{p[2]}")
+def test_command_refuses_them_in_one_line_and_makes_nothing(tmp_path, combination, how):
+    base, labels, weights = combination
     words = ["--method", base]
     if how == "flags":
         words += ["--labels", labels] if labels else []
@@ -80,7 +80,7 @@ def test_command_refuses_them_in_one_line_and_makes_nothing(tmp_path, parts, how
     else:
         words += ["--set", f"labels_from={labels}"]
         words += ["--set", f"weights_from={','.join(weights)}"]
-    _is_one_sentence(rofit(tmp_path, *TRAIN, *words), REFUSED[parts])
+    _is_one_sentence(rofit(tmp_path, *TRAIN, *words), REFUSED[combination])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -110,9 +110,9 @@ def test_command_refuses_the_choice_too_and_keeps_no_run(tmp_path):
 
 
 def test_spaces_in_weights_are_read_as_in_a_setting(tmp_path):
-    ask = ("--dry-run", "--json", "--method", "pgd_at")
-    setting = rofit(tmp_path, *TRAIN, *ask, "--set", "weights_from=awp, swa")
-    flag = rofit(tmp_path, *TRAIN, *ask, "--weights", "awp, swa")
+    options = ("--dry-run", "--json", "--method", "pgd_at")
+    setting = rofit(tmp_path, *TRAIN, *options, "--set", "weights_from=awp, swa")
+    flag = rofit(tmp_path, *TRAIN, *options, "--weights", "awp, swa")
     assert setting.code == 0 and flag.out == setting.out
 
 

@@ -78,7 +78,7 @@ def test_mart_of_beta_0_descends_on_its_boosted_cross_entropy_alone():
     method = _method("mart", beta=0.0)
     stream = torch.Generator().manual_seed(0)
     draw = (3 * torch.randn((2, 6, 10), generator=stream)).double()
-    adv, clean = (each.clone().requires_grad_() for each in draw)
+    adv, clean = (logits.clone().requires_grad_() for logits in draw)
     y = torch.tensor([3, 1, 9, 9, 0, 2])
     soft = _one_hot(y)
     terms = method.terms(adv, clean, soft, y)
@@ -87,9 +87,9 @@ def test_mart_of_beta_0_descends_on_its_boosted_cross_entropy_alone():
     wrong = torch.stack(
         [torch.cat([r[:k], r[k + 1 :]]).max() for r, k in zip(p, y, strict=True)]
     )
-    wanted = -p[range(6), y].log() - (1.0001 - wrong).log()
-    assert torch.allclose(sum(terms.values()), wanted, rtol=1e-13, atol=0)
+    expected = -p[range(6), y].log() - (1.0001 - wrong).log()
+    assert torch.allclose(sum(terms.values()), expected, rtol=1e-13, atol=0)
     total = sum(term.sum() for term in method.terms(adv, clean, soft, y).values())
     mine, away = torch.autograd.grad(total, (adv, clean), retain_graph=True)
-    (by_hand,) = torch.autograd.grad(wanted.sum(), adv)
+    (by_hand,) = torch.autograd.grad(expected.sum(), adv)
     assert (away == 0).all() and torch.allclose(mine, by_hand, rtol=0, atol=1e-13)

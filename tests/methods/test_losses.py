@@ -50,8 +50,8 @@ def _slow_reverse(row, soft):
 def test_loss_of_each_example_equals_a_loop_over_classes(loss, slow):
     logits, soft = _case()
     pairs = zip(logits.tolist(), soft.tolist(), strict=True)
-    wanted = [slow(row, label) for row, label in pairs]
-    assert loss(logits, soft).tolist() == pytest.approx(wanted, rel=1e-12)
+    expected = [slow(row, label) for row, label in pairs]
+    assert loss(logits, soft).tolist() == pytest.approx(expected, rel=1e-12)
 
 
 def test_cross_entropy_is_the_soft_one_with_one_hot_labels():
@@ -67,8 +67,8 @@ def test_reverse_with_a_one_hot_label_is_minus_log_floor_times_the_missing_mass(
     logits, _ = _case()
     hard = torch.eye(4, dtype=torch.float64)[[0, 1, 2, 3, 0]]
     p_y = (logits.softmax(1) * hard).sum(1)
-    wanted = -math.log(FLOOR) * (1 - p_y)
-    assert torch.allclose(reverse_cross_entropy(logits, hard), wanted, rtol=1e-12)
+    expected = -math.log(FLOOR) * (1 - p_y)
+    assert torch.allclose(reverse_cross_entropy(logits, hard), expected, rtol=1e-12)
 
 
 def test_gradient_of_soft_cross_entropy_is_prediction_minus_label():
@@ -84,8 +84,8 @@ def test_gradient_of_reverse_cross_entropy_is_its_closed_form():
     logits.requires_grad_()
     (gradient,) = torch.autograd.grad(reverse_cross_entropy(logits, soft).sum(), logits)
     p, log = logits.softmax(1), soft.clamp(min=FLOOR).log()
-    wanted = -p * (log - (p * log).sum(1, keepdim=True))
-    assert torch.allclose(gradient, wanted, atol=1e-12)
+    expected = -p * (log - (p * log).sum(1, keepdim=True))
+    assert torch.allclose(gradient, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -121,10 +121,10 @@ def test_floor_can_be_set_and_acts_below_itself_only():
     logits = torch.zeros(1, 2, dtype=torch.float64)
     soft = torch.tensor([[0.3, 0.7]], dtype=torch.float64)
     free = -0.5 * (math.log(0.3) + math.log(0.7))
-    held = -0.5 * (math.log(0.5) + math.log(0.7))
+    floored = -0.5 * (math.log(0.5) + math.log(0.7))
     assert reverse_cross_entropy(logits, soft).item() == pytest.approx(free, rel=1e-12)
     assert reverse_cross_entropy(logits, soft, floor=0.5).item() == pytest.approx(
-        held, rel=1e-12
+        floored, rel=1e-12
     )
 
 
@@ -155,11 +155,11 @@ def test_gradient_of_margin_is_one_at_the_best_wrong_class_and_minus_one_at_y():
     logits.requires_grad_()
     y = torch.tensor([0, 1, 2, 3, 4, 0])
     (gradient,) = torch.autograd.grad(margin(logits, y).sum(), logits)
-    wanted = torch.zeros_like(logits)
+    expected = torch.zeros_like(logits)
     for i, row in enumerate(logits.tolist()):
         best = max((z, k) for k, z in enumerate(row) if k != y[i])[1]
-        wanted[i, best], wanted[i, y[i]] = 1, -1
-    assert torch.equal(gradient, wanted)
+        expected[i, best], expected[i, y[i]] = 1, -1
+    assert torch.equal(gradient, expected)
 
 
 def test_margin_ignores_a_shift_of_all_logits_where_cross_entropy_saturates():

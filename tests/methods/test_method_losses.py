@@ -72,11 +72,11 @@ def test_loss_and_its_gradients_are_the_formulas(name):
     soft = method.labels.current(torch.arange(B), Y).double()
     terms = method.terms(adv, clean, soft, Y)
     mine = sum(term.mean() for term in terms.values())
-    wanted = sum(slow(adv[i], clean[i], int(Y[i]), weights) for i in range(B)) / B
-    assert mine.item() == pytest.approx(wanted.item(), rel=1e-12)
-    asked = (adv, clean) if method.learns_clean else (adv,)
-    mine = torch.autograd.grad(mine, asked)
-    for one, other in zip(mine, torch.autograd.grad(wanted, asked), strict=True):
+    expected = sum(slow(adv[i], clean[i], int(Y[i]), weights) for i in range(B)) / B
+    assert mine.item() == pytest.approx(expected.item(), rel=1e-12)
+    inputs = (adv, clean) if method.learns_clean else (adv,)
+    mine = torch.autograd.grad(mine, inputs)
+    for one, other in zip(mine, torch.autograd.grad(expected, inputs), strict=True):
         assert torch.allclose(one, other, atol=1e-12) and (other != 0).any()
 
 
@@ -96,15 +96,15 @@ def test_trades_of_beta_0_is_standard_training():
     trades, plain = _method("trades", beta=0.0), _method("standard")
     terms = trades.terms(_logits(0), clean, soft, Y)
     assert (terms["divergence"] == 0).all()
-    wanted = plain.terms(clean, None, soft, Y)["cross_entropy"]
-    assert torch.equal(terms["cross_entropy"], wanted)
+    expected = plain.terms(clean, None, soft, Y)["cross_entropy"]
+    assert torch.equal(terms["cross_entropy"], expected)
 
 
 def test_symmetric_form_without_its_reverse_is_pgd_at():
     adv, soft = _logits(0), torch.eye(K, dtype=torch.float64)[Y]
     terms = _method("sce", sce_forward=1.0, sce_reverse=0.0).terms(adv, None, soft, Y)
-    wanted = _method("pgd_at").terms(adv, None, soft, Y)
-    assert torch.equal(sum(terms.values()), wanted["cross_entropy"])
+    expected = _method("pgd_at").terms(adv, None, soft, Y)
+    assert torch.equal(sum(terms.values()), expected["cross_entropy"])
 
 
 def test_trades_attacks_the_clean_prediction_and_no_label():
@@ -114,14 +114,14 @@ def test_trades_attacks_the_clean_prediction_and_no_label():
     w = torch.randn(x[0].shape, generator=stream, dtype=torch.float64)
     begin = 0.001 * torch.randn(x.shape, generator=stream, dtype=torch.float64)
     net, index = linear_net(w), torch.arange(6)
-    found = [
+    examples = [
         METHODS["trades"]
         .build(METHODS["trades"].Params(), Context(ATTACK, y, 2, net))
         .maximise(net, x, y, index, begin)
         for y in (torch.zeros(6, dtype=torch.int64), torch.ones(6, dtype=torch.int64))
     ]
-    assert torch.equal(*found)
-    moved = ((into_ball(THREAT, x, found[0]) - x) * w).sum(dim=(1, 2, 3))
+    assert torch.equal(*examples)
+    moved = ((into_ball(THREAT, x, examples[0]) - x) * w).sum(dim=(1, 2, 3))
     away = ((into_ball(THREAT, x, x + begin) - x) * w).sum(dim=(1, 2, 3))
     assert (moved * away > 0).all() and (moved.abs() > away.abs()).all()
 

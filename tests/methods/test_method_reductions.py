@@ -31,8 +31,8 @@ def training(smoke_spec):
     """A function from a method, settings and parts to a training on noise images."""
 
     def make(method, labels="", weights=(), **settings):
-        parts = {"labels_from": labels, "weights_from": weights}
-        spec = smoke_spec(method=method, method_params=settings, **parts, **SIZES)
+        donors = {"labels_from": labels, "weights_from": weights}
+        spec = smoke_spec(method=method, method_params=settings, **donors, **SIZES)
         return runner.build_training(spec, data=random_dataset(), device=CPU)[0]
 
     return make
@@ -56,11 +56,11 @@ def _same_training(one, other):
     (run, terms), (twin, others) = _trained(one), _trained(other)
     assert _totals(terms) == _totals(others)
     same(run.model.state_dict(), twin.model.state_dict())
-    state, wanted = run.state_dict(), twin.state_dict()
-    same(state["optimizer"], wanted["optimizer"])
-    same(state["curves"], wanted["curves"])
+    state, expected = run.state_dict(), twin.state_dict()
+    same(state["optimizer"], expected["optimizer"])
+    same(state["curves"], expected["curves"])
     if type(run.method.labels) is type(twin.method.labels):
-        same(state["labels"], wanted["labels"])
+        same(state["labels"], expected["labels"])
     if run.method.average and twin.method.average:
         same(run.evaluated.state_dict(), twin.evaluated.state_dict())
 
@@ -94,10 +94,10 @@ def _steps_in_double(run):
 
 
 def _same_to_rounding(one, other):
-    for mine, wanted in zip(
+    for mine, expected in zip(
         _steps_in_double(one), _steps_in_double(other), strict=True
     ):
-        assert (mine - wanted).norm() <= CLOSE * wanted.norm()
+        assert (mine - expected).norm() <= CLOSE * expected.norm()
 
 
 UNFLOORED = {"mlcat_floor": 0.0}
@@ -159,14 +159,14 @@ def test_trades_of_beta_0_trains_the_weights_of_standard_training(training):
         elif "running" in key:
             assert not torch.equal(mine, value), key
     one = training("trades", beta=0.0)  # a step: what the second pass adds is 0.1 of it
-    other, seen = training("standard"), []
-    one.model.bn.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    other, inputs = training("standard"), []
+    one.model.bn.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
     for run in (one, other):
         _first_step(run)
-    assert len(seen) == 2
-    wanted = 0.9 * other.model.bn.running_mean + 0.1 * seen[1].mean(dim=(0, 2, 3))
+    assert len(inputs) == 2
+    expected = 0.9 * other.model.bn.running_mean + 0.1 * inputs[1].mean(dim=(0, 2, 3))
     assert torch.allclose(
-        one.model.bn.running_mean, wanted, rtol=0, atol=1e-6
+        one.model.bn.running_mean, expected, rtol=0, atol=1e-6
     )  # float32
 
 
@@ -232,18 +232,18 @@ COMPOSED = [
 @pytest.mark.parametrize(
     ("base", "labels", "weights", "settings", "name", "others"),
     COMPOSED,
-    ids=lambda part: part if isinstance(part, str) else "+".join(part),
+    ids=lambda arg: arg if isinstance(arg, str) else "+".join(arg),
 )
 def test_method_of_parts_is_the_method_that_has_them(
     training, base, labels, weights, settings, name, others
 ):
-    parts = training(base, labels, weights, **settings)
-    _same_training(parts, training(name, **others))
+    composed = training(base, labels, weights, **settings)
+    _same_training(composed, training(name, **others))
 
 
 def test_trades_on_sgls_labels_differs_from_trades_sgls_in_the_start_alone(training):
-    parts, whole = training("trades", "sgls"), training("trades_sgls")
-    assert parts.method.inner != whole.method.inner
-    parts.method.inner = replace(parts.method.inner, start=geometry.start)
-    assert parts.method.inner == whole.method.inner
-    _same_training(parts, whole)
+    composed, whole = training("trades", "sgls"), training("trades_sgls")
+    assert composed.method.inner != whole.method.inner
+    composed.method.inner = replace(composed.method.inner, start=geometry.start)
+    assert composed.method.inner == whole.method.inner
+    _same_training(composed, whole)

@@ -114,21 +114,21 @@ def _steps(run, slow, steps=STEPS):
         run.step = number
         batch, start = _batch(run, number, near)
         total = sum(term.item() for term in make_step(run, batch, start).values())
-        wanted = slow.step(number, batch.x, batch.y, batch.index, start)
-        assert total == pytest.approx(wanted, rel=tolerance), f"loss of step {number}"
+        expected = slow.step(number, batch.x, batch.y, batch.index, start)
+        assert total == pytest.approx(expected, rel=tolerance), f"loss of step {number}"
     return tolerance
 
 
-def _near(found, wanted, tolerance, what):
+def _near(actual, expected, tolerance, what):
     """Compare by length: a number that should be 0 has no relative error."""
-    apart = torch.linalg.vector_norm((found - wanted).double())
-    assert apart <= tolerance * torch.linalg.vector_norm(wanted.double()), what
+    apart = torch.linalg.vector_norm((actual - expected).double())
+    assert apart <= tolerance * torch.linalg.vector_norm(expected.double()), what
 
 
-def _same_state(found, wanted, tolerance, what):
-    found = found.state_dict()
-    for key, value in wanted.state_dict().items():
-        _near(found[key], value, tolerance, f"{what}: {key}")
+def _same_state(actual, expected, tolerance, what):
+    actual = actual.state_dict()
+    for key, value in expected.state_dict().items():
+        _near(actual[key], value, tolerance, f"{what}: {key}")
 
 
 def test_every_method_of_ours_has_a_slow_twin():
@@ -139,7 +139,7 @@ def test_every_method_of_ours_has_a_slow_twin():
 @pytest.mark.parametrize(
     ("name", "norm", "epoch", "more"),
     CASES,
-    ids=lambda part: ",".join(part) if isinstance(part, dict) else str(part),
+    ids=lambda arg: ",".join(arg) if isinstance(arg, dict) else str(arg),
 )
 def test_three_steps_are_those_of_the_formulas(pair, name, norm, epoch, more):
     """Losses, last gradients, weights, statistics, labels, averages and teachers."""
@@ -147,10 +147,10 @@ def test_three_steps_are_those_of_the_formulas(pair, name, norm, epoch, more):
     assert (run.method.inner.start is gaussian_start) == slow.how.near
     begun = deepcopy(run.model)
     tolerance = _steps(run, slow)
-    for (key, weight), wanted in zip(
+    for (key, weight), expected in zip(
         run.model.named_parameters(), slow.gradients, strict=True
     ):
-        _near(weight.grad, wanted, tolerance, f"gradient of {key}")
+        _near(weight.grad, expected, tolerance, f"gradient of {key}")
     _same_state(run.model, slow.net, tolerance, "trained")
     assert not torch.equal(run.model.stem.weight, begun.stem.weight)
     for floor in (value for key, value in slow.s.items() if key.endswith("_floor")):
@@ -172,7 +172,7 @@ def test_nothing_but_the_weights_is_left_of_a_step(pair, name):
     kept = deepcopy(slow.frozen)
     _steps(run, slow, steps=1)
     assert all(module.training for module in run.model.modules())
-    teachers = [each for each, _ in getattr(run.method.labels, "teachers", ())]
+    teachers = [network for network, _ in getattr(run.method.labels, "teachers", ())]
     for mine, before in zip(teachers, kept, strict=True):
         assert not any(module.training for module in mine.modules())
         _same_state(mine, before, 0.0, "teacher")
@@ -186,22 +186,22 @@ def _averaged(run):
 
 def _statistics(net, batches):
     """Return BatchNorm's mean and variance by name: means over batches of theirs."""
-    seen, hooks = {}, []
+    recorded, hooks = {}, []
     net = deepcopy(net).train()
     for name, module in net.named_modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            seen[name] = []
-            keep = seen[name].append
+            recorded[name] = []
+            keep = recorded[name].append
             hooks.append(lambda _, given, keep=keep: keep(given[0].detach()))
             module.register_forward_pre_hook(hooks[-1])
     for x in batches:
         net(x)
-    found = {}
-    for name, inputs in seen.items():
-        maps = [each.transpose(0, 1).flatten(1) for each in inputs]  # a row a channel
-        found[f"{name}.running_mean"] = sum(m.mean(1) for m in maps) / len(maps)
-        found[f"{name}.running_var"] = sum(m.var(1) for m in maps) / len(maps)
-    return found
+    statistics = {}
+    for name, inputs in recorded.items():
+        maps = [t.transpose(0, 1).flatten(1) for t in inputs]  # a row a channel
+        statistics[f"{name}.running_mean"] = sum(m.mean(1) for m in maps) / len(maps)
+        statistics[f"{name}.running_var"] = sum(m.var(1) for m in maps) / len(maps)
+    return statistics
 
 
 @pytest.mark.parametrize("name", ["swa", "kd_swa"])
@@ -222,10 +222,10 @@ def test_average_over_epochs_is_their_mean_with_statistics_estimated_anew(pair, 
         _steps(run, slow)
         weights.append([p.detach().clone() for p in run.model.parameters()])
         after(epoch)
-        mean = [sum(each) / len(weights) for each in zip(*weights, strict=True)]
-        for mine, wanted in zip(network.parameters(), mean, strict=True):
-            _near(mine, wanted, 1e-14, "mean of weights")
+        mean = [sum(copies) / len(weights) for copies in zip(*weights, strict=True)]
+        for mine, expected in zip(network.parameters(), mean, strict=True):
+            _near(mine, expected, 1e-14, "mean of weights")
         state = network.state_dict()
-        for key, wanted in _statistics(network, batches).items():
-            _near(state[key], wanted, 1e-12, key)
+        for key, expected in _statistics(network, batches).items():
+            _near(state[key], expected, 1e-12, key)
     assert not network.training

@@ -58,9 +58,9 @@ def test_method_is_the_file_of_its_name_with_frozen_parameters(name):
     module = METHODS[name]
     assert module.__name__ == f"rofit.methods.{name}" and module.__doc__
     params = module.Params()
-    for each in fields(params):
+    for field in fields(params):
         with pytest.raises(FrozenInstanceError):
-            setattr(params, each.name, each.default)
+            setattr(params, field.name, field.default)
 
 
 TABLE = {"label_momentum": 0.9, "clean_share": 0.2, "start": 0.445}
@@ -212,9 +212,11 @@ def test_inner_maximisation_is_pgd_on_the_chosen_labels(name, choice):
     index = torch.arange(6)
     method.labels.refine(index, y, _logits(6, k=2), _logits(6, 1, k=2))
     soft = method.labels.current(index, y)
-    told = (cross_entropy, y) if choice == "given" else (soft_cross_entropy, soft)
-    wanted = ATTACK(net, x, *told, begin)
-    assert torch.equal(method.maximise(net, x, y, index, begin), wanted)
+    loss_and_labels = (
+        (cross_entropy, y) if choice == "given" else (soft_cross_entropy, soft)
+    )
+    expected = ATTACK(net, x, *loss_and_labels, begin)
+    assert torch.equal(method.maximise(net, x, y, index, begin), expected)
 
 
 def test_standard_training_sees_the_clean_images():

@@ -13,8 +13,8 @@ from rofit.settings.spec import RunSpec
 
 @pytest.mark.parametrize("method", METHODS)
 def test_parameters_at_their_defaults_do_not_change_the_name(method):
-    told = tuple(asdict(METHODS[method].Params()).items())
-    spec = RunSpec(method=method, method_params=told)
+    params = tuple(asdict(METHODS[method].Params()).items())
+    spec = RunSpec(method=method, method_params=params)
     assert resolve(spec) == RunSpec(method=method)
     assert resolve(spec).run_id == RunSpec(method=method).run_id
 
@@ -34,8 +34,8 @@ def test_whole_number_for_a_float_parameter_is_the_same_run():
 @pytest.mark.parametrize("method", METHODS)
 def test_described_tells_every_field_and_every_parameter(method):
     spec = RunSpec(method=method, seed=3)
-    told = described(spec)
-    fields = {key: told[key] for key in knob_types(RunSpec)}
+    description = described(spec)
+    fields = {key: description[key] for key in knob_types(RunSpec)}
     assert fields["method_params"] == asdict(METHODS[method].Params())
     assert fields["seed"] == 3
     assert resolve(RunSpec.from_dict(fields)) == spec
@@ -44,10 +44,13 @@ def test_described_tells_every_field_and_every_parameter(method):
 def test_described_tells_the_names_of_the_run_beside_all_its_parameters():
     """They cannot be made anew from the file, where every parameter is told."""
     spec = resolve(RunSpec(method="sglr", method_params=(("r", 0.5),), seed=3))
-    told = described(spec)
-    assert (told["run_id"], told["family_id"]) == (spec.run_id, spec.family_id)
-    assert told["family_id"] == spec.replace(seed=0).run_id
-    assert told.keys() - knob_types(RunSpec).keys() == {"run_id", "family_id"}
+    description = described(spec)
+    assert (description["run_id"], description["family_id"]) == (
+        spec.run_id,
+        spec.family_id,
+    )
+    assert description["family_id"] == spec.replace(seed=0).run_id
+    assert description.keys() - knob_types(RunSpec).keys() == {"run_id", "family_id"}
 
 
 REFUSED = [
@@ -74,15 +77,15 @@ def test_unusable_method_or_parameter_is_refused(ask, method, params, message):
 def test_settings_are_read_by_the_type_of_their_field():
     text = {"epsilon": "4/255", "epochs": "7", "flip": "false", "drops": "0.3,1/2"}
     spec = override(RunSpec(), text | {"blocks": "1,1", "norm": "l2"})
-    wanted = dict(epsilon=4 / 255, epochs=7, flip=False, drops=(0.3, 0.5))
-    assert spec == RunSpec(**wanted, blocks=(1, 1), norm="l2")
+    expected = dict(epsilon=4 / 255, epochs=7, flip=False, drops=(0.3, 0.5))
+    assert spec == RunSpec(**expected, blocks=(1, 1), norm="l2")
 
 
 def test_setting_of_a_parameter_keeps_the_others():
     spec = RunSpec(method="sglr", method_params=(("start", 0.3),))
     spec = override(spec, {"r": "1/2", "clean_share": "0", "lr": "0.05"})
-    wanted = {"start": 0.3, "r": 0.5, "clean_share": 0.0}
-    assert dict(spec.method_params) == wanted and spec.lr == 0.05
+    expected = {"start": 0.3, "r": 0.5, "clean_share": 0.0}
+    assert dict(spec.method_params) == expected and spec.lr == 0.05
 
 
 def test_parameter_set_back_to_its_default_gives_the_default_run():

@@ -22,13 +22,15 @@ TAUGHT = [name for name in METHODS if hasattr(METHODS[name], "TEACHERS")]
 
 
 @pytest.mark.parametrize("name", TAUGHT)
-@pytest.mark.parametrize("parts", [{}, {"weights_from": ("awp",)}])
-def test_teachers_differ_from_their_pupil_in_the_method_alone(name, parts):
+@pytest.mark.parametrize("weight_rules", [{}, {"weights_from": ("awp",)}])
+def test_teachers_differ_from_their_pupil_in_the_method_alone(name, weight_rules):
     changes = dict(dataset="digits", model="preact_small", width=8, seed=3, lr=0.05)
     changes |= dict(norm="l2", epsilon=0.5, epochs=7, label_noise=0.4)
-    pupil = RunSpec(method=name, method_params={"kd_given": 0.1}, **changes, **parts)
-    found = teachers(pupil)
-    assert found == {
+    pupil = RunSpec(
+        method=name, method_params={"kd_given": 0.1}, **changes, **weight_rules
+    )
+    actual = teachers(pupil)
+    assert actual == {
         "clean": (RunSpec(method="standard", **changes), "last"),
         "robust": (RunSpec(method="pgd_at", **changes), "best"),
     }
@@ -42,9 +44,9 @@ def test_methods_without_teachers_have_none():
 def test_teachers_of_many_runs_are_named_once():
     pupils = [RunSpec(method=m, seed=s) for m in TAUGHT for s in (0, 1)]
     pupils.append(RunSpec(method="kd", weights_from=("swa",)))
-    wanted = {(m, s) for m in ("standard", "pgd_at") for s in (0, 1)}
-    found = [(each.method, each.seed) for each in all_teachers(pupils)]
-    assert len(found) == 4 and set(found) == wanted
+    expected = {(m, s) for m in ("standard", "pgd_at") for s in (0, 1)}
+    actual = [(spec.method, spec.seed) for spec in all_teachers(pupils)]
+    assert len(actual) == 4 and set(actual) == expected
 
 
 def _run(spec, root):
@@ -101,12 +103,12 @@ def test_pupil_learns_from_the_checkpoints_of_its_teachers(
     train(smoke_spec(method="kd"), tmp_path)
     taught = built[-1].method.labels.teachers
     runs = tmp_path / "runs"
-    for (network, weight), kind, file, wanted in zip(
+    for (network, weight), kind, file, expected in zip(
         taught, ("standard", "pgd_at"), ("last", "best"), (0.1, 0.6), strict=True
     ):
         (path,) = runs.glob(f"{kind}-*/checkpoints/{file}.pt")
         state = torch.load(path, weights_only=True)["model"]
-        assert weight == wanted and not network.training
+        assert weight == expected and not network.training
         for key, value in network.state_dict().items():
             assert torch.equal(value, state[key]), (kind, key)
 

@@ -18,7 +18,10 @@ FP32, BF16 = torch.float32, torch.bfloat16
 # Every architecture of the registry; of the wide ones the smallest, which has no entry.
 NETS = {
     name: {"width": 8} if name in RESIZABLE else {}
-    for name in [*(each for each in MODELS if not each.startswith("wrn")), "wrn_10_1"]
+    for name in [
+        *(model for model in MODELS if not model.startswith("wrn")),
+        "wrn_10_1",
+    ]
 }
 
 
@@ -35,7 +38,7 @@ def net(trained):
     return deepcopy(trained).train()
 
 
-X, Y = (each[:96] for each in digits("test"))
+X, Y = (tensor[:96] for tensor in digits("test"))
 
 
 def _logits(network, x=X):
@@ -49,9 +52,9 @@ def _gradient(network, x=X, y=Y):
         return torch.autograd.grad(cross_entropy(network(x), y).sum(), x)[0]
 
 
-def _error(found, wanted):
+def _error(actual, expected):
     """Return the error of logits over their spread: what an offset cannot flatter."""
-    return ((found - wanted).norm() / (wanted - wanted.mean(0)).norm()).item()
+    return ((actual - expected).norm() / (expected - expected.mean(0)).norm()).item()
 
 
 def _convolutions(network):
@@ -107,16 +110,16 @@ def test_bf16_twin_rounds_the_convolutions_and_shares_the_rest(net):
 
 def test_bf16_twins_logits_are_fp32_and_near(net):
     """bf16 keeps 8 bits, 0.2 % a rounding; 0.2 to 0.6 % is seen over 7 to 20 layers."""
-    found = _logits(PrecisionCopy(net, BF16).network)
-    assert found.dtype == FP32
-    assert 0 < _error(found, _logits(net)) < 0.02
+    logits = _logits(PrecisionCopy(net, BF16).network)
+    assert logits.dtype == FP32
+    assert 0 < _error(logits, _logits(net)) < 0.02
 
 
 def test_bf16_twin_keeps_the_direction_of_the_input_gradient(net):
-    wanted, found = _gradient(net), _gradient(PrecisionCopy(net, BF16).network)
-    assert found.dtype == FP32
-    assert (found.sign() == wanted.sign()).float().mean() >= 0.95
-    assert F.cosine_similarity(found.flatten(), wanted.flatten(), dim=0) >= 0.99
+    expected, actual = _gradient(net), _gradient(PrecisionCopy(net, BF16).network)
+    assert actual.dtype == FP32
+    assert (actual.sign() == expected.sign()).float().mean() >= 0.95
+    assert F.cosine_similarity(actual.flatten(), expected.flatten(), dim=0) >= 0.99
 
 
 def test_bf16_twin_takes_new_convolutions_on_refresh_and_not_before(net):
@@ -140,15 +143,15 @@ def test_bf16_twin_follows_everything_but_convolutions_unasked(net):
 def test_twin_has_nothing_to_train_and_modes_of_its_own(net, dtype):
     twin = PrecisionCopy(net, dtype)
     for _ in range(2):
-        assert not any(each.requires_grad for each in twin.network.parameters())
-        assert all(each.requires_grad for each in net.parameters())
-        assert not any(each.training for each in twin.network.modules())
-        assert all(each.training for each in net.modules())
+        assert not any(p.requires_grad for p in twin.network.parameters())
+        assert all(p.requires_grad for p in net.parameters())
+        assert not any(module.training for module in twin.network.modules())
+        assert all(module.training for module in net.modules())
         before = deepcopy(twin.network.state_dict())
         _gradient(twin.network)
         after = twin.network.state_dict()
         assert all(torch.equal(after[key], before[key]) for key in before)
-        assert all(each.grad is None for each in net.parameters())
+        assert all(p.grad is None for p in net.parameters())
         net.eval().train()
         twin.refresh()
 
@@ -156,14 +159,16 @@ def test_twin_has_nothing_to_train_and_modes_of_its_own(net, dtype):
 def test_rounded_weights_send_fp32_gradients_back(net):
     weights = rounded(net, BF16)
     assert weights.keys() == _convolutions(net).keys()
-    assert {each.dtype for each in weights.values()} == {BF16}
+    assert {weight.dtype for weight in weights.values()} == {BF16}
     net.eval()  # a batch's own statistics would amplify the rounding
     cross_entropy(functional_call(net, weights, (X,)), Y).mean().backward()
-    found = [each.grad for each in net.parameters()]
-    assert {each.dtype for each in found} == {FP32}
+    actual = [p.grad for p in net.parameters()]
+    assert {gradient.dtype for gradient in actual} == {FP32}
     loss = cross_entropy(net(X), Y).mean()
-    wanted = torch.autograd.grad(loss, list(net.parameters()))
-    pair = (torch.cat([each.flatten() for each in all_]) for all_ in (found, wanted))
+    expected = torch.autograd.grad(loss, list(net.parameters()))
+    pair = (
+        torch.cat([g.flatten() for g in gradients]) for gradients in (actual, expected)
+    )
     assert F.cosine_similarity(*pair, dim=0) >= 0.99
 
 
@@ -172,9 +177,9 @@ def test_images_are_centred_before_they_are_rounded(net):
     x = 0.9 + 0.01 * net.normalise(X)
     net.normalise.mean.fill_(0.9)
     net.normalise.std.fill_(0.01)
-    twin, wanted = PrecisionCopy(net, BF16).network, _logits(net, x)
-    assert _error(_logits(twin, x), wanted) < 0.02
-    assert _error(_logits(twin, x.to(BF16).float()), wanted) > 0.03
+    twin, expected = PrecisionCopy(net, BF16).network, _logits(net, x)
+    assert _error(_logits(twin, x), expected) < 0.02
+    assert _error(_logits(twin, x.to(BF16).float()), expected) > 0.03
 
 
 @pytest.mark.parametrize("name", NETS)

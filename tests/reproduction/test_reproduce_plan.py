@@ -23,11 +23,11 @@ def planned(monkeypatch):
     """A function from an analysis' specs and a request to the planned runs."""
 
     def run(
-        specs: list[RunSpec], scale: str = "smoke", **asked: object
+        specs: list[RunSpec], scale: str = "smoke", **options: object
     ) -> list[RunSpec]:
         fake = SimpleNamespace(runs=lambda: specs)
         monkeypatch.setattr(catalog, "load_analysis", lambda name: fake)
-        return plan(Request("fig0_fake", scale, **asked))
+        return plan(Request("fig0_fake", scale, **options))
 
     return run
 
@@ -42,8 +42,8 @@ def test_paper_scale_is_the_analysis_itself_over_its_seeds(planned):
 
 
 def test_override_has_the_last_word_over_scale_and_data(planned):
-    asked = {"epochs": "3", "epsilon": "2/255", "dataset": "svhn", "start": "0.3"}
-    (spec,) = planned([BASE], settings=asked, data=MINE)
+    overrides = {"epochs": "3", "epsilon": "2/255", "dataset": "svhn", "start": "0.3"}
+    (spec,) = planned([BASE], settings=overrides, data=MINE)
     assert (spec.epochs, spec.epsilon, spec.dataset) == (3, 2 / 255, "svhn")
     assert spec.method_params == (("start", 0.3),)
     assert spec.train_size == SCALES["smoke"].changes["train_size"]
@@ -64,8 +64,8 @@ def test_seeds_are_the_scales_unless_told(planned, scale):
 
 def test_every_run_has_all_seeds(planned):
     specs = planned([BASE, BASE.replace(method="sglr")], seeds=2)
-    told = [(spec.method, spec.seed) for spec in specs]
-    assert told == [("sgls", 0), ("sgls", 1), ("sglr", 0), ("sglr", 1)]
+    runs = [(spec.method, spec.seed) for spec in specs]
+    assert runs == [("sgls", 0), ("sgls", 1), ("sglr", 0), ("sglr", 1)]
 
 
 def test_what_the_analysis_varies_is_not_scaled(planned):
@@ -108,8 +108,8 @@ def test_data_of_no_name_cannot_replace_one_of_the_data_sets_that_are_compared(p
 @pytest.mark.parametrize("name", ["svhn", "svhn-png"])
 def test_copy_of_a_data_set_replaces_that_one_of_those_that_are_compared(planned, name):
     specs = [BASE, BASE.replace(dataset="svhn")]
-    found = planned(specs, "paper", data=ClassFolders(name, "0123456789ab", "a copy"))
-    digests = {spec.dataset: spec.dataset_digest for spec in found}
+    runs = planned(specs, "paper", data=ClassFolders(name, "0123456789ab", "a copy"))
+    digests = {spec.dataset: spec.dataset_digest for spec in runs}
     assert digests == {BASE.dataset: "", name: "0123456789ab"}
 
 
@@ -120,11 +120,11 @@ def test_data_never_take_the_place_of_another_single_data_set(planned):
 
 
 def test_folder_names_the_scale_and_all_that_departs_from_it():
-    asked = {"epsilon": "4/255", "drops": "0.5,0.9"}
-    request = Request(FIG1, "demo", asked, seeds=2, data=MINE)
+    overrides = {"epsilon": "4/255", "drops": "0.5,0.9"}
+    request = Request(FIG1, "demo", overrides, seeds=2, data=MINE)
     assert Request(FIG1, "demo").folder == "demo"
     assert request.folder == "demo+mine-012345+drops=0.5,0.9+epsilon=4_255+seeds=2"
-    swapped = Request(FIG1, "demo", dict(reversed(asked.items())), 2, MINE)
+    swapped = Request(FIG1, "demo", dict(reversed(overrides.items())), 2, MINE)
     assert swapped.folder == request.folder
 
 

@@ -114,12 +114,12 @@ def test_everything_is_reproduced_by_one_command_and_no_run_is_made_twice(everyt
     for name in catalog.analysis_names():
         kind = "md" if name.startswith("table") else "png"
         assert str(home / "results" / "smoke" / name / f"{name}.{kind}") in answer.out
-    wanted = {
+    expected = {
         spec.run_id
         for name in catalog.analysis_names()
         for spec in (*all_teachers(_planned(name)), *_planned(name))
     }
-    assert {path.name for path in (home / "runs").iterdir()} == wanted
+    assert {path.name for path in (home / "runs").iterdir()} == expected
     for path in (home / "runs").glob("*/events.jsonl"):
         assert path.read_text().count('"event": "start"') == 1
 
@@ -131,8 +131,8 @@ def test_run_makes_table_picture_claims_and_manifest(ran):
     begins = {"pdf": b"%PDF", "png": b"\x89PNG"}
     if ran.rendered:
         begins = {"md": b"| ", "tex": b"% needs \\usepackage{booktabs}"}
-    told = {"table.csv", "manifest.json", "claims.json", "claims.md"}
-    assert made == told | {f"{ran.name}.{kind}" for kind in begins}
+    common = {"table.csv", "manifest.json", "claims.json", "claims.md"}
+    assert made == common | {f"{ran.name}.{kind}" for kind in begins}
     for kind, begin in begins.items():
         assert (ran.folder / f"{ran.name}.{kind}").read_bytes().startswith(begin)
     assert str(ran.folder / "table.csv") in ran.answer.out
@@ -142,22 +142,22 @@ def test_table_has_scale_data_and_the_declared_columns(ran):
     table = pd.read_csv(ran.folder / "table.csv")
     analysis, specs = catalog.load_analysis(ran.name), plan(Request(ran.name, "smoke"))
     absent = {spec.dataset for spec in specs} - {"digits"}
-    told = ["absent"] if absent else []
-    assert list(table) == ["scale", "data", *told, *analysis.COLUMNS] and len(table)
+    extra = ["absent"] if absent else []
+    assert list(table) == ["scale", "data", *extra, *analysis.COLUMNS] and len(table)
     for name in absent:
         assert f"{name} (scale smoke is of digits)" in table["absent"].iloc[0]
     assert set(table["scale"]) == {"smoke"} and table["data"].nunique() == 1
 
 
 def test_manifest_names_runs_that_are_done_and_what_they_were_made_with(ran):
-    told = _strict((ran.folder / "manifest.json").read_text())
-    wanted = [spec.run_id for spec in _planned(ran.name)]
-    assert (told["analysis"], told["scale"]) == (ran.name, "smoke")
-    assert told["runs"] == wanted and told["overrides"] == {}
-    states = [RunStore(ran.home / "runs").folder(run).state for run in told["runs"]]
+    manifest = _strict((ran.folder / "manifest.json").read_text())
+    expected = [spec.run_id for spec in _planned(ran.name)]
+    assert (manifest["analysis"], manifest["scale"]) == (ran.name, "smoke")
+    assert manifest["runs"] == expected and manifest["overrides"] == {}
+    states = [RunStore(ran.home / "runs").folder(run).state for run in manifest["runs"]]
     assert set(states) <= {"done"}
-    assert {"commit", "versions", "data", "seeds"} <= set(told)
-    assert {"python", "torch", "numpy", "rofit"} <= set(told["versions"])
+    assert {"commit", "versions", "data", "seeds"} <= set(manifest)
+    assert {"python", "torch", "numpy", "rofit"} <= set(manifest["versions"])
 
 
 def test_claims_are_saved_printed_and_read_back(ran):
@@ -176,8 +176,8 @@ def test_second_run_trains_nothing_and_makes_the_same_files(ran):
     if catalog.is_timed(ran.name):
         assert after.keys() == ran.files_before.keys()
     else:
-        scale, _, told = ran.answer.out.partition("\n")
-        assert ran.first.out.startswith(scale) and told in ran.first.out
+        scale, _, rest = ran.answer.out.partition("\n")
+        assert ran.first.out.startswith(scale) and rest in ran.first.out
         assert after == ran.files_before
 
 
@@ -186,9 +186,9 @@ def test_dry_run_lists_the_missing_runs_and_touches_nothing(ran, tmp_path):
     rows = _strict(answer.out)["runs"]
     specs = [] if catalog.is_timed(ran.name) else plan(Request(ran.name, "smoke"))
     every = dict.fromkeys([*all_teachers(specs), *specs])
-    wanted = [spec.run_id for spec in every]
+    expected = [spec.run_id for spec in every]
     assert [(row["run"], row["state"]) for row in rows] == [
-        (run, "missing") for run in wanted
+        (run, "missing") for run in expected
     ]
     assert list(tmp_path.iterdir()) == []
 
@@ -235,5 +235,5 @@ def test_logs_know_the_runs_by_id_and_family(ran):
     if not specs:
         pytest.skip("its steps are timed, it has no runs")
     logs = load_logs(ran.home / "runs", [spec.run_id for spec in specs])
-    told = logs.drop_duplicates("run_id").set_index("run_id")["family_id"]
-    assert told.to_dict() == {spec.run_id: spec.family_id for spec in specs}
+    families = logs.drop_duplicates("run_id").set_index("run_id")["family_id"]
+    assert families.to_dict() == {spec.run_id: spec.family_id for spec in specs}

@@ -79,12 +79,12 @@ def test_knobs_cannot_be_changed_after_the_check():
 
 @pytest.mark.parametrize("name", EVERY_CLASS)
 def test_every_knob_is_explained_and_its_range_is_looked_at(name):
-    for each in fields(EVERY_CLASS[name]):
-        if each.name == "method_params":  # checked against the method's own knobs
+    for field in fields(EVERY_CLASS[name]):
+        if field.name == "method_params":  # checked against the method's own knobs
             continue
-        assert each.metadata["about"], each.name
+        assert field.metadata["about"], field.name
         # a top without a bottom would not be checked
-        assert each.metadata["high"] is None or each.metadata["low"] is not None
+        assert field.metadata["high"] is None or field.metadata["low"] is not None
 
 
 @pytest.mark.parametrize("name", EVERY_CLASS)
@@ -130,7 +130,7 @@ def test_any_text_is_read_as_its_type_or_refused_by_name(text, kind):
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "wanted"),
+    ("text", "kind", "expected"),
     [
         ("8/0", float, r"a number or a fraction \(8/255\)"),
         ("eight", float, r"a number or a fraction \(8/255\)"),
@@ -142,8 +142,8 @@ def test_any_text_is_read_as_its_type_or_refused_by_name(text, kind):
         ("1,two", tuple[int, ...], "a whole number"),
     ],
 )
-def test_unreadable_text_is_refused_with_what_was_expected(text, kind, wanted):
-    with pytest.raises(UserError, match=f"thing must be {wanted}, got '"):
+def test_unreadable_text_is_refused_with_what_was_expected(text, kind, expected):
+    with pytest.raises(UserError, match=f"thing must be {expected}, got '"):
         parse_value("thing", text, kind)
 
 

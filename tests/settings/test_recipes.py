@@ -24,13 +24,13 @@ def _rates(recipe: str) -> list[float]:
 
 
 def test_sgls_drops_the_rate_for_epoch_100_and_epoch_150_counted_from_1():
-    wanted = [0.1] * 99 + [0.01] * 50 + [0.001] * 51
-    assert _rates("sgls") == pytest.approx(wanted, rel=1e-12)
+    expected = [0.1] * 99 + [0.01] * 50 + [0.001] * 51
+    assert _rates("sgls") == pytest.approx(expected, rel=1e-12)
 
 
 def test_rice2020_drops_the_rate_after_100_and_150_epochs():
-    wanted = [0.1] * 100 + [0.01] * 50 + [0.001] * 50
-    assert _rates("rice2020") == pytest.approx(wanted, rel=1e-12)
+    expected = [0.1] * 100 + [0.01] * 50 + [0.001] * 50
+    assert _rates("rice2020") == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("method", ["sgls", "sglr"])
@@ -58,9 +58,9 @@ def test_shortened_runs_refine_before_the_first_drop_too(epochs):
 def test_recipe_changes_what_it_declares_and_nothing_else(name):
     recipe = RECIPES[name]
     made = recipe.apply(OTHER)
-    for each in fields(RunSpec):
-        wanted = recipe.changes.get(each.name, getattr(OTHER, each.name))
-        assert getattr(made, each.name) == wanted, each.name
+    for field in fields(RunSpec):
+        expected = recipe.changes.get(field.name, getattr(OTHER, field.name))
+        assert getattr(made, field.name) == expected, field.name
 
 
 @pytest.mark.parametrize("name", RECIPES)

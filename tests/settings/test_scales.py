@@ -10,7 +10,7 @@ from rofit.settings.recipes import RECIPES
 from rofit.settings.scales import SCALES, TOUCHABLE, find_scale
 from rofit.settings.spec import RunSpec
 
-FIELDS = {each.name for each in fields(RunSpec)}
+FIELDS = {field.name for field in fields(RunSpec)}
 # The threat, the method, the schedule's shape, the optimizer's rule, and the seeds.
 NEVER = set(
     "method method_params labels_from weights_from norm epsilon step_size attack_bn "
@@ -106,12 +106,12 @@ def test_every_scale_is_smaller_than_the_next():
 def test_numbers_in_the_description_are_those_of_the_scale(name):
     scale = SCALES[name]
     about = scale.about.replace(",", "")
-    told = {
+    patterns = {
         "train_size": r"(\d+) (?:CIFAR-10 images|digits)",
         "epochs": r"(\d+) epochs",
         "label_noise": r"(\d+) % of labels redrawn",
     }
-    for field, pattern in told.items():
+    for field, pattern in patterns.items():
         for number in re.findall(pattern, about):
             unit = 100 if field == "label_noise" else 1
             assert int(number) == round(unit * scale.changes[field])

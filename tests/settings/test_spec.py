@@ -121,8 +121,8 @@ def test_defaults_never_change():
     Another default would give old names to new runs. A field added later may stand
     beside these if its default means "as before".
     """
-    told = RunSpec().as_dict()
-    assert {key: told[key] for key in DEFAULTS} == DEFAULTS
+    defaults = RunSpec().as_dict()
+    assert {key: defaults[key] for key in DEFAULTS} == DEFAULTS
 
 
 specs = st.builds(
@@ -157,18 +157,18 @@ def test_family_is_the_same_for_all_seeds_and_the_run_is_not(spec, seed):
     assert (other.run_id == spec.run_id) == (seed == spec.seed)
 
 
-def _another(each):
-    if each.name in OTHER:
-        return OTHER[each.name]
-    kind = type(each.default)  # halved, or 1 instead of 0; False instead of True
-    return False if kind is bool else kind(each.default / 2) or kind(1)
+def _another(field):
+    if field.name in OTHER:
+        return OTHER[field.name]
+    kind = type(field.default)  # halved, or 1 instead of 0; False instead of True
+    return False if kind is bool else kind(field.default / 2) or kind(1)
 
 
-@pytest.mark.parametrize("each", fields(RunSpec), ids=lambda each: each.name)
-def test_every_field_is_part_of_the_name(each):
-    value = _another(each)
-    changed = RunSpec(**{each.name: value})
-    assert getattr(changed, each.name) == value != each.default
+@pytest.mark.parametrize("field", fields(RunSpec), ids=lambda field: field.name)
+def test_every_field_is_part_of_the_name(field):
+    value = _another(field)
+    changed = RunSpec(**{field.name: value})
+    assert getattr(changed, field.name) == value != field.default
     assert changed.run_id != RunSpec().run_id
 
 

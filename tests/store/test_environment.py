@@ -14,10 +14,10 @@ def test_versions_are_those_of_the_packages_that_numbers_depend_on():
     import numpy
     import torch
 
-    found = environment.versions()
-    assert found["python"] == platform.python_version()
-    assert torch.__version__.startswith(found["torch"].partition("+")[0])
-    assert (found["numpy"], found["rofit"]) == (numpy.__version__, __version__)
+    versions = environment.versions()
+    assert versions["python"] == platform.python_version()
+    assert torch.__version__.startswith(versions["torch"].partition("+")[0])
+    assert (versions["numpy"], versions["rofit"]) == (numpy.__version__, __version__)
 
 
 def test_libraries_of_a_gpu_are_named_where_one_was_used_and_nowhere_else(monkeypatch):
@@ -39,11 +39,11 @@ def test_package_that_is_not_installed_is_said_to_be_so(monkeypatch):
 
 
 def test_environment_names_kinds_of_things_and_no_machine_or_folder():
-    told = environment.environment("cpu", 2)
-    assert set(told) == {"versions", "commit", "system", "device", "threads"}
-    assert (told["device"], told["threads"]) == ("cpu", 2)
-    assert told["system"] == f"{platform.system()} {platform.machine()}"
-    assert "/" not in json.dumps(told)
+    recorded = environment.environment("cpu", 2)
+    assert set(recorded) == {"versions", "commit", "system", "device", "threads"}
+    assert (recorded["device"], recorded["threads"]) == ("cpu", 2)
+    assert recorded["system"] == f"{platform.system()} {platform.machine()}"
+    assert "/" not in json.dumps(recorded)
 
 
 @pytest.fixture
@@ -52,10 +52,10 @@ def git(monkeypatch):
 
     def answer(table: dict[str, str]) -> None:
         def run(words, **_):
-            told = table.get(words[3])
-            if told is None:
+            output = table.get(words[3])
+            if output is None:
                 raise subprocess.CalledProcessError(128, words)
-            return subprocess.CompletedProcess(words, 0, stdout=told + "\n")
+            return subprocess.CompletedProcess(words, 0, stdout=output + "\n")
 
         monkeypatch.setattr(subprocess, "run", run)
 

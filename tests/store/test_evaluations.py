@@ -34,10 +34,10 @@ def run(tmp_path):
 @pytest.fixture
 def folder(run):
     """The folder of an evaluation that has been begun."""
-    found = EvaluationFolder(run, "last-pgd20-1")
-    with found.opened(ONE):
+    evaluation = EvaluationFolder(run, "last-pgd20-1")
+    with evaluation.opened(ONE):
         pass
-    return found
+    return evaluation
 
 
 def test_nothing_is_made_before_a_shard_is_opened(run):
@@ -101,12 +101,16 @@ def test_merge_waits_for_a_shard_that_is_torn(folder):
     assert folder.merged(2) is None
 
 
-@pytest.mark.parametrize(("begun", "asked"), [((1, 1), (1, 2)), ((2, 4), (2, 2))])
-def test_another_number_of_shards_is_refused_and_changes_nothing(folder, begun, asked):
+@pytest.mark.parametrize(("begun", "requested"), [((1, 1), (1, 2)), ((2, 4), (2, 2))])
+def test_another_number_of_shards_is_refused_and_changes_nothing(
+    folder, begun, requested
+):
     folder.save(judged(some(4)), begun)
-    told = rf"begun in {begun[1]} shard\(s\), not {asked[1]}; go on so, or move its"
-    with pytest.raises(UserError, match=told):
-        with folder.opened(asked):
+    message = (
+        rf"begun in {begun[1]} shard\(s\), not {requested[1]}; go on so, or move its"
+    )
+    with pytest.raises(UserError, match=message):
+        with folder.opened(requested):
             pytest.fail("opened")
     with folder.opened(begun):
         assert folder.load(begun) is not None
@@ -151,8 +155,8 @@ def test_error_inside_gives_the_shard_free(folder):
 
 def test_store_that_cannot_be_written_is_one_sentence(run):
     (run.path / "evaluations").touch()
-    told = r"the store .* cannot be written \(.*\); choose another with --store"
-    with pytest.raises(UserError, match=told):
+    message = r"the store .* cannot be written \(.*\); choose another with --store"
+    with pytest.raises(UserError, match=message):
         with EvaluationFolder(run, "last-pgd20-1").opened(ONE):
             pytest.fail("opened")
 
@@ -184,8 +188,8 @@ def test_evaluations_are_the_finished_ones_by_name(run):
     (finished(run, "last-fgsm-5").path / "result.json").write_text("[]")
     (run.path / "evaluations" / "last-checks-ab12-linf-8.json").write_text("{}")
     with pytest.warns(UserWarning, match=r"last-fgsm-.*cannot be read and is left out"):
-        found = evaluations(run)
-    assert found == [
+        results = evaluations(run)
+    assert results == [
         {"name": "best-autoattack-1"} | CASCADE | {"checkpoint": "best"},
         {"name": "last-pgd20-2"} | RESULT,
     ]

@@ -25,11 +25,11 @@ def test_result_is_a_row_and_a_cascade_a_row_for_each_attack_as_well(run):
     alone = about | {"attack": "pgd20", "metric": "accuracy", "value": 0.25}
     assert rows(run) == [alone]
     finished(run, "last-autoattack-1", CASCADE)
-    each = about | {"attack": "autoattack"}
+    cascade = about | {"attack": "autoattack"}
     assert rows(run) == [
-        each | {"metric": "accuracy", "value": 0.25},
+        cascade | {"metric": "accuracy", "value": 0.25},
         *(
-            each | {"metric": "accuracy_after", "stage": stage, "value": left}
+            cascade | {"metric": "accuracy_after", "stage": stage, "value": left}
             for stage, left in AFTER.items()
         ),
         alone,
@@ -55,8 +55,8 @@ def test_logs_hold_evaluations_beside_the_same_rows_as_before(run, tmp_path):
     assert {name: types[name] for name in ROW_COLUMNS} == ROW_COLUMNS
     rest = logs[logs["measured"] != "evaluation"]
     assert rest[names].isna().all(axis=None) and len(rest) == len(before)
-    values = [each[list(ROW_COLUMNS)].astype(object) for each in (rest, before)]
-    pd.testing.assert_frame_equal(*(each.reset_index(drop=True) for each in values))
+    values = [table[list(ROW_COLUMNS)].astype(object) for table in (rest, before)]
+    pd.testing.assert_frame_equal(*(table.reset_index(drop=True) for table in values))
 
 
 def test_stage_is_a_column_only_where_a_cascade_is(run, tmp_path):
@@ -80,15 +80,15 @@ def test_columns_of_a_done_run_do_not_keep_evaluations(run, tmp_path):
 
 
 def test_curves_gaps_and_comparisons_leave_evaluations_out(run, tmp_path):
-    def seen():
+    def summaries():
         logs = load_logs(tmp_path)
         tables = [curve(logs, split="test", robust=robust) for robust in (True, False)]
         return [*tables, best_last_gap(logs), compare(logs)]
 
-    before = seen()
+    before = summaries()
     assert best_last_gap(load_logs(tmp_path))["best"].tolist() == [0.5]
     finished(run)
     finished(run, "last-autoattack-1", CASCADE)
     finished(run, "last-none-1", RESULT | {"attack": "none", "epsilon": 0.0})
-    for one, other in zip(seen(), before, strict=True):
+    for one, other in zip(summaries(), before, strict=True):
         pd.testing.assert_frame_equal(one, other)

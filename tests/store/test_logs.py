@@ -44,12 +44,12 @@ def test_columns_of_the_spec_have_the_types_of_its_fields(tmp_path):
     stored(tmp_path, SGLS, ROWS)
     stored(tmp_path, PGD, ROWS)
     typed = {str: "category", int: "int32", float: "float64", bool: "bool"}
-    found = _types(tmp_path)
-    for each in fields(RunSpec):
-        if each.name != "method_params":
-            assert found[each.name] == typed.get(each.type, "object"), each.name
+    types = _types(tmp_path)
+    for field in fields(RunSpec):
+        if field.name != "method_params":
+            assert types[field.name] == typed.get(field.type, "object"), field.name
     names = ("run_id", "family_id", "state", "method_params.attack_labels")
-    assert {found[name] for name in names} == {"category"}
+    assert {types[name] for name in names} == {"category"}
 
 
 def test_gaps_turn_whole_numbers_into_floats_and_flags_into_boolean(tmp_path):
@@ -71,9 +71,9 @@ def test_whole_number_beyond_32_bits_is_kept(tmp_path):
 def test_every_field_of_the_spec_is_a_column(tmp_path):
     stored(tmp_path, SGLS, ROWS)
     logs = load_logs(tmp_path)
-    for each in fields(RunSpec):
-        if each.name != "method_params":
-            assert logs[each.name].tolist() == [getattr(SGLS, each.name)] * len(logs)
+    for field in fields(RunSpec):
+        if field.name != "method_params":
+            assert logs[field.name].tolist() == [getattr(SGLS, field.name)] * len(logs)
     assert set(logs["method_params.start"]) == {0.5}
     assert set(logs["method_params.attack_labels"]) == {"given"}
 
@@ -112,9 +112,9 @@ def test_keys_of_diagnostics_are_columns_only_where_some_row_has_them(tmp_path):
         NUMBERS, "float64"
     )
     assert {str(logs.dtypes[name]) for name in KEYS} == {"category"}
-    told = logs[logs["portion"].notna()]
-    assert len(told) == 1 and set(told["run_id"]) == {SGLS.run_id}
-    assert told[[*row]].iloc[0].to_dict() == row
+    rows = logs[logs["portion"].notna()]
+    assert len(rows) == 1 and set(rows["run_id"]) == {SGLS.run_id}
+    assert rows[[*row]].iloc[0].to_dict() == row
     assert logs[[*KEYS, *NUMBERS]].isna().sum().eq(2 * len(ROWS)).all()
 
 
@@ -161,8 +161,8 @@ def test_a_store_of_many_rows_is_what_reading_line_by_line_gives(tmp_path):
         for path in sorted(tmp_path.iterdir())
         for row in read_rows(path)
     ]
-    found = logs[names].astype(object).where(logs[names].notna(), None)
-    assert found.values.tolist() == [[row.get(n) for n in names] for row in twin]
+    table = logs[names].astype(object).where(logs[names].notna(), None)
+    assert table.values.tolist() == [[row.get(n) for n in names] for row in twin]
 
 
 def test_whole_files_are_read_without_a_warning(tmp_path):

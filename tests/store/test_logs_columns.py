@@ -24,9 +24,9 @@ def folder(tmp_path):
 def test_columns_give_the_table_that_the_text_gives(folder):
     kept = load_logs(folder.path.parent)
     (folder.path / "epochs.parquet").unlink()
-    told = load_logs(folder.path.parent)
-    pd.testing.assert_frame_equal(kept, told[list(kept)])
-    assert set(kept) == set(told)
+    from_text = load_logs(folder.path.parent)
+    pd.testing.assert_frame_equal(kept, from_text[list(kept)])
+    assert set(kept) == set(from_text)
 
 
 def test_columns_are_what_is_read(folder):

@@ -13,7 +13,7 @@ from rofit.errors import UserError
 from rofit.store.rows import load_logs
 
 WHOLE = [json.dumps(row).encode() for row in ROWS]
-PARTS = [line[:-7] for line in WHOLE] + [line[9:] for line in WHOLE]
+FRAGMENTS = [line[:-7] for line in WHOLE] + [line[9:] for line in WHOLE]
 OTHERS = [
     *(
         b"3",
@@ -46,11 +46,11 @@ def test_truncated_row_is_left_out_and_named(tmp_path, line):
     lines = path.read_text().splitlines(keepends=True)
     lines[line - 1] = lines[line - 1][:-7] + ("\n" if line < 4 else "")
     path.write_text("".join(lines))
-    with pytest.warns(UserWarning) as told:
+    with pytest.warns(UserWarning) as record:
         logs = load_logs(tmp_path)
     expected = f"{path}, line {line} cannot be read and is left out"
-    assert [str(each.message) for each in told] == [expected]
-    assert told[0].filename == __file__
+    assert [str(warning.message) for warning in record] == [expected]
+    assert record[0].filename == __file__
     rest = [row["value"] for i, row in enumerate(ROWS, start=1) if i != line]
     assert logs["value"].tolist() == rest
 
@@ -59,52 +59,52 @@ def test_truncated_row_is_left_out_and_named(tmp_path, line):
 def test_line_that_is_no_row_is_left_out_and_named(tmp_path, line):
     path = stored(tmp_path, SGLS, ROWS).path / "epochs.jsonl"
     path.write_bytes(b"\n".join([*WHOLE[:2], line, *WHOLE[2:]]))
-    with pytest.warns(UserWarning, match=f"^{path}, line 3 cannot be read") as told:
+    with pytest.warns(UserWarning, match=f"^{path}, line 3 cannot be read") as record:
         logs = load_logs(tmp_path)
-    assert len(told) == 1
+    assert len(record) == 1
     assert logs["value"].tolist() == [row["value"] for row in ROWS]
 
 
 @settings(quick, max_examples=25)
-@given(st.lists(st.sampled_from([*WHOLE, *PARTS, *OTHERS, b""]), max_size=30))
+@given(st.lists(st.sampled_from([*WHOLE, *FRAGMENTS, *OTHERS, b""]), max_size=30))
 def test_every_line_is_read_or_named_wherever_it_stands(tmp_path_factory, lines):
     path = stored(tmp_path_factory.mktemp("store"), PGD, ROWS[:1]).path
     (path / "epochs.jsonl").write_bytes(b"\n".join([WHOLE[0], *lines]))
     torn = [n for n, x in enumerate(lines, start=2) if x and x not in WHOLE]
     values = [json.loads(x)["value"] for x in [WHOLE[0], *lines] if x in WHOLE]
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as record:
         warnings.simplefilter("always")
         logs = load_logs(path.parent)
-    assert [str(each.message) for each in told] == [
+    assert [str(warning.message) for warning in record] == [
         f"{path / 'epochs.jsonl'}, line {n} cannot be read and is left out"
         for n in torn
     ]
     assert logs["value"].tolist() == values
 
 
-BROKEN = {  # text of spec.json -> what is said of it
+BROKEN = {  # text of spec.json -> how it is reported
     json.dumps(PGD.as_dict(), indent=1)[:40]: "expected a spec.json at",
     json.dumps(PGD.as_dict() | {"epoch": 3}): "unknown field of a run 'epoch'; did you",
 }
 
 
-@pytest.mark.parametrize(("text", "said"), BROKEN.items(), ids=["torn", "later"])
-def test_run_with_an_unreadable_spec_is_left_out_and_named(tmp_path, text, said):
+@pytest.mark.parametrize(("text", "message"), BROKEN.items(), ids=["torn", "later"])
+def test_run_with_an_unreadable_spec_is_left_out_and_named(tmp_path, text, message):
     good = stored(tmp_path, SGLS, ROWS).path.name
     folder = stored(tmp_path, PGD, ROWS).path
     (folder / "spec.json").write_text(text)
-    with pytest.warns(UserWarning, match=f"^{folder} is left out: {said}") as told:
+    with pytest.warns(UserWarning, match=f"^{folder} is left out: {message}") as record:
         logs = load_logs(tmp_path)
-    assert len(told) == 1 and told[0].filename == __file__
+    assert len(record) == 1 and record[0].filename == __file__
     assert set(logs["run_id"]) == {good}
 
 
-@pytest.mark.parametrize(("text", "said"), BROKEN.items(), ids=["torn", "later"])
-def test_named_run_with_an_unreadable_spec_is_a_user_error(tmp_path, text, said):
+@pytest.mark.parametrize(("text", "message"), BROKEN.items(), ids=["torn", "later"])
+def test_named_run_with_an_unreadable_spec_is_a_user_error(tmp_path, text, message):
     good = stored(tmp_path, SGLS, ROWS).path.name
     folder = stored(tmp_path, PGD, ROWS).path
     (folder / "spec.json").write_text(text)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         load_logs(tmp_path, [good, folder.name])
 
 
@@ -128,8 +128,8 @@ def test_run_whose_log_cannot_be_opened_is_left_out_and_named(tmp_path):
 def test_run_whose_rows_have_a_key_of_the_spec_is_left_out_and_named(tmp_path, key):
     stored(tmp_path, PGD, ROWS)
     path = stored(tmp_path, SGLS, [*ROWS, ROWS[0] | {key: "l2"}]).path / "epochs.jsonl"
-    said = f"{path} has a key '{key}', which is a field of the run"
-    with pytest.warns(UserWarning, match=f"left out: {said}"):
+    message = f"{path} has a key '{key}', which is a field of the run"
+    with pytest.warns(UserWarning, match=f"left out: {message}"):
         assert set(load_logs(tmp_path)["run_id"]) == {PGD.run_id}
 
 

@@ -19,10 +19,10 @@ ROWS = [
 
 @pytest.fixture
 def folder(tmp_path) -> RunFolder:
-    found = RunStore(tmp_path / "runs").folder(SPEC.run_id)
-    with found.opened(SPEC.as_dict()):
+    run_folder = RunStore(tmp_path / "runs").folder(SPEC.run_id)
+    with run_folder.opened(SPEC.as_dict()):
         pass
-    return found
+    return run_folder
 
 
 def test_opening_makes_the_folder_and_writes_the_spec_it_returns(folder):

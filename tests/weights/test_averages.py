@@ -24,7 +24,7 @@ def _trained_a_little(net, seed):
 @pytest.mark.parametrize("decay", [0.0, 0.25, 0.9, 1.0])
 def test_moving_average_is_that_of_weights_and_statistics_counters_copied(decay):
     net = conv_net()
-    average, wanted = MovingAverage(net, decay), deepcopy(net.state_dict())
+    average, expected = MovingAverage(net, decay), deepcopy(net.state_dict())
     assert average.network is not net and not average.network.training
     for seed in range(4):
         _trained_a_little(net, seed)
@@ -32,13 +32,13 @@ def test_moving_average_is_that_of_weights_and_statistics_counters_copied(decay)
         average.after_epoch(net, seed, 4, lambda: pytest.fail("no inputs are asked"))
         for key, value in net.state_dict().items():
             if value.is_floating_point():
-                wanted[key] = decay * wanted[key] + (1 - decay) * value
+                expected[key] = decay * expected[key] + (1 - decay) * value
             else:
-                wanted[key] = value.clone()
-    found = average.network.state_dict()
-    assert found["1.num_batches_tracked"] == net[1].num_batches_tracked > 0
-    for key, value in wanted.items():
-        assert torch.allclose(found[key], value, rtol=1e-12, atol=1e-14), key
+                expected[key] = value.clone()
+    state = average.network.state_dict()
+    assert state["1.num_batches_tracked"] == net[1].num_batches_tracked > 0
+    for key, value in expected.items():
+        assert torch.allclose(state[key], value, rtol=1e-12, atol=1e-14), key
     assert average.state_dict() == {} and net.training
 
 
@@ -48,7 +48,7 @@ def _batches():
 
 def test_equal_average_is_the_mean_of_its_epochs_and_a_copy_before():
     net = conv_net()
-    average, seen = EqualAverage(net, 0.5), []
+    average, weights = EqualAverage(net, 0.5), []
     for epoch in range(6):
         _trained_a_little(net, epoch)
         average.after_step(net)
@@ -57,11 +57,11 @@ def test_equal_average_is_the_mean_of_its_epochs_and_a_copy_before():
             for key, value in average.network.state_dict().items():
                 assert torch.equal(value, net.state_dict()[key]), key
             continue
-        seen.append([p.detach().clone() for p in net.parameters()])
-        assert average.state_dict() == {"n": len(seen)}
-        mean = [sum(each) / len(seen) for each in zip(*seen, strict=True)]
-        for mine, wanted in zip(average.network.parameters(), mean, strict=True):
-            assert torch.allclose(mine, wanted, rtol=1e-12, atol=1e-14)
+        weights.append([p.detach().clone() for p in net.parameters()])
+        assert average.state_dict() == {"n": len(weights)}
+        mean = [sum(copies) / len(weights) for copies in zip(*weights, strict=True)]
+        for mine, expected in zip(average.network.parameters(), mean, strict=True):
+            assert torch.allclose(mine, expected, rtol=1e-12, atol=1e-14)
     assert not average.network.training and net.training
 
 
@@ -72,12 +72,12 @@ def test_statistics_of_the_mean_are_means_over_batches_of_the_batches_own():
     _trained_a_little(net, 0)
     average.after_epoch(net, 0, 2, _batches)
     maps = [net[0](x).detach().transpose(0, 1).flatten(1) for x in _batches()]
-    found = average.network[1]
-    assert found.num_batches_tracked == 3 and found.momentum == 0.1
-    wanted = sum(m.mean(1) for m in maps) / 3
-    assert torch.allclose(found.running_mean, wanted, rtol=1e-12, atol=1e-14)
-    wanted = sum(m.var(1) for m in maps) / 3
-    assert torch.allclose(found.running_var, wanted, rtol=1e-12, atol=0)
+    bn = average.network[1]
+    assert bn.num_batches_tracked == 3 and bn.momentum == 0.1
+    expected = sum(m.mean(1) for m in maps) / 3
+    assert torch.allclose(bn.running_mean, expected, rtol=1e-12, atol=1e-14)
+    expected = sum(m.var(1) for m in maps) / 3
+    assert torch.allclose(bn.running_var, expected, rtol=1e-12, atol=0)
 
 
 def test_equal_average_goes_on_after_a_checkpoint(tmp_path):
@@ -95,6 +95,6 @@ def test_equal_average_goes_on_after_a_checkpoint(tmp_path):
     _trained_a_little(net, 2)
     for average in (one, other):
         average.after_epoch(net, 2, 4, _batches)
-    found = other.network.state_dict()
+    resumed = other.network.state_dict()
     for key, value in one.network.state_dict().items():
-        assert torch.equal(value, found[key]), key
+        assert torch.equal(value, resumed[key]), key

@@ -46,8 +46,8 @@ def test_every_kernel_moves_by_gamma_of_its_own_length_up_the_gradient():
             assert (moved == 0).all(), name
             continue
         matrices += 1
-        wanted = GAMMA * before[name].norm() * up / up.norm()
-        assert torch.allclose(moved, wanted, rtol=1e-9, atol=1e-15), name
+        expected = GAMMA * before[name].norm() * up / up.norm()
+        assert torch.allclose(moved, expected, rtol=1e-9, atol=1e-15), name
         size = GAMMA * before[name].norm().item()
         assert moved.norm().item() == pytest.approx(size, rel=1e-9)
     assert matrices == 2
@@ -84,25 +84,25 @@ def test_ascents_add_up_gradients_each_at_the_weights_moved_so_far(by_tensor):
                 weight += more
         up = torch.autograd.grad(_losses(twin)().mean(), kernels)
         total = [a + b for a, b in zip(total, up, strict=True)]
-        sizes, lengths = ([t.norm() for t in each] for each in (mine, total))
+        sizes, lengths = ([t.norm() for t in tensors] for tensors in (mine, total))
         if not by_tensor:
             sizes, lengths = (
-                [torch.stack(each).norm()] * len(mine) for each in (sizes, lengths)
+                [torch.stack(norms).norm()] * len(mine) for norms in (sizes, lengths)
             )
         added = [
             GAMMA * size * d / length
             for d, size, length in zip(total, sizes, lengths, strict=True)
         ]
     moved = [m for name, m in _moves(net, before).items() if before[name].ndim > 1]
-    for one, wanted in zip(moved, added, strict=True):
-        assert torch.allclose(one, wanted, rtol=1e-9, atol=1e-14)
+    for one, expected in zip(moved, added, strict=True):
+        assert torch.allclose(one, expected, rtol=1e-9, atol=1e-14)
 
 
 def test_only_losses_below_the_threshold_say_where_to():
     """An example that is not counted is as if it were not there, but for the mean."""
-    each = _losses(conv_net())().detach()
-    floor = each.median().item() + 1e-9
-    assert 0 < (each < floor).sum() < len(each)
+    initial_losses = _losses(conv_net())().detach()
+    floor = initial_losses.median().item() + 1e-9
+    assert 0 < (initial_losses < floor).sum() < len(initial_losses)
     net, before, _ = _perturbed(below=floor)
     twin = conv_net()
     losses = _losses(twin)()
@@ -110,8 +110,8 @@ def test_only_losses_below_the_threshold_say_where_to():
     for name, moved in _moves(net, before).items():
         up = twin.get_parameter(name).grad
         if up.ndim > 1:
-            wanted = GAMMA * before[name].norm() * up / up.norm()
-            assert torch.allclose(moved, wanted, rtol=1e-9, atol=1e-15)
+            expected = GAMMA * before[name].norm() * up / up.norm()
+            assert torch.allclose(moved, expected, rtol=1e-9, atol=1e-15)
 
 
 def test_threshold_below_every_loss_moves_nothing():
