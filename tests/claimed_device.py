@@ -27,22 +27,22 @@ class WrongDevice(RuntimeError):
 
 
 class Claimed(Tensor):
-    """A tensor that says it is on CUDA; ``held`` has its values."""
+    """A tensor that says it is on CUDA; ``cpu_tensor`` has its values."""
 
-    held: Tensor
+    cpu_tensor: Tensor
 
     @staticmethod
-    def __new__(cls, held: Tensor) -> "Claimed":
+    def __new__(cls, cpu_tensor: Tensor) -> "Claimed":
         """Wrap a tensor of the CPU."""
         claimed = Tensor._make_wrapper_subclass(
             cls,
-            held.size(),
-            strides=held.stride(),
-            storage_offset=held.storage_offset(),
-            dtype=held.dtype,
+            cpu_tensor.size(),
+            strides=cpu_tensor.stride(),
+            storage_offset=cpu_tensor.storage_offset(),
+            dtype=cpu_tensor.dtype,
             device=_UNDERLYING,
         )
-        claimed.held = held
+        claimed.cpu_tensor = cpu_tensor
         return claimed
 
     device = property(lambda self: CUDA)
@@ -50,11 +50,11 @@ class Claimed(Tensor):
 
     def tolist(self) -> Any:
         """Return the values, which torch refuses of tensors like this one."""
-        return self.held.tolist()
+        return self.cpu_tensor.tolist()
 
     def __repr__(self) -> str:
         """Return the values and the claim."""
-        return f"Claimed({self.held!r})"
+        return f"Claimed({self.cpu_tensor!r})"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         """Return a leaf of the same kind, as tensors do."""
@@ -115,13 +115,13 @@ class ClaimedDevice(TorchDispatchMode):
             kwargs = kwargs | {"device": CPU}
         if claims and kwargs.get("generator") is not None:
             raise WrongDevice(f"{func}: a generator of the CPU for a tensor on cuda")
-        results = func(*tree_map(_held, args), **tree_map(_held, kwargs))
-        operands = {id(t.held): t for t in on_cuda}
+        results = func(*tree_map(_unwrap, args), **tree_map(_unwrap, kwargs))
+        operands = {id(t.cpu_tensor): t for t in on_cuda}
         return tree_map(lambda t: _claim(t, operands), results) if claims else results
 
 
-def _held(value: Any) -> Any:
-    return value.held if isinstance(value, Claimed) else value
+def _unwrap(value: Any) -> Any:
+    return value.cpu_tensor if isinstance(value, Claimed) else value
 
 
 def _claim(value: Any, operands: dict[int, Claimed]) -> Any:

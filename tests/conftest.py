@@ -82,7 +82,7 @@ def subject(digits_run):
 
 
 @pytest.fixture
-def asked(monkeypatch) -> list[str]:
+def requested_urls(monkeypatch) -> list[str]:
     """No network: every URL that is asked for is written down and refused."""
     urls: list[str] = []
 

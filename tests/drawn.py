@@ -29,7 +29,9 @@ def lines(axes: Axes) -> list[Line2D]:
 
 def curves(axes: Axes) -> dict[tuple[str, str], Curve]:
     """Return the curves by colour and line style; every one must have its band."""
-    bands = [each for each in axes.collections if isinstance(each, PolyCollection)]
+    bands = [
+        artist for artist in axes.collections if isinstance(artist, PolyCollection)
+    ]
     curves: dict[tuple[str, str], Curve] = {}
     for line, band in zip(lines(axes), bands, strict=True):
         color = to_hex(line.get_color())
@@ -62,12 +64,12 @@ def dots(axes: Axes) -> list[Dots]:
     """Return what was scattered in one colour each, places in order."""
     return [
         Dots(
-            to_hex(each.get_facecolor()[0]),
-            _marker(each),
-            sorted((float(x), float(y)) for x, y in each.get_offsets()),
+            to_hex(scatter.get_facecolor()[0]),
+            _marker(scatter),
+            sorted((float(x), float(y)) for x, y in scatter.get_offsets()),
         )
-        for each in axes.collections
-        if isinstance(each, PathCollection)
+        for scatter in axes.collections
+        if isinstance(scatter, PathCollection)
     ]
 
 
@@ -98,3 +100,14 @@ def legend(figure: Figure) -> list[tuple[str, str, str]]:
         (to_hex(handle.get_color()), handle.get_linestyle(), text.get_text())
         for handle, text in handles
     ]
+
+
+def note(figure: Figure) -> str:
+    """Return what stands above the legend's entries, in one line."""
+    (box,) = figure.legends
+    return box.get_title().get_text().replace("\n", " ")
+
+
+def stamp(figure: Figure) -> str:
+    """Return what stands under the picture, in one line."""
+    return figure.get_supxlabel().replace("\n", " ")

@@ -34,10 +34,10 @@ class Sizes(nn.Module):
 
     def __init__(self, net):
         super().__init__()
-        self.net, self.seen = net, []
+        self.net, self.sizes = net, []
 
     def forward(self, x):
-        self.seen.append(len(x))
+        self.sizes.append(len(x))
         return self.net(x)
 
 
@@ -48,19 +48,21 @@ def trained(seed=0):
     return net.double().eval().requires_grad_(False)
 
 
-def images(n, *, n_classes=10, dtype=torch.float32):
+def digit_images(n, *, n_classes=10, dtype=torch.float32):
     """Return the first *n* test digits of the first classes, with their positions."""
     x, y = digits("test")
     index = (y < n_classes).nonzero().flatten()[:n]
     return EvaluationImages(x[index].to(dtype), y[index], index.tolist())
 
 
-def pick(seen, rows):
+def pick(images, rows):
     """Return some of the images, in that order."""
-    return EvaluationImages(seen.x[rows], seen.y[rows], [seen.index[i] for i in rows])
+    return EvaluationImages(
+        images.x[rows], images.y[rows], [images.index[i] for i in rows]
+    )
 
 
-def case(kind, norm="linf", *, number=0, restarts=1, epsilon=None, n=64, seed=0):
+def make_case(kind, norm="linf", *, number=0, restarts=1, epsilon=None, n=64, seed=0):
     """Return a case inside this file's radius, by steps of a quarter of it."""
     epsilon = RADII[norm] if epsilon is None else epsilon
     source = "ab12" if kind == "transfer" else ""
@@ -68,12 +70,12 @@ def case(kind, norm="linf", *, number=0, restarts=1, epsilon=None, n=64, seed=0)
     return Case(kind, number, restarts, norm, epsilon, step, n, seed, source)
 
 
-def verdicts(asked, net, seen, *, chunk=64, n_classes=10, **options):
+def verdicts(case, net, images, *, chunk=64, n_classes=10, **options):
     """Return the table of a whole evaluation, by position."""
-    stages = make_stages(asked, net, n_classes=n_classes, **options)
-    table = unattacked(seen)
+    stages = make_stages(case, net, n_classes=n_classes, **options)
+    table = unattacked(images)
     done = run_stages(
-        stages, net, asked.threat, seen, table, chunk=chunk, after=lambda *_: False
+        stages, net, case.threat, images, table, chunk=chunk, after=lambda *_: False
     )
     assert done
     return table.set_index("index").sort_index()

@@ -55,8 +55,8 @@ def _run(home: str, words: list[str], errors: str) -> None:
     os.setsid()
     # The server blocks what was blocked when it began: signals, while jobs start.
     jobs._block_signals(False)
-    with open(errors, "wb") as said, open(os.devnull, "wb") as nowhere:
-        os.dup2(said.fileno(), 2)
+    with open(errors, "wb") as stderr, open(os.devnull, "wb") as nowhere:
+        os.dup2(stderr.fileno(), 2)
         os.dup2(nowhere.fileno(), 1)
     os.environ["ROFIT_HOME"] = home
     sys.argv = ["rofit", *words]

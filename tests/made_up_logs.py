@@ -30,7 +30,7 @@ def write_evaluation(
     **about: Any,
 ) -> None:
     """Write a finished evaluation of a checkpoint, at the run's radius unless told."""
-    told = {
+    result = {
         "checkpoint": checkpoint,
         "epoch": 2 if checkpoint == "best" else spec.epochs,
         "network": "ab12",
@@ -42,10 +42,10 @@ def write_evaluation(
         "accuracy": accuracy,
         "after": {"clean": 1.0, attack: accuracy},
     } | about
-    name = f"{checkpoint}-{attack}-{told['epsilon']:.4f}"
+    name = f"{checkpoint}-{attack}-{result['epsilon']:.4f}"
     folder = EvaluationFolder(RunStore(root).folder(spec.run_id), name)
     folder.path.mkdir(parents=True)
-    folder.finish(pd.DataFrame({"index": [0]}), told)
+    folder.finish(pd.DataFrame({"index": [0]}), result)
 
 
 def course(values: Iterable[float | None], **about: Any) -> list[dict[str, Any]]:

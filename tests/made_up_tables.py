@@ -63,8 +63,8 @@ def accuracy(name: str, checkpoint: str, attack: str, seed: int, sign: int) -> f
 
 def whole(spec: RunSpec) -> RunSpec:
     """Return the spec with every parameter told, as a trained run's is."""
-    told = described(spec)
-    return RunSpec.from_dict({k: told[k] for k in told if not k.endswith("_id")})
+    fields = described(spec)
+    return RunSpec.from_dict({k: fields[k] for k in fields if not k.endswith("_id")})
 
 
 def made_up(root: Path, analysis: ModuleType, attacks: tuple[str, ...]) -> pd.DataFrame:
@@ -85,10 +85,10 @@ def made_up(root: Path, analysis: ModuleType, attacks: tuple[str, ...]) -> pd.Da
 def replanted(table: pd.DataFrame, sign: int) -> pd.DataFrame:
     """Return the table with other accuracies at best and last."""
     names = table["variant"].map(_named) if "variant" in table else table["method"]
-    told = zip(
+    rows = zip(
         names, *(table[c] for c in ("checkpoint", "attack", "seed")), strict=True
     )
-    return table.assign(accuracy=[accuracy(*each, sign) for each in told])
+    return table.assign(accuracy=[accuracy(*row, sign) for row in rows])
 
 
 def _named(variant: str) -> str:

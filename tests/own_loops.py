@@ -38,16 +38,16 @@ def loop(net, x, y, watched=None):
         torch.manual_seed(1)
         for epoch in range(EPOCHS):
             norms, hits = [], 0
-            for part in torch.randperm(len(x)).split(48):  # the last one has 32
-                logits = net(x[part])
-                loss = nn.functional.cross_entropy(logits, y[part])
+            for index in torch.randperm(len(x)).split(48):  # the last one has 32
+                logits = net(x[index])
+                loss = nn.functional.cross_entropy(logits, y[index])
                 optimizer.zero_grad()
                 loss.backward()
                 if watched:
-                    watched.step(logits, y[part], loss)
+                    watched.step(logits, y[index], loss)
                 squares = [p.grad.double().square().sum() for p in net.parameters()]
                 norms.append(math.sqrt(sum(squares)))
-                hits += (logits.argmax(dim=1) == y[part]).sum().item()
+                hits += (logits.argmax(dim=1) == y[index]).sum().item()
                 optimizer.step()
             by_hand["gradient_norm"].append(sum(norms) / len(norms))
             by_hand["accuracy"].append(hits / len(x))

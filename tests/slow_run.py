@@ -82,7 +82,7 @@ class SlowRun:
 
     def _labels(self, y, index) -> list[Any]:
         """Return what stands for the label of each example now."""
-        rows, how = [loss.hard(int(each)) for each in y], self.how.labels
+        rows, how = [loss.hard(int(label)) for label in y], self.how.labels
         if how == "smooth":
             rho = self.s["rho"]
             return [[(1 - rho) * v + rho / K for v in row] for row in rows]
@@ -134,14 +134,14 @@ class SlowRun:
         x_adv = _ball(x, x + start, spec)
         for _ in range(steps):
             x_adv.requires_grad_()
-            seen = self._seen(y, index, net(x_adv), None)
-            seen.origin = net(x).detach()
-            climbed = sum(inner(seen, i) for i in range(len(y)))
+            step = self._build_step(y, index, net(x_adv), None)
+            step.origin = net(x).detach()
+            climbed = sum(inner(step, i) for i in range(len(y)))
             (up,) = torch.autograd.grad(climbed, x_adv)
             if spec.norm == "linf":
                 up = up.sign()
             else:
-                up = torch.stack([each / each.square().sum().sqrt() for each in up])
+                up = torch.stack([g / g.square().sum().sqrt() for g in up])
             x_adv = _ball(x, x_adv.detach() + size * up, spec)
         return x_adv
 
@@ -149,12 +149,12 @@ class SlowRun:
         """Keep both teachers' predictions; return their mean by weight."""
         with torch.no_grad():
             logits = [net(x_adv) for net in self.frozen]
-        p, q = [(each / self.s["kd_temperature"]).softmax(1) for each in logits]
+        p, q = [(z / self.s["kd_temperature"]).softmax(1) for z in logits]
         self.taught = [p.tolist(), q.tolist()]
         a, b = self.s["kd_clean"], self.s["kd_robust"]
         return (a * p + b * q) / (a + b)
 
-    def _seen(self, y, index, adv, clean) -> Step:
+    def _build_step(self, y, index, adv, clean) -> Step:
         weight = self._te_weight() if self.how.labels == "te" else 0.0
         return Step(self.s, y.tolist(), self._labels(y, index), adv, clean, weight)
 
@@ -167,8 +167,8 @@ class SlowRun:
             with torch.no_grad():
                 read = clean.detach() if clean is not None else net(x)
             self._refine(index, adv.detach().softmax(1), read.softmax(1))
-        seen = self._seen(y, index, adv, clean)
-        return torch.stack([self.how.outer(seen, i) for i in range(len(y))])
+        step = self._build_step(y, index, adv, clean)
+        return torch.stack([self.how.outer(step, i) for i in range(len(y))])
 
     def _refine(self, index, p_adv, p_clean) -> None:
         alpha = self.s.get("sat_momentum", self.s.get("label_momentum"))
@@ -192,10 +192,12 @@ class SlowRun:
             with torch.no_grad():
                 for weight, more in zip(theirs, added, strict=True):
                     weight += more
-            each = self._descent(proxy, x, x_adv, y, index, refine=False)
+            losses = self._descent(proxy, x, x_adv, y, index, refine=False)
             if kind == "mlcat":
-                each = torch.stack([v * (v.item() < self.s["wp_floor"]) for v in each])
-            up = torch.autograd.grad(each.sum() / len(y), theirs)
+                losses = torch.stack(
+                    [v * (v.item() < self.s["wp_floor"]) for v in losses]
+                )
+            up = torch.autograd.grad(losses.sum() / len(y), theirs)
             total = [a + b for a, b in zip(total, up, strict=True)]
             added = self._lengthened(total, mine)
         return list(zip(mine, added, strict=True))
@@ -217,7 +219,7 @@ class SlowRun:
             g + spec.weight_decay * w
             for g, w in zip(self.gradients, weights, strict=True)
         ]
-        old = self.velocity or [torch.zeros_like(each) for each in pull]
+        old = self.velocity or [torch.zeros_like(p) for p in pull]
         self.velocity = [spec.momentum * v + p for v, p in zip(old, pull, strict=True)]
         for weight, v in zip(weights, self.velocity, strict=True):
             weight -= spec.lr * v

@@ -24,8 +24,8 @@ class _Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        for each in tensors(args, kwargs):
-            storage = each.untyped_storage()
+        for tensor in tensors(args, kwargs):
+            storage = tensor.untyped_storage()
             if storage.data_ptr() not in self.before:
                 self.before[storage.data_ptr()] = (storage, storage.clone())
         output = func(*args, **kwargs)
@@ -49,9 +49,9 @@ def record(function):
 
 
 def _repeat(func, args, kwargs, outputs):
-    taken = {each.untyped_storage().data_ptr() for each in tensors(args, kwargs)}
+    taken = {tensor.untyped_storage().data_ptr() for tensor in tensors(args, kwargs)}
     old = tensors(outputs)
-    views = [each.untyped_storage().data_ptr() in taken for each in old]
+    views = [tensor.untyped_storage().data_ptr() in taken for tensor in old]
     if old and all(views) and not func._schema.is_mutable:
         return
     new = tensors(func(*args, **kwargs))

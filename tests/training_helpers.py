@@ -73,8 +73,8 @@ def make_epochs(run, epochs):
 
 def as_vector(state):
     """Return all weights and running statistics of a state dict in one row."""
-    floats = (each for each in state.values() if each.is_floating_point())
-    return torch.cat([each.flatten() for each in floats])
+    floats = (tensor for tensor in state.values() if tensor.is_floating_point())
+    return torch.cat([tensor.flatten() for tensor in floats])
 
 
 def doubled(run):
@@ -86,9 +86,9 @@ def doubled(run):
     for table in ("average", "sums", "table"):
         if hasattr(labels, table):
             setattr(labels, table, getattr(labels, table).double())
-    networks = [run.model, *(each for each, _ in getattr(labels, "teachers", ()))]
+    networks = [run.model, *(teacher for teacher, _ in getattr(labels, "teachers", ()))]
     networks += [
-        each.network for each in (average, getattr(labels, "teacher", None)) if each
+        avg.network for avg in (average, getattr(labels, "teacher", None)) if avg
     ]
     for network in networks:
         network.double()
@@ -97,9 +97,9 @@ def doubled(run):
     return run
 
 
-def digits(part="train"):
-    """Return the digits of a part: images (N, 1, 8, 8) in [0, 1] and classes (N,)."""
-    images = getattr(load_digits(), part)
+def digits(split="train"):
+    """Return the digits of a split: images (N, 1, 8, 8) in [0, 1] and classes (N,)."""
+    images = getattr(load_digits(), split)
     return torch.from_numpy(images.pixels) / 255, torch.from_numpy(images.labels)
 
 
@@ -112,22 +112,22 @@ def digits_net(name="preact_small", *, steps=30, batch=64, seed=0, **options):
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
     x, y = digits()
     for step in range(steps):
-        part = torch.arange(step * batch, (step + 1) * batch) % len(x)
+        index = torch.arange(step * batch, (step + 1) * batch) % len(x)
         optimizer.zero_grad()
-        cross_entropy(net(x[part]), y[part]).mean().backward()
+        cross_entropy(net(x[index]), y[index]).mean().backward()
         optimizer.step()
     optimizer.zero_grad()
     with torch.no_grad():  # running statistics lag behind so short a training
-        for part in x[: 10 * batch].split(batch):
-            net(part)
+        for images in x[: 10 * batch].split(batch):
+            net(images)
     return net
 
 
 def last_state(folder):
     """Return the newest checkpoint's content."""
-    found = checkpoint.load_last(folder.checkpoints, CPU)
-    assert found is not None
-    return found[0]
+    newest = checkpoint.load_last(folder.checkpoints, CPU)
+    assert newest is not None
+    return newest[0]
 
 
 def same(one, other, path=""):

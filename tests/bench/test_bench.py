@@ -43,9 +43,9 @@ def ticking(monkeypatch):
 def test_phases_add_up_to_the_whole_step(ours, ticking):
     """Seven readings of the clock a step: one in the attack, two in the passes."""
     training = ours(attack_steps=1)
-    wanted = {"attack %": 14.3, "training passes %": 28.6, "rest %": 57.1}
+    expected = {"attack %": 14.3, "training passes %": 28.6, "rest %": 57.1}
     for steps in (1, 3):
-        assert phases(training, steps, CPU) == wanted
+        assert phases(training, steps, CPU) == expected
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -72,10 +72,10 @@ def test_work_is_the_hand_count(ours, monkeypatch):
     for steps in (2, 10):
         training = ours(8, width=128, blocks=(1,), attack_steps=steps)
         flops = (2 * steps + 3) * forward
-        found = speed._work(training, 0.5, CPU)
-        assert found["GFLOP an image"] == round(flops / 1e9, 2) > 1
-        assert found["GFLOP/s"] == round(flops * 8 / 0.5 / 1e9)
-        assert found["% of matmul"] == round(100 * flops * 8 / 0.5 / 1e12)
+        row = speed._work(training, 0.5, CPU)
+        assert row["GFLOP an image"] == round(flops / 1e9, 2) > 1
+        assert row["GFLOP/s"] == round(flops * 8 / 0.5 / 1e9)
+        assert row["% of matmul"] == round(100 * flops * 8 / 0.5 / 1e12)
 
 
 @pytest.mark.parametrize(("emulated", "precision"), [(False, "bf16"), (True, "fp32")])
@@ -88,8 +88,8 @@ def test_speed_is_work_over_time_for_every_way(
     """
     monkeypatch.setattr(speed, "without_bf16", lambda device: emulated)
     monkeypatch.setattr(speed, "bench_spec", partial(bench_spec, attack_steps=1))
-    told = speed_rows("preact_tiny", 4, engine="eager", rounds=2, device=CPU)
-    passes, steps, (goes,) = told.values()
+    tables = speed_rows("preact_tiny", 4, engine="eager", rounds=2, device=CPU)
+    passes, steps, (goes,) = tables.values()
     ways = ["plain", "plain-eval", "plain, memory kept", "plain-eval, memory kept"]
     ways += dict.fromkeys(["rofit fp32 eager", f"rofit {precision} eager"])
     about = {"model": "preact_tiny", "batch": 4}
@@ -101,15 +101,15 @@ def test_speed_is_work_over_time_for_every_way(
 
 
 def test_baselines_have_the_memory_of_their_users_and_give_it_back(monkeypatch):
-    seen = []
-    monkeypatch.setattr(speed, "set_thresholds", lambda **sizes: seen.append(sizes))
-    monkeypatch.setattr(speed, "keep_memory", lambda: seen.append("kept"))
-    ways = {"plain": lambda: seen.append("plain"), "plain-eval": lambda: None}
-    calls = speed._calls(ways | {"ours": lambda: seen.append("ours")}, CPU)
+    events = []
+    monkeypatch.setattr(speed, "set_thresholds", lambda **sizes: events.append(sizes))
+    monkeypatch.setattr(speed, "keep_memory", lambda: events.append("kept"))
+    ways = {"plain": lambda: events.append("plain"), "plain-eval": lambda: None}
+    calls = speed._calls(ways | {"ours": lambda: events.append("ours")}, CPU)
     for name in ("plain", "plain, memory kept", "ours"):
         calls[name]()
     users = {"mmap": 32 << 20, "trim": 64 << 20}
-    assert seen == [users, "plain", "kept", "plain", "ours"]
+    assert events == [users, "plain", "kept", "plain", "ours"]
 
 
 def test_baselines_on_a_gpu_have_tf32_convolutions_and_ours_have_not(monkeypatch):
@@ -142,9 +142,9 @@ def test_layer_rows_count_every_convolution_once(ours, ticking):
 
 def test_flops_of_a_layer_are_torchs_count_for_each_of_the_three_passes(ours):
     training = ours(precision="bf16")
-    seen = layers._inputs(training)
+    layer_inputs = layers._inputs(training)
     total = 0.0
-    for layer, x in seen:
+    for layer, x in layer_inputs:
         assert x.dtype == layer.weight.dtype == torch.bfloat16
         ways, flops = layers._ways(layer, x)
         total += flops
@@ -156,7 +156,7 @@ def test_flops_of_a_layer_are_torchs_count_for_each_of_the_three_passes(ours):
         training.run.engine.frozen(training.held[0].x)
     linear = 2 * 4 * 128 * 10
     assert counter.get_total_flops() == total + linear
-    assert not any(layer._forward_pre_hooks for layer, _ in seen)
+    assert not any(layer._forward_pre_hooks for layer, _ in layer_inputs)
 
 
 def test_eager_attack_is_at_parity_with_itself():
@@ -183,12 +183,12 @@ def test_attack_with_half_the_step_is_not_at_parity(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("kind", "seen", "holds"),
+    ("kind", "measured", "holds"),
     [("most", 0.9, True), ("most", 1.1, False), ("least", 1.1, True)]
     + [("least", 0.9, False), ("least", float("nan"), False)]
     + [("most", float("nan"), False), ("most", 1.0, True), ("least", 1.0, True)],
 )
-def test_figure_holds_on_its_side_of_the_bound(kind, seen, holds):
-    row = parity._row("a", "b", torch.tensor(seen), 1.0, kind)
+def test_figure_holds_on_its_side_of_the_bound(kind, measured, holds):
+    row = parity._row("a", "b", torch.tensor(measured), 1.0, kind)
     assert row["holds"] is holds
     assert row["wanted"] == f"at {kind} 1"

@@ -66,14 +66,14 @@ def test_parity_as_json_is_the_machine_and_the_figures(tmp_path):
     words = "bench parity --model preact_tiny --batch-size 16 --engine eager --rounds 2"
     answer = rofit(tmp_path, *words.split(), "--json")
     assert (answer.code, answer.err) == (0, "")
-    told = json.loads(answer.out)
-    assert list(told) == ["machine", "parity"]
-    (machine,) = told["machine"]
+    sections = json.loads(answer.out)
+    assert list(sections) == ["machine", "parity"]
+    (machine,) = sections["machine"]
     assert machine["threads"] == 1 and machine["device"] == "cpu"
     assert machine["float32 matmul GFLOP/s"] == 200
     assert machine["peak memory GiB"] > 0
     assert "engine" not in machine
-    assert [row["holds"] for row in told["parity"]] == 6 * [True]
+    assert [row["holds"] for row in sections["parity"]] == 6 * [True]
 
 
 def test_compiled_engine_without_a_compiler_is_one_sentence(tmp_path, no_compiler):
@@ -85,9 +85,9 @@ def test_compiled_engine_without_a_compiler_is_one_sentence(tmp_path, no_compile
 def test_auto_engine_without_a_compiler_is_eager_and_says_why(tmp_path, no_compiler):
     answer = rofit(tmp_path, "bench", "parity", *SMALL, "--json")
     assert answer.code == 0
-    told = json.loads(answer.out)
-    assert told["machine"][0]["engine"] == f"not compiled: {NO_COMPILER}"
-    assert "fp32 PGD-10, eager against eager" in told["parity"][2]["figure"]
+    sections = json.loads(answer.out)
+    assert sections["machine"][0]["engine"] == f"not compiled: {NO_COMPILER}"
+    assert "fp32 PGD-10, eager against eager" in sections["parity"][2]["figure"]
 
 
 def test_bench_without_json_is_tables(tmp_path):

@@ -62,7 +62,7 @@ def drawn_start(x, seed=1):
 
 
 def buffers(net):
-    return {name: each.clone() for name, each in net.named_buffers()}
+    return {name: buffer.clone() for name, buffer in net.named_buffers()}
 
 
 def test_eval_attack_is_our_pgd_from_the_same_start(plain):
@@ -153,14 +153,14 @@ def test_step_is_one_of_sgd_on_the_attacked_batch(plain, eval_mode):
 
 
 def test_images_are_crops_of_the_padded_image_or_its_mirror(images, data):
-    seen = set()
+    crops = set()
     for i in list(range(6)) * 4:
         x, label = images[i]
         assert x.shape == (3, 32, 32) and x.dtype == torch.float32
         assert x.min() >= 0 and x.max() <= 1
         assert type(label) is int and label == data.train.labels[i]
         padded = F.pad(torch.from_numpy(data.train.pixels[i]) / 255, (4, 4, 4, 4))
-        found = [
+        matches = [
             (row, column, mirrored)
             for row, column, mirrored in product(range(9), range(9), (False, True))
             if torch.equal(
@@ -168,9 +168,11 @@ def test_images_are_crops_of_the_padded_image_or_its_mirror(images, data):
                 padded[:, row : row + 32, column : column + 32],
             )
         ]
-        assert found
-        seen |= set(found)
-    rows, columns, mirrored = (set(each) for each in zip(*seen, strict=True))
+        assert matches
+        crops |= set(matches)
+    rows, columns, mirrored = (
+        set(coordinate) for coordinate in zip(*crops, strict=True)
+    )
     assert len(rows) > 5 and len(columns) > 5 and mirrored == {False, True}
     assert len(images) == 64
 
@@ -189,8 +191,8 @@ def test_worker_is_no_fork_and_loads_the_images(images):
 def test_digits_32_are_the_digits_enlarged(data):
     small = load_digits()
     assert data.classes == small.classes
-    for part in ("train", "test"):
-        large, little = getattr(data, part), getattr(small, part)
+    for split in ("train", "test"):
+        large, little = getattr(data, split), getattr(small, split)
         assert large.pixels.shape == (len(little), 3, 32, 32)
         pooled = F.avg_pool2d(torch.from_numpy(large.pixels).double(), 4)
         grey = torch.from_numpy(little.pixels).double()

@@ -60,8 +60,8 @@ def test_no_command_at_all_is_answered_with_the_help(tmp_path):
 def test_help_lists_every_command_and_every_scale(tmp_path):
     top = rofit(tmp_path, "-h").out
     assert all(command in top for command in cli.commands)
-    told = rofit(tmp_path, "run", "-h").out
-    assert all(scale in told for scale in SCALES)
+    run_help = rofit(tmp_path, "run", "-h").out
+    assert all(scale in run_help for scale in SCALES)
 
 
 def test_version_is_the_packages(tmp_path):
@@ -140,9 +140,9 @@ def test_show_prints_spec_curve_and_best_last_gap(home, folder):
 
 
 def test_show_as_json_holds_run_and_spec(home, folder):
-    told = json.loads(rofit(home, "show", "sgls", "--json").out)
-    assert told["run"]["run"] == folder.path.name
-    assert {row["field"]: row["value"] for row in told["spec"]}["epochs"] == 2
+    sections = json.loads(rofit(home, "show", "sgls", "--json").out)
+    assert sections["run"]["run"] == folder.path.name
+    assert {row["field"]: row["value"] for row in sections["spec"]}["epochs"] == 2
 
 
 def test_show_of_a_run_that_has_only_begun_says_so(tmp_path):
@@ -155,12 +155,14 @@ def test_show_of_a_run_that_has_only_begun_says_so(tmp_path):
 
 
 def test_status_counts_the_runs_of_every_analysis(home, folder):
-    told = json.loads(rofit(home, "status", *SMOKE, "--json").out)
+    sections = json.loads(rofit(home, "status", *SMOKE, "--json").out)
     trained = [n for n in catalog.analysis_names() if not catalog.is_timed(n)]
-    assert [row["analysis"] for row in told["analyses"]] == trained
-    (fig1,) = (row for row in told["analyses"] if row["analysis"] == "fig1_gradnorm")
+    assert [row["analysis"] for row in sections["analyses"]] == trained
+    (fig1,) = (
+        row for row in sections["analyses"] if row["analysis"] == "fig1_gradnorm"
+    )
     assert (fig1["done"], fig1["partial"], fig1["missing"]) == (1, 0, 1)
-    (runs,) = (rows for kind, rows in told.items() if kind != "analyses")
+    (runs,) = (rows for kind, rows in sections.items() if kind != "analyses")
     assert [(row["run"], row["state"]) for row in runs] == [(folder.path.name, "done")]
 
 
@@ -168,8 +170,8 @@ def test_status_loses_no_run(home, tmp_path, folder):
     begun = RunFolder(tmp_path / "runs" / folder.path.name)
     with begun.opened(folder.spec.as_dict()):
         pass
-    told = _rows(rofit(tmp_path, "status", *SMOKE, "--json"), "analyses")
-    fig1 = next(row for row in told if row["analysis"] == "fig1_gradnorm")
+    rows = _rows(rofit(tmp_path, "status", *SMOKE, "--json"), "analyses")
+    fig1 = next(row for row in rows if row["analysis"] == "fig1_gradnorm")
     assert sum(n for n in fig1.values() if isinstance(n, int)) == 2
 
 

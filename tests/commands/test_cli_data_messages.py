@@ -13,7 +13,7 @@ from command_line import rofit
 from PIL import Image
 
 CLASSES = ("cat", "dog")
-PARTS = ("train", "test")
+SPLITS = ("train", "test")
 
 
 def _png(seed: int) -> bytes:
@@ -24,8 +24,8 @@ def _png(seed: int) -> bytes:
 
 
 GOOD = {
-    f"{part}/{label}/{i}.png": _png(i)
-    for part in PARTS
+    f"{split}/{label}/{i}.png": _png(i)
+    for split in SPLITS
     for label in CLASSES
     for i in range(4)
 }
@@ -161,5 +161,7 @@ def test_picture_of_other_data_says_whose_they_are(tmp_path):
     (folder,) = (tmp_path / "home" / "results").glob("*/fig1_gradnorm")
     assert folder.parent.name.startswith("smoke+cifar10-mini-")
     assert "+batch_size=3+" in folder.parent.name
-    told = json.loads((folder / "manifest.json").read_text())
-    assert told["data"].startswith("cifar10 (mini), 6 training images, 40% of training")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["data"].startswith(
+        "cifar10 (mini), 6 training images, 40% of training"
+    )

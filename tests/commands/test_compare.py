@@ -23,7 +23,7 @@ TWO = RunSpec(
 )
 THREE = RunSpec(epochs=4, seed=2, val_size=0)
 BEGUN = RunSpec(epochs=9)  # without an epoch
-SEEN = {  # per cent: test under attack, validation, training, clean test
+ACCURACIES = {  # per cent: test under attack, validation, training, clean test
     ONE: ([10, 31.26, 35, 10.5], [20, 40, 30, 20], [20, 50, 60, 70], [50, 60, 70, 80]),
     TWO: ([10, 30, 25], [10, 20, 30], [10, 20, 30], [40, 50, 60]),
     THREE: ([10, 20, 30, 15], [], [15, 25, 35, 45], [41, 51, 61, 71]),
@@ -37,10 +37,10 @@ OUTCOMES = {
 }
 
 
-def _rows(*seen: list[float]) -> list[dict]:
+def _rows(*accuracies: list[float]) -> list[dict]:
     rows = []
-    told = (("test", "pgd20"), ("val", "pgd20"), ("train", "pgd10"), ("test", "none"))
-    for (split, attack), values in zip(told, seen, strict=True):
+    pairs = (("test", "pgd20"), ("val", "pgd20"), ("train", "pgd10"), ("test", "none"))
+    for (split, attack), values in zip(pairs, accuracies, strict=True):
         measured = "step" if split == "train" else "epoch_end"
         about = {"split": split, "attack": attack, "measured": measured, "n": 64}
         rows += course([v / 100 for v in values], **about, metric="accuracy")
@@ -51,8 +51,8 @@ def _rows(*seen: list[float]) -> list[dict]:
 @pytest.fixture
 def drawing(tmp_path) -> Path:
     """A folder with three runs, and one that has only begun."""
-    for spec, seen in SEEN.items():
-        write_run(tmp_path / "runs", spec, _rows(*seen))
+    for spec, accuracies in ACCURACIES.items():
+        write_run(tmp_path / "runs", spec, _rows(*accuracies))
     stored(tmp_path / "runs", BEGUN, [])
     return tmp_path
 
@@ -66,8 +66,8 @@ def home(drawing, monkeypatch) -> Path:
 
 
 def _compare_(home: Path, *words: object) -> Answer:
-    told = [word.run_id if isinstance(word, RunSpec) else word for word in words]
-    return rofit(home, "compare", *told)
+    arguments = [word.run_id if isinstance(word, RunSpec) else word for word in words]
+    return rofit(home, "compare", *arguments)
 
 
 def _json(home: Path, *words: object) -> dict[str, list[dict]]:
@@ -82,9 +82,9 @@ def _folder(home: Path) -> Path:
 
 
 def test_only_fields_that_differ_are_told_a_column_a_run(home):
-    told = _json(home, ONE, TWO)["what differs"]
+    rows = _json(home, ONE, TWO)["what differs"]
     one, two = ONE.run_id, TWO.run_id
-    assert told == [
+    assert rows == [
         {"field": "method", one: "pgd_at", two: "sgls"},
         {"field": "epochs", one: 4, two: 3},
         {"field": "drops", one: [0.5, 0.75], two: [0.4]},
@@ -95,27 +95,27 @@ def test_only_fields_that_differ_are_told_a_column_a_run(home):
 
 def test_runs_of_one_setting_differ_in_the_seed_alone(home):
     again = ONE.replace(seed=7)
-    write_run(home / "runs", again, _rows(*SEEN[ONE]))
-    told = _json(home, ONE, again)["what differs"]
-    assert told == [{"field": "seed", ONE.run_id: 0, again.run_id: 7}]
+    write_run(home / "runs", again, _rows(*ACCURACIES[ONE]))
+    rows = _json(home, ONE, again)["what differs"]
+    assert rows == [{"field": "seed", ONE.run_id: 0, again.run_id: 7}]
 
 
 def test_outcomes_are_those_of_the_logs_in_the_order_asked_for(home):
-    asked = (THREE, ONE, TWO)
-    told = _json(home, *asked)[OUTCOME]
-    assert [row.pop("run") for row in told] == [spec.run_id for spec in asked]
-    for row, spec in zip(told, asked, strict=True):
+    specs = (THREE, ONE, TWO)
+    rows = _json(home, *specs)[OUTCOME]
+    assert [row.pop("run") for row in rows] == [spec.run_id for spec in specs]
+    for row, spec in zip(rows, specs, strict=True):
         assert row == dict(zip(KEYS, OUTCOMES[spec], strict=True))
 
 
 def test_best_last_and_gap_are_those_of_the_metric(home):
-    told = {row["run"]: row for row in _json(home, ONE, TWO, THREE)[OUTCOME]}
-    logs = load_logs(home / "runs", [spec.run_id for spec in SEEN])
-    for run, wanted in best_last_gap(logs).iterrows():
+    outcomes = {row["run"]: row for row in _json(home, ONE, TWO, THREE)[OUTCOME]}
+    logs = load_logs(home / "runs", [spec.run_id for spec in ACCURACIES])
+    for run, expected in best_last_gap(logs).iterrows():
         for name in ("best", "last", "gap"):
-            assert told[run][name] == round(100 * wanted[name], 2)
-        assert told[run]["at epoch"] == wanted["best_epoch"]
-        assert told[run]["chosen on"] == wanted["selected_on"]
+            assert outcomes[run][name] == round(100 * expected[name], 2)
+        assert outcomes[run]["at epoch"] == expected["best_epoch"]
+        assert outcomes[run]["chosen on"] == expected["selected_on"]
 
 
 def test_answer_in_words_has_the_same_numbers_and_names_the_picture(home):
@@ -137,7 +137,7 @@ def test_table_beside_the_picture_has_the_numbers_of_the_logs(home):
     table = pd.read_csv(_folder(home) / "table.csv")
     columns = ["epoch", "test_robust", "train_robust", "test_clean", "run"]
     assert list(table) == columns and len(table) == 4 + 3 + 4
-    for spec, (test, _, train, clean) in SEEN.items():
+    for spec, (test, _, train, clean) in ACCURACIES.items():
         rows = table[table["run"] == spec.run_id]
         assert rows["epoch"].tolist() == list(range(1, spec.epochs + 1))
         assert rows["test_robust"].tolist() == pytest.approx(test)
@@ -161,16 +161,16 @@ def test_each_choice_of_runs_has_a_folder_whatever_their_order(home):
 
 
 def test_picture_draws_the_table(drawing):
-    asked = (TWO, ONE)
-    logs = load_logs(drawing / "runs", [spec.run_id for spec in asked])
-    figure = _compare.draw(curves(logs, [spec.run_id for spec in asked]))
+    specs = (TWO, ONE)
+    logs = load_logs(drawing / "runs", [spec.run_id for spec in specs])
+    figure = _compare.draw(curves(logs, [spec.run_id for spec in specs]))
     left, right = figure.axes
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == [spec.run_id for spec in asked]
-    for number, spec in enumerate(asked):
-        test, _, train, clean = SEEN[spec]
-        wanted = {(left, "-"): test, (left, "--"): train, (right, "-"): clean}
-        for (axes, style), values in wanted.items():
+    assert names == [spec.run_id for spec in specs]
+    for number, spec in enumerate(specs):
+        test, _, train, clean = ACCURACIES[spec]
+        expected = {(left, "-"): test, (left, "--"): train, (right, "-"): clean}
+        for (axes, style), values in expected.items():
             lines = [li for li in axes.lines if li.get_linestyle() == style]
             line = lines[number]
             assert to_hex(line.get_color()) == to_hex(f"C{number}")
@@ -204,8 +204,8 @@ WRONG = {
 @pytest.mark.parametrize("words", [(), ("--json",)], ids=["text", "json"])
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_input_is_one_sentence_and_code_2(home, case, words):
-    asked, sentence = WRONG[case]
-    answer = _compare_(home, *asked, *words)
+    runs, sentence = WRONG[case]
+    answer = _compare_(home, *runs, *words)
     assert (answer.code, answer.out) == (2, "")
     assert answer.err.startswith(f"rofit: {sentence}")
     assert answer.err.count("\n") == 1 and "Traceback" not in answer.err

@@ -103,8 +103,8 @@ def test_dry_run_makes_nothing_and_shows_what_is_there(home):
 
 def test_worst_of_several_attacks_is_what_survives_all(home):
     pytest.importorskip("pyautoattack")
-    asked = ("--attack", "clean,pgd2,square100,pgd2@0.1", "--n", 40)
-    rows = answered(home, *LAST, *asked)[TITLE]
+    options = ("--attack", "clean,pgd2,square100,pgd2@0.1", "--n", 40)
+    rows = answered(home, *LAST, *options)[TITLE]
     (worst,) = [row for row in rows if row["attack"] == "worst of these"]
     assert worst["threat"] == "linf 0.15", "one attack alone has no worst"
     survived, alone = [], []
@@ -129,8 +129,8 @@ def test_cascade_is_shown_attack_by_attack(home):
 
 
 def test_radii_are_listed_and_a_name_may_have_its_own(home):
-    asked = ("--attack", "clean,pgd2,pgd2@1/255", "--epsilon", "1/510,0.1")
-    rows = answered(home, *LAST, *asked)[TITLE]
+    options = ("--attack", "clean,pgd2,pgd2@1/255", "--epsilon", "1/510,0.1")
+    rows = answered(home, *LAST, *options)[TITLE]
     assert [(row["attack"], row["threat"]) for row in rows[:4]] == [
         ("none", ""),
         ("pgd2", "linf 0.00196078"),
@@ -143,13 +143,13 @@ def test_radii_are_listed_and_a_name_may_have_its_own(home):
 
 def test_radii_are_read_as_the_help_writes_them(home):
     assert "Radii: 0.5/255,8/255" in rofit(home, "eval", "--help").out
-    asked = ("--attack", "pgd2", "--epsilon", "0.5/255,8/255")
-    assert rofit(home, *LAST, *asked).code == 0
+    options = ("--attack", "pgd2", "--epsilon", "0.5/255,8/255")
+    assert rofit(home, *LAST, *options).code == 0
 
 
 def test_another_norm_is_evaluated_inside_its_own_radius(home):
-    asked = ("--attack", "pgd2", "--norm", "l2", "--epsilon", "0.5")
-    (row,) = answered(home, *LAST, *asked)[TITLE]
+    options = ("--attack", "pgd2", "--norm", "l2", "--epsilon", "0.5")
+    (row,) = answered(home, *LAST, *options)[TITLE]
     assert row["threat"] == "l2 0.5"
     (result,) = evaluations(folder(home))
     assert (result["norm"], result["step_size"]) == ("l2", 0.125)
@@ -229,11 +229,13 @@ def test_tf32_is_another_evaluation_with_a_name_of_its_own(home, monkeypatch):
 
 
 def test_warnings_are_told_in_words(home):
-    asked = ("--attack", "clean,pgd1@0.0001")
-    (row,) = answered(home, *LAST, *asked)[MASKING]
-    told = "pgd1 costs 0.0 points of the clean accuracy: is the radius in input units"
-    assert row["check"] == "robust_near_clean" and told in row["warning"]
-    assert told in rofit(home, *LAST, *asked).out
+    options = ("--attack", "clean,pgd1@0.0001")
+    (row,) = answered(home, *LAST, *options)[MASKING]
+    warning = (
+        "pgd1 costs 0.0 points of the clean accuracy: is the radius in input units"
+    )
+    assert row["check"] == "robust_near_clean" and warning in row["warning"]
+    assert warning in rofit(home, *LAST, *options).out
 
 
 def test_net_at_chance_is_warned_of(home):

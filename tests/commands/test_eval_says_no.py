@@ -71,8 +71,8 @@ WRONG = {
 
 def test_autoattack_without_its_library_is_one_sentence(home, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyautoattack", None)  # its import fails
-    wanted = "square needs the package pyautoattack: pip install pyautoattack"
-    refused(home, RUN, "--attack", "square9", sentence=wanted)
+    message = "square needs the package pyautoattack: pip install pyautoattack"
+    refused(home, RUN, "--attack", "square9", sentence=message)
 
 
 def test_autoattack_of_a_release_that_it_was_not_made_for_is_one_sentence(
@@ -80,11 +80,11 @@ def test_autoattack_of_a_release_that_it_was_not_made_for_is_one_sentence(
 ):
     library = pytest.importorskip("pyautoattack")
     monkeypatch.delattr(library.autoattack.SquareAttack, "margin_and_loss")
-    wanted = (
+    message = (
         f"square needs pyautoattack >=0.2,<0.3: version {library.__version__} has no "
         "square.margin_and_loss(x, y) that rofit relies on; pip install"
     )
-    refused(home, RUN, "--attack", "square9", sentence=wanted)
+    refused(home, RUN, "--attack", "square9", sentence=message)
 
 
 @pytest.mark.parametrize("command", WRONG)
@@ -177,7 +177,7 @@ UNLIKELY = {_no_weights: NOT_READ, _no_spec: NOT_READ}
         *WRONG_STATES.items(),
         *UNLIKELY.items(),
     ],
-    ids=lambda each: getattr(each, "__name__", ""),
+    ids=lambda argument: getattr(argument, "__name__", ""),
 )
 def test_checkpoint_that_does_not_fit_is_one_sentence(home, tmp_path, change, sentence):
     path = tmp_path / "given.pt"

@@ -136,12 +136,12 @@ def test_best_last_and_gap_are_told_with_who_chose():
 @pytest.mark.parametrize(("tty", "kind"), [(True, "Bar"), (False, "Lines")])
 def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(tty, kind):
     console = Console(file=io.StringIO(), force_terminal=tty)
-    told = progress.report(console, "1/2 sgls seed 0", epochs=4, done=1)
-    assert type(told).__name__ == kind
-    with told:
-        told.step(1, 1, 2)
-        told.epoch(2, 0.1, 0.25)
-        told.epoch(4, 0.01, 0.5)
+    report = progress.report(console, "1/2 sgls seed 0", epochs=4, done=1)
+    assert type(report).__name__ == kind
+    with report:
+        report.step(1, 1, 2)
+        report.epoch(2, 0.1, 0.25)
+        report.epoch(4, 0.01, 0.5)
     shown = console.file.getvalue()
     assert (
         "1/2 sgls seed 0" in shown and "robust 50.0 %" in shown and "lr 0.01" in shown
@@ -152,9 +152,9 @@ def test_plain_lines_come_every_twenty_seconds_and_at_the_end(monkeypatch):
     clock = iter([0.0, 10.0, 21.0, 30.0, 32.0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
     file = io.StringIO()
-    told = progress.Lines(Console(file=file, width=200), "run", epochs=6, done=2)
+    report = progress.Lines(Console(file=file, width=200), "run", epochs=6, done=2)
     for epoch in (3, 4, 5, 6):
-        told.epoch(epoch, 0.1, 0.25)
+        report.epoch(epoch, 0.1, 0.25)
     lines = file.getvalue().splitlines()
     assert lines[0] == "run  epoch 4/6  robust 25.0 %  lr 0.1  0.3 min left"
     assert len(lines) == 2 and lines[1].startswith("run  epoch 6/6")

@@ -23,7 +23,7 @@ from rofit.reproduction.plan import Request, plan
 from rofit.running import components
 from rofit.settings.spec import RunSpec
 
-pytestmark = pytest.mark.usefixtures("asked")  # no network
+pytestmark = pytest.mark.usefixtures("requested_urls")  # no network
 
 TINY = (
     "train_size=6 val_size=2 test_size=4 batch_size=3 epochs=1 attack_steps=1 "
@@ -44,7 +44,7 @@ def _says(text: str, name: str) -> bool:
 def analyses(monkeypatch) -> Callable[..., None]:
     """A function that puts analyses of PGD-AT on some data sets in place of ours."""
     figure, known = SimpleNamespace(render=_render), catalog.load_figure
-    monkeypatch.setattr(inventory, "diagnostics", lambda asked: ())
+    monkeypatch.setattr(inventory, "diagnostics", lambda names: ())
 
     def put(*, evaluations: tuple[str, ...] = (), **named: tuple[str, ...]) -> None:
         def load(name: str) -> SimpleNamespace:
@@ -52,8 +52,8 @@ def analyses(monkeypatch) -> Callable[..., None]:
                 PAPER="Table 0",
                 DIAGNOSTICS=(),
                 EVALUATIONS=evaluations,
-                COLUMNS=dict.fromkeys(["dataset", "seed", "last", "n"], "told"),
-                runs=lambda: [RunSpec(dataset=each) for each in named[name]],
+                COLUMNS=dict.fromkeys(["dataset", "seed", "last", "n"], "a column"),
+                runs=lambda: [RunSpec(dataset=dataset) for dataset in named[name]],
                 table=_table,
                 claims=lambda table: [],
             )
@@ -68,8 +68,8 @@ def analyses(monkeypatch) -> Callable[..., None]:
 
 def _table(logs: pd.DataFrame) -> pd.DataFrame:
     about = logs.drop_duplicates("run_id").set_index("run_id")
-    told = about[["dataset", "seed"]].assign(last=best_last_gap(logs)["last"], n=4)
-    return told.astype({"dataset": str}).reset_index(drop=True)
+    table = about[["dataset", "seed"]].assign(last=best_last_gap(logs)["last"], n=4)
+    return table.astype({"dataset": str}).reset_index(drop=True)
 
 
 def _render(table: pd.DataFrame) -> dict[str, str]:
@@ -82,8 +82,8 @@ def _archive(path: Path) -> Path:
         for number in range(24):
             file = io.BytesIO()
             Image.fromarray(rng.integers(0, 256, (8, 8, 3), "u1")).save(file, "PNG")
-            part, label = ("train", "test")[number % 2], ("cat", "dog")[number % 4 > 1]
-            packed.writestr(f"{part}/{label}/{number}.png", file.getvalue())
+            split, label = ("train", "test")[number % 2], ("cat", "dog")[number % 4 > 1]
+            packed.writestr(f"{split}/{label}/{number}.png", file.getvalue())
     return path
 
 
@@ -135,7 +135,9 @@ def test_archive_of_that_name_is_then_that_data_set(tmp_path, analyses):
     assert "absent" not in table and "not drawn" not in text
 
 
-def test_nothing_there_at_all_is_one_sentence_and_code_2(tmp_path, analyses, asked):
+def test_nothing_there_at_all_is_one_sentence_and_code_2(
+    tmp_path, analyses, requested_urls
+):
     analyses(table0_none=("svhn", "cifar100"))
     answer = _run(tmp_path, NONE, "--json", seeds=3)
     assert (answer.code, answer.out) == (2, "")
@@ -143,7 +145,9 @@ def test_nothing_there_at_all_is_one_sentence_and_code_2(tmp_path, analyses, ask
     assert all(_says(answer.err, name) for name in ("svhn", "cifar100"))
     assert answer.err.count("\n") == 1 and "Traceback" not in answer.err
     assert not list(tmp_path.glob("r*/*")), "nothing else took its place"
-    assert len(set(asked)) == len(asked), "nothing is asked for once a run"
+    assert len(set(requested_urls)) == len(requested_urls), (
+        "nothing is asked for once a run"
+    )
 
 
 @pytest.mark.parametrize("names", [(SOME, NONE), (NONE, SOME)])
@@ -205,14 +209,14 @@ def test_data_that_are_told_are_those_of_every_row(tmp_path, analyses):
     assert "digits" in text and "cifar100 (mini)" in text
 
 
-def test_runs_that_are_done_need_no_data(tmp_path, analyses, asked):
+def test_runs_that_are_done_need_no_data(tmp_path, analyses, requested_urls):
     analyses(table0_some=("svhn", "cifar100"))
     settings = dict(pair.split("=") for pair in TINY)
     for spec in plan(Request(SOME, "paper", settings, 1)):
         rows = course([0.25], **ROWS, split="test", n=4)
         write_run(tmp_path / "runs", spec, rows + course([0.5], **ROWS, split="val"))
     answer = _run(tmp_path, SOME)
-    assert (answer.code, answer.err, asked) == (0, "", [])
+    assert (answer.code, answer.err, requested_urls) == (0, "", [])
     table, text = _result(tmp_path)
     assert table["dataset"].tolist() == ["svhn", "cifar100"]
     assert table["last"].tolist() == [0.25, 0.25] and "absent" not in table

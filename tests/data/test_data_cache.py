@@ -15,11 +15,11 @@ from rofit.errors import UserError
 
 
 def _source(folder: Path, value: int = 7) -> Path:
-    for part in ("train", "test"):
+    for split in ("train", "test"):
         for label in ("cat", "dog"):
-            (folder / part / label).mkdir(parents=True, exist_ok=True)
+            (folder / split / label).mkdir(parents=True, exist_ok=True)
             image = Image.new("L", (3, 2), value)
-            image.save(folder / part / label / "1.png")
+            image.save(folder / split / label / "1.png")
     return folder
 
 
@@ -35,9 +35,9 @@ def test_data_set_is_found_again_by_name_and_digest(tmp_path):
         "pets (class folders)",
         ("cat", "dog"),
     )
-    for part in ("train", "test"):
-        pixels = getattr(made, part).pixels
-        np.testing.assert_array_equal(getattr(got, part).pixels, pixels)
+    for split in ("train", "test"):
+        pixels = getattr(made, split).pixels
+        np.testing.assert_array_equal(getattr(got, split).pixels, pixels)
     assert cached("pets", "0" * 12, tmp_path / "root") is None
     assert cached("pet", made.digest, tmp_path / "root") is None
     assert cached("pets", made.digest, tmp_path / "nowhere") is None
@@ -70,7 +70,7 @@ def test_listing_shows_every_decoded_set_and_nothing_else(tmp_path):
     root = tmp_path / "root"
     np.savez(root / "mine.npz", a=np.zeros(2))
     (root / "broken-000-000.rofit.npz").write_bytes(b"PK\x03\x04")
-    listed = {found.name: found for found in list_cached(root)}
+    listed = {entry.name: entry for entry in list_cached(root)}
     assert set(listed) == {"pets", "cifar10-tiny"}
     assert listed["pets"].digest == sets[0].digest
     rows = [row for row in describe(root) if row.name in listed]
@@ -109,7 +109,7 @@ def test_whole_file_is_taken_where_another_of_the_same_content_is_damaged(tmp_pa
     (file.parent / f"pets-{made.digest}-{'f' * 16}.rofit.npz").write_bytes(
         file.read_bytes()
     )
-    assert [found.path for found in list_cached(file.parent)] == [file]
+    assert [entry.path for entry in list_cached(file.parent)] == [file]
 
 
 def test_file_with_other_content_than_its_digest_says_is_refused(tmp_path):

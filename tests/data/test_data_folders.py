@@ -104,11 +104,11 @@ def test_order_within_the_archive_does_not_matter(tmp_path):
 
 def test_second_reading_decodes_nothing(tmp_path, monkeypatch):
     path = _zip(tmp_path / "toy.zip", _toy())
-    seen: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     first = read_class_folders(
-        path, cache=tmp_path / "cache", progress=lambda *counts: seen.append(counts)
+        path, cache=tmp_path / "cache", progress=lambda *counts: calls.append(counts)
     )
-    assert seen == [(8, 8)]
+    assert calls == [(8, 8)]
     monkeypatch.setattr(Image, "open", None)
     second = read_class_folders(path, cache=tmp_path / "cache")
     assert (second.digest, second.shown_as) == (first.digest, first.shown_as)
@@ -137,8 +137,8 @@ def test_grey_images_have_one_channel_if_all_are_grey(tmp_path):
 
 def test_the_common_kinds_of_image_are_read(tmp_path):
     files = {
-        f"{part}/{label}/{kind}.{kind.lower()}": _png(0, kind=kind)
-        for part in ("train", "test")
+        f"{split}/{label}/{kind}.{kind.lower()}": _png(0, kind=kind)
+        for split in ("train", "test")
         for label in ("a", "b")
         for kind in ("PNG", "JPEG", "BMP", "WEBP")
     }
@@ -219,8 +219,8 @@ def test_name_says_what_the_data_is(tmp_path, name, called, shown_as):
 def test_folder_of_links_is_read_and_named_by_its_own_name(tmp_path, monkeypatch):
     real = _folder(tmp_path / "real", _toy())
     (tmp_path / "pets").mkdir()
-    for part in ("train", "test"):
-        (tmp_path / "pets" / part).symlink_to(real / part, target_is_directory=True)
+    for split in ("train", "test"):
+        (tmp_path / "pets" / split).symlink_to(real / split, target_is_directory=True)
     monkeypatch.chdir(tmp_path / "pets")
     got = read_class_folders(Path("."), cache=tmp_path / "cache")
     assert (got.name, len(got.train)) == ("pets", 5)

@@ -31,8 +31,8 @@ def _half_a_photo(kind: str) -> bytes:
 
 
 GOOD = {
-    f"{part}/{label}/{i}.png": _image()
-    for part in ("train", "test")
+    f"{split}/{label}/{i}.png": _image()
+    for split in ("train", "test")
     for label in ("cat", "dog")
     for i in (1, 2)
 }

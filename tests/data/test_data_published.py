@@ -22,7 +22,7 @@ from torchvision import datasets as published
 from rofit.data.datasets import DATASETS, load
 from rofit.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("asked")  # no network
+pytestmark = pytest.mark.usefixtures("requested_urls")  # no network
 
 RNG = np.random.default_rng(0)
 
@@ -80,18 +80,18 @@ def _idx(array: np.ndarray) -> bytes:
 
 def _put_mnist(root: Path, folder: str, pack=lambda data: data, ending="") -> dict:
     arrays = {}
-    for part, n in (("train", 6), ("t10k", 3)):
-        arrays[f"{part}-images-idx3"] = RNG.integers(
+    for split, n in (("train", 6), ("t10k", 3)):
+        arrays[f"{split}-images-idx3"] = RNG.integers(
             0, 256, (n, 28, 28), dtype=np.uint8
         )
-        arrays[f"{part}-labels-idx1"] = np.arange(n, dtype=np.uint8)
+        arrays[f"{split}-labels-idx1"] = np.arange(n, dtype=np.uint8)
     for name, array in arrays.items():
         _put(root / folder / "raw" / f"{name}-ubyte{ending}", pack(_idx(array)))
     return arrays
 
 
 def test_cifar10_on_disk_is_read_without_a_download(
-    tmp_path, monkeypatch, asked, capfd
+    tmp_path, monkeypatch, requested_urls, capfd
 ):
     entries = _put_cifar10(tmp_path, monkeypatch)
     got = load("cifar10", root=tmp_path)
@@ -100,15 +100,15 @@ def test_cifar10_on_disk_is_read_without_a_download(
     np.testing.assert_array_equal(got.test.pixels, last)
     assert got.train.labels.tolist() == [0, 1, 2, 3] * 5
     assert got.classes[9] == "class 9" and got.shown_as == "cifar10"
-    assert asked == []
+    assert requested_urls == []
     assert capfd.readouterr().out == ""
 
 
 def test_cifar100_takes_the_fine_labels(tmp_path, monkeypatch):
     folder = tmp_path / "cifar-100-python"
-    for part in ("train", "test"):
-        md5, _ = _batch(folder / part, 5, "fine_labels", 100)
-        monkeypatch.setattr(published.CIFAR100, f"{part}_list", [[part, md5]])
+    for split in ("train", "test"):
+        md5, _ = _batch(folder / split, 5, "fine_labels", 100)
+        monkeypatch.setattr(published.CIFAR100, f"{split}_list", [[split, md5]])
     names = {"fine_label_names": [f"class {i}" for i in range(100)]}
     meta = published.CIFAR100.meta | {"md5": _put(folder / "meta", pickle.dumps(names))}
     monkeypatch.setattr(published.CIFAR100, "meta", meta)
@@ -119,11 +119,11 @@ def test_cifar100_takes_the_fine_labels(tmp_path, monkeypatch):
 def test_svhn_counts_its_label_10_as_digit_0(tmp_path, monkeypatch):
     pixels = RNG.integers(0, 256, (32, 32, 3, 3), dtype=np.uint8)
     sums = {}
-    for part in ("train", "test"):
+    for split in ("train", "test"):
         file = io.BytesIO()
         scipy.io.savemat(file, {"X": pixels, "y": np.array([[10], [1], [9]])})
-        name = f"{part}_32x32.mat"
-        sums[part] = ["http://x", name, _put(tmp_path / name, file.getvalue())]
+        name = f"{split}_32x32.mat"
+        sums[split] = ["http://x", name, _put(tmp_path / name, file.getvalue())]
     monkeypatch.setattr(published.SVHN, "split_list", sums)
     got = load("svhn", root=tmp_path)
     np.testing.assert_array_equal(got.train.pixels, pixels.transpose(3, 2, 0, 1))
@@ -142,7 +142,9 @@ def test_mnist_files_are_read(tmp_path, name, folder):
     assert got.n_classes == 10
 
 
-def test_packed_files_put_there_by_hand_need_no_network(tmp_path, monkeypatch, asked):
+def test_packed_files_put_there_by_hand_need_no_network(
+    tmp_path, monkeypatch, requested_urls
+):
     arrays = _put_mnist(tmp_path, "MNIST", gzip.compress, ".gz")
     raw = tmp_path / "MNIST" / "raw"
     sums = [
@@ -152,14 +154,14 @@ def test_packed_files_put_there_by_hand_need_no_network(tmp_path, monkeypatch, a
     monkeypatch.setattr(published.MNIST, "resources", sums)
     got = load("mnist", root=tmp_path)
     np.testing.assert_array_equal(got.test.pixels[:, 0], arrays["t10k-images-idx3"])
-    assert asked == []
+    assert requested_urls == []
 
 
 PUBLISHED = [name for name, known in DATASETS.items() if known.loader]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_failed_download_says_where_the_files_belong(tmp_path, name, asked):
+def test_failed_download_says_where_the_files_belong(tmp_path, name, requested_urls):
     sentence = (
         f"expected {name} under .*{tmp_path.name}, found none, and could not fetch it "
         # torchvision 0.19 does not hand on why the last mirror failed
@@ -169,14 +171,16 @@ def test_failed_download_says_where_the_files_belong(tmp_path, name, asked):
     )
     with pytest.raises(UserError, match=sentence) as caught:
         load(name, root=tmp_path)
-    assert "\n" not in str(caught.value) and asked
+    assert "\n" not in str(caught.value) and requested_urls
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_without_download_missing_files_are_an_error_at_once(tmp_path, name, asked):
+def test_without_download_missing_files_are_an_error_at_once(
+    tmp_path, name, requested_urls
+):
     with pytest.raises(UserError, match=f"expected {name} under .* found none; run"):
         load(name, root=tmp_path, download=False)
-    assert asked == []
+    assert requested_urls == []
 
 
 def test_waiting_for_a_server_ends_and_the_limit_is_put_back(tmp_path, monkeypatch):

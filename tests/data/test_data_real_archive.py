@@ -16,16 +16,16 @@ ARCHIVE = Path(__file__).resolve().parents[3] / "shared/data/cifar10-jpeg.tar.xz
 def test_archive_is_cifar10_but_for_jpeg_and_is_decoded_once(tmp_path, monkeypatch):
     if not ARCHIVE.exists():
         pytest.skip(f"needs the archive of CIFAR-10 class folders at {ARCHIVE}")
-    seen: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     got = read_class_folders(
-        ARCHIVE, cache=tmp_path, progress=lambda *counts: seen.append(counts)
+        ARCHIVE, cache=tmp_path, progress=lambda *counts: calls.append(counts)
     )
     assert (got.name, got.shown_as) == ("cifar10-jpeg", "cifar10 (jpeg)")
     assert got.classes[:3] == ("airplane", "automobile", "bird")
     assert np.bincount(got.train.labels).tolist() == [5000] * 10
     assert np.bincount(got.test.labels).tolist() == [1000] * 10
     assert got.train.pixels.shape == (50_000, 3, 32, 32)
-    assert seen[-1] == (60_000, 60_000)
+    assert calls[-1] == (60_000, 60_000)
     # The published CIFAR-10; JPEG moved mean and spread by less than 0.002.
     mean, std = got.statistics()
     np.testing.assert_allclose(mean, (0.4914, 0.4822, 0.4465), atol=0.003)

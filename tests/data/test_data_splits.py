@@ -28,12 +28,12 @@ def _slow_order(labels: np.ndarray, rng: np.random.Generator) -> list[int]:
 def _dataset(n_train: int = 40, n_test: int = 20, n_classes: int = 4) -> Dataset:
     """Images that carry their own position in the pixels, classes in blocks."""
 
-    def part(n: int) -> Images:
+    def images(n: int) -> Images:
         pixels = np.arange(n, dtype=np.uint8).reshape(n, 1, 1, 1)
         return Images(pixels, np.sort(np.arange(n, dtype=np.int64) % n_classes))
 
     names = tuple("abcd"[:n_classes])
-    return Dataset("toy", "toy", names, part(n_train), part(n_test))
+    return Dataset("toy", "toy", names, images(n_train), images(n_test))
 
 
 @given(labels=LABELS, seed=st.integers(0, 99))
@@ -66,8 +66,8 @@ def test_parts_are_disjoint_and_of_the_sizes_asked_for(train, val, test):
 
 def test_every_part_is_balanced_to_one_image_a_class():
     got = split(_dataset(), train_size=18, val_size=10, test_size=7, data_seed=0)
-    for part in (got.train, got.val, got.test):
-        counts = Counter(part.labels.tolist())
+    for images in (got.train, got.val, got.test):
+        counts = Counter(images.labels.tolist())
         assert len(counts) == 4
         assert max(counts.values()) - min(counts.values()) <= 1
 
@@ -82,12 +82,12 @@ def test_validation_is_the_same_for_every_training_size():
 
 
 def test_data_seed_decides_every_part():
-    def parts(seed: int) -> list[list[int]]:
+    def indices(seed: int) -> list[list[int]]:
         got = split(_dataset(), train_size=9, val_size=9, test_size=9, data_seed=seed)
         return [i.tolist() for i in (got.train_index, got.val_index, got.test_index)]
 
-    assert parts(0) == parts(0)
-    assert all(one != other for one, other in zip(parts(0), parts(1), strict=True))
+    assert indices(0) == indices(0)
+    assert all(one != other for one, other in zip(indices(0), indices(1), strict=True))
 
 
 def test_equal_labels_do_not_give_training_and_test_one_order():

@@ -7,15 +7,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
-from seen_views import (
+from made_up_views import (
     ATTACK,
     assert_watching_changes_nothing,
     random_logits,
     softmax,
     view_of,
 )
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 from toy_problems import quick
 
 from rofit.diagnostics.calibration import (

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from made_up_views import assert_watching_changes_nothing, view_of
 from scipy.spatial.distance import cdist
-from seen_views import assert_watching_changes_nothing, view_of
 from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import KNeighborsClassifier

@@ -2,7 +2,12 @@
 
 import pytest
 import torch
-from seen_views import ATTACK, assert_watching_changes_nothing, random_logits, view_of
+from made_up_views import (
+    ATTACK,
+    assert_watching_changes_nothing,
+    random_logits,
+    view_of,
+)
 from training_helpers import CPU, train
 
 from rofit import diagnostics

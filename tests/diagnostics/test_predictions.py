@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 import torch
-from seen_views import (
+from made_up_views import (
     ATTACK,
     assert_watching_changes_nothing,
     random_logits,

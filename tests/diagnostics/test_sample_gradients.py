@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from seen_views import ATTACK, assert_watching_changes_nothing, view_of
+from made_up_views import ATTACK, assert_watching_changes_nothing, view_of
 from torch import nn
 from toy_problems import batch, conv_net
 from training_helpers import digits, digits_net

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from seen_views import assert_watching_changes_nothing, view_of
+from made_up_views import assert_watching_changes_nothing, view_of
 from training_helpers import last_state
 
 from rofit.diagnostics.softness import Softness, softness

@@ -4,7 +4,16 @@ from functools import cache
 
 import pytest
 import torch
-from evaluated_digits import Doubled, Sizes, case, images, left, pick, trained, verdicts
+from evaluated_digits import (
+    Doubled,
+    Sizes,
+    digit_images,
+    left,
+    make_case,
+    pick,
+    trained,
+    verdicts,
+)
 from torch import nn
 
 from rofit.evaluation.stages import make_stages
@@ -21,23 +30,23 @@ WIDE = {"linf": 0.11, "l2": 0.58}  # of these images all attacks leave 20 to 80 
 GRADIENTS = ("apgd-ce", "apgd-t", "fab-t")
 
 
-class Seen(nn.Module):
+class RecordingNet(nn.Module):
     """A network that keeps the first adversarial example that an attack comes across.
 
     APGD judges by the passes that it takes gradients of, FAB by the others.
     """
 
-    def __init__(self, net, x, y, asked):
+    def __init__(self, net, x, y, case):
         super().__init__()
-        self.net, self.x, self.y, self.asked = net, x, y, asked
+        self.net, self.x, self.y, self.case = net, x, y, case
         self.first, self.rows = x, 0
 
     def forward(self, x_adv):
         logits = self.net(x_adv)
         self.rows += len(x_adv)
-        judged = torch.is_grad_enabled() == (self.asked.kind != "fab-t")
+        judged = torch.is_grad_enabled() == (self.case.kind != "fab-t")
         if judged and len(x_adv) == 1 and self.first is self.x:
-            near = _length(x_adv - self.x, self.asked.norm) <= _reach(self.asked)
+            near = _length(x_adv - self.x, self.case.norm) <= _reach(self.case)
             if near and logits.argmax(1) != self.y:
                 self.first = x_adv.detach().clone()
         return logits
@@ -48,28 +57,30 @@ def _length(delta, norm):
     return flat.abs().amax(1) if norm == "linf" else flat.norm(dim=1)
 
 
-def _reach(asked):
-    return asked.epsilon * (1 + 1e-5)
+def _reach(case):
+    return case.epsilon * (1 + 1e-5)
 
 
-def _right(net, seen):
-    return pick(seen, (net(seen.x).argmax(1) == seen.y).nonzero().flatten().tolist())
-
-
-def _kit(net, asked):
-    return pyautoattack.AutoAttack(
-        net, norm=LIBRARY[asked.norm], eps=asked.epsilon, version="standard"
+def _right(net, images):
+    return pick(
+        images, (net(images.x).argmax(1) == images.y).nonzero().flatten().tolist()
     )
 
 
-def _alone(net, x, y, i, asked, target):
+def _kit(net, case):
+    return pyautoattack.AutoAttack(
+        net, norm=LIBRARY[case.norm], eps=case.epsilon, version="standard"
+    )
+
+
+def _alone(net, x, y, i, case, target):
     """Return where the library's attack on one image, number *i*, ends."""
-    kit, names = _kit(net, asked), (asked.seed, "evaluation", asked.kind)
+    kit, names = _kit(net, case), (case.seed, "evaluation", case.kind)
     with torch.random.fork_rng(devices=[]):
-        if asked.kind == "apgd-ce":
+        if case.kind == "apgd-ce":
             kit.apgd.loss, kit.apgd.seed = "ce", stream_seed(*names, i)
             return kit.apgd.perturb(x, y)
-        if asked.kind == "apgd-t":
+        if case.kind == "apgd-t":
             attack = kit.apgd_targeted
             attack.init_hyperparam(x)
             attack.y_target = net(x).sort(dim=1)[1][:, -target]
@@ -77,7 +88,7 @@ def _alone(net, x, y, i, asked, target):
             return attack.attack_single_run(x, y)[3]
         kit.fab.target_class = target
         x_adv = kit.fab.attack_single_run(x, y, is_targeted=True)
-        near = _length(x_adv - x, asked.norm) <= asked.epsilon
+        near = _length(x_adv - x, case.norm) <= case.epsilon
         return x_adv if near else x
 
 
@@ -88,19 +99,23 @@ def test_verdicts_are_the_librarys_on_each_image_alone(kind, norm):
 
     The library does not skip anything, so skipping changes nothing.
     """
-    net, asked = Doubled(trained(), FEW), case(kind, norm, epsilon=WIDE[norm], seed=3)
-    seen = images(8 if kind == "fab-t" else 12, n_classes=FEW)  # FAB is the slowest
-    table = verdicts(asked, net, seen, n_classes=FEW)
-    right = _right(net, seen)
-    slow = dict.fromkeys(seen.index, "clean") | dict.fromkeys(right.index, "")
-    for target, stage in enumerate(make_stages(asked, net, n_classes=FEW)[1:], 2):
+    net, case = (
+        Doubled(trained(), FEW),
+        make_case(kind, norm, epsilon=WIDE[norm], seed=3),
+    )
+    # FAB is the slowest
+    images = digit_images(8 if kind == "fab-t" else 12, n_classes=FEW)
+    table = verdicts(case, net, images, n_classes=FEW)
+    right = _right(net, images)
+    slow = dict.fromkeys(images.index, "clean") | dict.fromkeys(right.index, "")
+    for target, stage in enumerate(make_stages(case, net, n_classes=FEW)[1:], 2):
         pending = [row for row, i in enumerate(right.index) if not slow[i]]
-        part = pick(right, pending)
-        ours = stage.find(part.x, part.y, part.index)
-        for row, i in enumerate(part.index):
-            x, y = part.x[row : row + 1], part.y[row : row + 1]
-            watching = Seen(net, x, y, asked)
-            theirs = _alone(watching, x, y, i, asked, target)
+        remaining = pick(right, pending)
+        ours = stage.find(remaining.x, remaining.y, remaining.index)
+        for row, i in enumerate(remaining.index):
+            x, y = remaining.x[row : row + 1], remaining.y[row : row + 1]
+            watching = RecordingNet(net, x, y, case)
+            theirs = _alone(watching, x, y, i, case, target)
             if net(theirs).argmax(1) != y:
                 slow[i] = stage.name
             assert torch.allclose(ours[row], watching.first[0], atol=1e-5)
@@ -108,34 +123,34 @@ def test_verdicts_are_the_librarys_on_each_image_alone(kind, norm):
     assert 0.1 <= left(table).mean() <= 0.9
 
 
-def _drawn(x, index, asked, *names):
+def _drawn(x, index, case, *names):
     """Return APGD's starts for a batch, each drawn as the library would alone."""
-    each = []
+    deltas = []
     for i in index:
-        stream = torch.Generator().manual_seed(stream_seed(asked.seed, *names, i))
-        if asked.norm == "linf":
+        stream = torch.Generator().manual_seed(stream_seed(case.seed, *names, i))
+        if case.norm == "linf":
             t = 2 * torch.rand(x[:1].shape, generator=stream) - 1
         else:
             t = torch.randn(x[:1].shape, generator=stream)
-        each.append(asked.epsilon * t / _length(t, asked.norm))
-    return x + torch.cat(each)
+        deltas.append(case.epsilon * t / _length(t, case.norm))
+    return x + torch.cat(deltas)
 
 
-def _batch(net, seen, asked, target):
+def _batch(net, images, case, target):
     """Return where the library's attack on a whole batch ends, beginning as ours."""
-    kit, x, y = _kit(net, asked), seen.x, seen.y
-    names = ("evaluation", asked.kind)
-    if asked.kind == "fab-t":
+    kit, x, y = _kit(net, case), images.x, images.y
+    names = ("evaluation", case.kind)
+    if case.kind == "fab-t":
         kit.fab.target_class = target
         x_adv = kit.fab.attack_single_run(x, y, is_targeted=True)
-        near = _length(x_adv - x, asked.norm) <= asked.epsilon
+        near = _length(x_adv - x, case.norm) <= case.epsilon
         return torch.where(near.view(-1, 1, 1, 1), x_adv, x)
     attack = kit.apgd
-    if asked.kind == "apgd-t":
+    if case.kind == "apgd-t":
         attack, names = kit.apgd_targeted, (*names, target)
         attack.y_target = net(x).sort(dim=1)[1][:, -target]
     attack.init_hyperparam(x)
-    begin = _drawn(x, seen.index, asked, *names)
+    begin = _drawn(x, images.index, case, *names)
     with torch.random.fork_rng(devices=[]):
         return attack.attack_single_run(x, y, x_init=begin)[3]
 
@@ -144,17 +159,17 @@ def _batch(net, seen, asked, target):
     ("kind", "norm"), [("apgd-ce", "linf"), ("apgd-t", "l2"), ("fab-t", "linf")]
 )
 def test_fooled_images_are_skipped_and_that_changes_no_verdict(kind, norm):
-    net, asked = Doubled(trained()), case(kind, norm, seed=4)
-    seen = _right(net, images(32))
-    counted = Seen(net, seen.x, seen.y, asked)
-    stages = make_stages(asked, counted, n_classes=10)[1:]
+    net, case = Doubled(trained()), make_case(kind, norm, seed=4)
+    images = _right(net, digit_images(32))
+    counted = RecordingNet(net, images.x, images.y, case)
+    stages = make_stages(case, counted, n_classes=10)[1:]
     for rank in sorted({0, len(stages) - 1}):
         counted.rows = 0
-        ours = stages[rank].find(seen.x, seen.y, seen.index)
+        ours = stages[rank].find(images.x, images.y, images.index)
         rows, counted.rows = counted.rows, 0
-        theirs = _batch(counted, seen, asked, rank + 2)
-        fooled = net(ours).argmax(1) != seen.y
-        assert torch.equal(fooled, net(theirs).argmax(1) != seen.y)
+        theirs = _batch(counted, images, case, rank + 2)
+        fooled = net(ours).argmax(1) != images.y
+        assert torch.equal(fooled, net(theirs).argmax(1) != images.y)
         assert rows < counted.rows or not fooled.any()
         assert rank or 0.1 <= fooled.float().mean() <= 0.9
 
@@ -163,14 +178,18 @@ def test_fab_in_whole_is_the_librarys_own_evaluation(monkeypatch):
     """Of the four only FAB draws nothing: the library's own loop must agree."""
     # it takes the tracing of debuggers and of coverage away
     monkeypatch.setattr(pyautoattack.checks, "check_dynamic", lambda *_, **__: None)
-    net, seen, asked = Doubled(trained(), 6), images(14, n_classes=6), case("fab-t")
+    net, images, case = (
+        Doubled(trained(), 6),
+        digit_images(14, n_classes=6),
+        make_case("fab-t"),
+    )
     custom = {"version": "custom", "attacks": ["fab-t"], "seed": 0}
-    kit = pyautoattack.AutoAttack(net, norm="Linf", eps=asked.epsilon, **custom)
+    kit = pyautoattack.AutoAttack(net, norm="Linf", eps=case.epsilon, **custom)
     kit.fab.n_target_classes = 5
     with torch.random.fork_rng(devices=[]):
-        x_adv, _ = kit.run_standard_evaluation(seen.x, seen.y)
-    kept = (net(x_adv).argmax(1) == seen.y).numpy()
-    assert (left(verdicts(asked, net, seen, chunk=9, n_classes=6)) == kept).all()
+        x_adv, _ = kit.run_standard_evaluation(images.x, images.y)
+    kept = (net(x_adv).argmax(1) == images.y).numpy()
+    assert (left(verdicts(case, net, images, chunk=9, n_classes=6)) == kept).all()
     assert 0.1 <= kept.mean() <= 0.9
 
 
@@ -178,15 +197,19 @@ def test_fab_in_whole_is_the_librarys_own_evaluation(monkeypatch):
 @pytest.mark.parametrize("kind", [*GRADIENTS, "square"])
 def test_batches_of_few_sizes_find_the_same_candidates(kind, norm):
     """As on a GPU; 1e-5 is float32's rounding."""
-    asked = case(kind, norm, number=60 * (kind == "square"), epsilon=WIDE[norm], seed=5)
-    seen = _right(Doubled(trained(), FEW), images(13, n_classes=FEW))
-    found, sizes = [], []
+    case = make_case(
+        kind, norm, number=60 * (kind == "square"), epsilon=WIDE[norm], seed=5
+    )
+    images = _right(Doubled(trained(), FEW), digit_images(13, n_classes=FEW))
+    candidates, sizes = [], []
     for filled_to in (0, 13):
         net = Sizes(Doubled(trained(), FEW))
-        stages = make_stages(asked, net, n_classes=FEW, filled_to=filled_to)
-        found.append(stages[1].find(seen.x, seen.y, seen.index))
-        sizes.append(set(net.seen))
-    assert torch.allclose(*found, atol=1e-5) and not torch.equal(found[0], seen.x)
+        stages = make_stages(case, net, n_classes=FEW, filled_to=filled_to)
+        candidates.append(stages[1].find(images.x, images.y, images.index))
+        sizes.append(set(net.sizes))
+    assert torch.allclose(*candidates, atol=1e-5) and not torch.equal(
+        candidates[0], images.x
+    )
     assert sizes[1] <= {1, 2, 4, 8, 13} and not sizes[0] <= sizes[1]
 
 
@@ -206,8 +229,8 @@ class Alone(square.SquareAttack):
 @cache
 def _square(norm, epsilon, seed, n, queries):
     """Return the library's results on single images, fed by the streams of ours."""
-    net, seen, results = Doubled(trained()), images(n), []
-    for x, y, i in zip(seen.x.split(1), seen.y.split(1), seen.index, strict=True):
+    net, images, results = Doubled(trained()), digit_images(n), []
+    for x, y, i in zip(images.x.split(1), images.y.split(1), images.index, strict=True):
         attack = Alone(
             net,
             norm=LIBRARY[norm],
@@ -230,13 +253,13 @@ def _square(norm, epsilon, seed, n, queries):
 @pytest.mark.parametrize("chunk", [1, 64])
 @pytest.mark.parametrize("norm", NORMS)
 def test_square_is_the_librarys_on_each_image_alone(norm, chunk):
-    net, seen = Doubled(trained()), images(12)
-    asked = case("square", norm, number=200, epsilon=WIDE[norm], seed=2)
-    theirs = _square(norm, asked.epsilon, 2, 12, 200)
-    kept = (net(theirs).argmax(1) == seen.y) & (net(seen.x).argmax(1) == seen.y)
-    assert (left(verdicts(asked, net, seen, chunk=chunk)) == kept.numpy()).all()
+    net, images = Doubled(trained()), digit_images(12)
+    case = make_case("square", norm, number=200, epsilon=WIDE[norm], seed=2)
+    theirs = _square(norm, case.epsilon, 2, 12, 200)
+    kept = (net(theirs).argmax(1) == images.y) & (net(images.x).argmax(1) == images.y)
+    assert (left(verdicts(case, net, images, chunk=chunk)) == kept.numpy()).all()
     assert 0.1 <= kept.float().mean() <= 0.9
-    right = _right(net, seen)
-    ours = make_stages(asked, net, n_classes=10)[-1].find(right.x, right.y, right.index)
-    rows = [seen.index.index(i) for i in right.index]
+    right = _right(net, images)
+    ours = make_stages(case, net, n_classes=10)[-1].find(right.x, right.y, right.index)
+    rows = [images.index.index(i) for i in right.index]
     assert torch.allclose(ours, theirs[rows], atol=1e-5)

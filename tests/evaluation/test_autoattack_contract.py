@@ -6,7 +6,15 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from evaluated_digits import Doubled, case, images, left, pick, trained, verdicts
+from evaluated_digits import (
+    Doubled,
+    digit_images,
+    left,
+    make_case,
+    pick,
+    trained,
+    verdicts,
+)
 from torch import nn
 
 from rofit.evaluation.stages import make_stages
@@ -21,9 +29,9 @@ WIDE = {"linf": 0.1, "l2": 0.5}
 QUERIES = 100  # of Square, which would make 5000
 
 
-def _asked(kind, norm, **options):
+def _quick_case(kind, norm, **options):
     number = QUERIES if kind in ("square", "autoattack") else 0
-    return case(kind, norm, number=number, epsilon=WIDE[norm], n=N, **options)
+    return make_case(kind, norm, number=number, epsilon=WIDE[norm], n=N, **options)
 
 
 def _net():
@@ -32,12 +40,12 @@ def _net():
 
 @cache
 def _table(kind, norm, chunk=64):
-    seen = images(N, n_classes=FEW)
-    return verdicts(_asked(kind, norm), _net(), seen, chunk=chunk, n_classes=FEW)
+    images = digit_images(N, n_classes=FEW)
+    return verdicts(_quick_case(kind, norm), _net(), images, chunk=chunk, n_classes=FEW)
 
 
 def _stages(kind, n_classes):
-    return make_stages(case(kind), nn.Identity(), n_classes=n_classes)
+    return make_stages(make_case(kind), nn.Identity(), n_classes=n_classes)
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -45,12 +53,13 @@ def test_the_cascade_is_the_four_attacks_in_their_order(norm):
     """An image is fooled by the first that fools it alone, and not tried again."""
     alone = [_table(kind, norm)["fooled_by"] for kind in ORDER]
     first = alone[0]
-    for each in alone[1:]:
-        first = first.where(first != "", each)
+    for fooled_by in alone[1:]:
+        first = first.where(first != "", fooled_by)
     whole = _table("autoattack", norm)
     assert (whole["fooled_by"] == first).all()
     names = [
-        s.name for s in make_stages(_asked("autoattack", norm), _net(), n_classes=FEW)
+        s.name
+        for s in make_stages(_quick_case("autoattack", norm), _net(), n_classes=FEW)
     ]
     fooled = whole[whole["fooled_by"] != ""]
     assert (fooled["stages"] == fooled["fooled_by"].map(names.index) + 1).all()
@@ -59,8 +68,12 @@ def test_the_cascade_is_the_four_attacks_in_their_order(norm):
 
 
 def test_each_stage_gets_the_images_that_are_left_in_any_chunks():
-    net, seen, asked = _net(), images(N, n_classes=FEW), _asked("autoattack", "linf")
-    stages, tried = make_stages(asked, net, n_classes=FEW), []
+    net, images, case = (
+        _net(),
+        digit_images(N, n_classes=FEW),
+        _quick_case("autoattack", "linf"),
+    )
+    stages, tried = make_stages(case, net, n_classes=FEW), []
 
     def watched(stage):
         def find(x, y, index):
@@ -69,9 +82,9 @@ def test_each_stage_gets_the_images_that_are_left_in_any_chunks():
 
         return stage._replace(find=find)
 
-    table = unattacked(seen)
+    table = unattacked(images)
     watching, never = [watched(stage) for stage in stages], lambda *_: False
-    run_stages(watching, net, asked.threat, seen, table, chunk=5, after=never)
+    run_stages(watching, net, case.threat, images, table, chunk=5, after=never)
     for number, stage in enumerate(stages):
         got = [i for name, i in tried if name == stage.name]
         assert got == table["index"][table["stages"] > number].tolist()
@@ -80,9 +93,9 @@ def test_each_stage_gets_the_images_that_are_left_in_any_chunks():
 
 
 def test_verdicts_depend_neither_on_the_chunk_nor_on_neighbours():
-    whole, asked = _table("autoattack", "l2"), _asked("autoattack", "l2")
-    some = pick(images(N, n_classes=FEW), [7, 1, 0, 8])
-    alone = verdicts(asked, _net(), some, chunk=1, n_classes=FEW)
+    whole, case = _table("autoattack", "l2"), _quick_case("autoattack", "l2")
+    some = pick(digit_images(N, n_classes=FEW), [7, 1, 0, 8])
+    alone = verdicts(case, _net(), some, chunk=1, n_classes=FEW)
     assert whole.loc[alone.index].equals(alone)
     assert left(alone).any() and not left(alone).all()
 
@@ -90,26 +103,26 @@ def test_verdicts_depend_neither_on_the_chunk_nor_on_neighbours():
 @pytest.mark.parametrize(("n_classes", "targets"), [(4, 3), (7, 6), (10, 9), (100, 9)])
 def test_targets_are_nine_or_all_other_classes(n_classes, targets):
     ranks = range(1, targets + 1)
-    wanted = {
+    expected = {
         "apgd-ce": ["apgd-ce"],
         "apgd-t": [f"apgd-t {k}" for k in ranks],
         "fab-t": [f"fab-t {k}" for k in ranks],
         "square": ["square"],
     }
-    for kind, names in wanted.items():
+    for kind, names in expected.items():
         stages = _stages(kind, n_classes)
         assert [stage.name for stage in stages] == ["clean", *names]
         assert {stage.group for stage in stages[1:]} == {kind}
     together = [stage.name for stage in _stages("autoattack", n_classes)]
-    assert together == ["clean", *sum(wanted.values(), [])]
+    assert together == ["clean", *sum(expected.values(), [])]
 
 
 def test_square_is_defined_for_two_classes():
     net = Doubled(trained(), 2)
-    seen = images(N, n_classes=2)
-    asked = case("square", number=50, epsilon=0.3)
-    kept = left(verdicts(asked, net, seen, n_classes=2))
-    assert 0 < kept.sum() < (net(seen.x).argmax(1) == seen.y).sum()
+    images = digit_images(N, n_classes=2)
+    case = make_case("square", number=50, epsilon=0.3)
+    kept = left(verdicts(case, net, images, n_classes=2))
+    assert 0 < kept.sum() < (net(images.x).argmax(1) == images.y).sum()
 
 
 def _plain(attack):
@@ -130,9 +143,9 @@ def test_settings_are_the_librarys_standard_version(norm, monkeypatch):
 
     monkeypatch.setattr(pyautoattack, "AutoAttack", Kept)
     for number in (0, 200):
-        make_stages(case("autoattack", norm, number=number), _net(), n_classes=10)
+        make_stages(make_case("autoattack", norm, number=number), _net(), n_classes=10)
     named = {"linf": "Linf", "l2": "L2"}[norm]
-    epsilon = case("pgd", norm).epsilon
+    epsilon = make_case("pgd", norm).epsilon
     standard = library(_net(), norm=named, eps=epsilon, version="standard")
     for name in ("apgd", "apgd_targeted", "fab", "square"):
         settings = _plain(getattr(standard, name))
@@ -149,16 +162,16 @@ def test_settings_are_the_librarys_standard_version(norm, monkeypatch):
 
 @pytest.mark.parametrize("kind", ORDER)
 def test_no_stream_no_mode_and_no_gradient_is_touched(kind):
-    net, seen = _net(), images(5, n_classes=FEW)
+    net, images = _net(), digit_images(5, n_classes=FEW)
     net.net.normalise.train()  # each module's own mode
     for number, parameter in enumerate(net.parameters()):
         parameter.grad = torch.full_like(parameter, 7.0) if number % 2 else None
     modes = [module.training for module in net.modules()]
     state = {key: value.clone() for key, value in net.state_dict().items()}
-    images_before = seen.x.clone()
+    images_before = images.x.clone()
     streams = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
     try:
-        verdicts(_asked(kind, "linf"), net, seen, n_classes=FEW)
+        verdicts(_quick_case(kind, "linf"), net, images, n_classes=FEW)
         assert torch.equal(torch.get_rng_state(), streams[0])
         assert (np.random.get_state()[1] == streams[1]).all()
         assert random.getstate() == streams[2]
@@ -172,7 +185,7 @@ def test_no_stream_no_mode_and_no_gradient_is_touched(kind):
         for parameter in net.parameters():
             parameter.grad = None
         net.net.eval()
-    assert torch.equal(seen.x, images_before) and torch.is_grad_enabled()
+    assert torch.equal(images.x, images_before) and torch.is_grad_enabled()
 
 
 class Constant(nn.Module):
@@ -187,22 +200,22 @@ class Constant(nn.Module):
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_nothing_is_said_and_a_constant_network_is_never_fooled(norm, caplog, capfd):
-    seen = images(20, n_classes=1)
-    table = verdicts(_asked("autoattack", norm), Constant(), seen, n_classes=FEW)
+    images = digit_images(20, n_classes=1)
+    table = verdicts(_quick_case("autoattack", norm), Constant(), images, n_classes=FEW)
     assert left(table).all()
     assert not caplog.records
     assert capfd.readouterr() == ("", "")
 
 
 def test_fab_finds_the_others_where_one_image_is_wrong_already():
-    net, seen = _net(), images(N, n_classes=FEW)
-    asked = _asked("fab-t", "linf")
-    stage = make_stages(asked, net, n_classes=FEW)[1]
-    alone = stage.find(seen.x, seen.y, seen.index)
-    other = seen.y.clone()
+    net, images = _net(), digit_images(N, n_classes=FEW)
+    case = _quick_case("fab-t", "linf")
+    stage = make_stages(case, net, n_classes=FEW)[1]
+    alone = stage.find(images.x, images.y, images.index)
+    other = images.y.clone()
     other[3] = (other[3] + 1) % FEW
-    beside = stage.find(seen.x, other, seen.index)
-    assert torch.equal(beside[3], seen.x[3])
+    beside = stage.find(images.x, other, images.index)
+    assert torch.equal(beside[3], images.x[3])
     kept = [i for i in range(N) if i != 3]
     assert torch.equal(beside[kept], alone[kept])
-    assert not torch.equal(alone, seen.x)
+    assert not torch.equal(alone, images.x)

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
-from evaluated_digits import case
+from evaluated_digits import make_case
 from torch import nn
 
 from rofit.errors import UserError
@@ -20,8 +20,8 @@ from rofit.evaluation.stages import make_stages
 pyautoattack = pytest.importorskip("pyautoattack")
 
 CALLS, ATTRIBUTES = internals._CALLS, internals._ATTRIBUTES
-PARTS = [(attack, name) for attack, names in ATTRIBUTES.items() for name in names]
-PARTS += [(attack, name) for attack, names in CALLS.items() for name in names]
+MEMBERS = [(attack, name) for attack, names in ATTRIBUTES.items() for name in names]
+MEMBERS += [(attack, name) for attack, names in CALLS.items() for name in names]
 
 
 def test_installed_pyautoattack_has_what_rofit_relies_on():
@@ -43,7 +43,7 @@ def test_every_name_that_the_adapter_uses_of_the_library_is_listed():
         owner = ast.unparse(node.value)
         if owner == "attack" or re.fullmatch(r"self\.kit\.\w+", owner):
             used.add(node.attr)
-    assert used == {name for _, name in PARTS}
+    assert used == {name for _, name in MEMBERS}
     attacks = re.findall(r"self\.kit\.(\w+)", ast.unparse(tree))
     assert set(attacks) == CALLS.keys() == ATTRIBUTES.keys()
 
@@ -64,18 +64,18 @@ def changed(monkeypatch):
     return change
 
 
-def _refused(part):
-    """Assert that the stages are refused in one sentence that names the part."""
+def _refused(member):
+    """Assert that the stages are refused in one sentence that names the member."""
     sentence = (
         "square needs pyautoattack >=0.2,<0.3: version 0.9.1 has no "
-        f"{part} that rofit relies on; pip install 'pyautoattack>=0.2,<0.3'"
+        f"{member} that rofit relies on; pip install 'pyautoattack>=0.2,<0.3'"
     )
     with pytest.raises(UserError, match=f"^{re.escape(sentence)}$"):
-        make_stages(case("square", number=9), nn.Identity(), n_classes=10)
+        make_stages(make_case("square", number=9), nn.Identity(), n_classes=10)
 
 
-@pytest.mark.parametrize(("attack", "name"), PARTS, ids=".".join)
-def test_release_without_a_part_is_refused_by_its_name(changed, attack, name):
+@pytest.mark.parametrize(("attack", "name"), MEMBERS, ids=".".join)
+def test_release_without_a_member_is_refused_by_its_name(changed, attack, name):
     def without(kit):
         if name in CALLS[attack]:
             setattr(getattr(kit, attack), name, None)
@@ -117,4 +117,4 @@ def test_arguments_that_rofit_does_not_give_may_come_and_go(changed):
         """An option."""
 
     changed(lambda kit: setattr(kit.apgd, "attack_single_run", more))
-    assert make_stages(case("square", number=9), nn.Identity(), n_classes=10)
+    assert make_stages(make_case("square", number=9), nn.Identity(), n_classes=10)

@@ -32,10 +32,10 @@ def _slow(net, x, y, begin):
     correct, losses = 0, []
     for i in range(len(x)):
         one = slice(i, i + 1)
-        seen = x[one]
+        inputs = x[one]
         if begin is not None:
-            seen = ATTACK(net, seen, cross_entropy, y[one], begin[one])
-        p = net(seen).softmax(1)[0]
+            inputs = ATTACK(net, inputs, cross_entropy, y[one], begin[one])
+        p = net(inputs).softmax(1)[0]
         correct += int(p.argmax().item() == y[i].item())
         losses.append(-p[y[i]].log().item())
     return correct, losses
@@ -103,10 +103,10 @@ def test_evaluation_is_in_eval_mode_and_leaves_no_trace(problem, attack):
     net[1].eval()  # partly frozen
     modes = [module.training for module in net.modules()]
     state, stream = deepcopy(net.state_dict()), torch.get_rng_state()
-    seen = []
-    net[1].register_forward_hook(lambda module, *_: seen.append(net.training))
+    training_flags = []
+    net[1].register_forward_hook(lambda module, *_: training_flags.append(net.training))
     measure_accuracy(net, x, y, attack=attack, start=begin if attack else None)
-    assert seen and not any(seen)
+    assert training_flags and not any(training_flags)
     assert [module.training for module in net.modules()] == modes
     assert all(torch.equal(v, state[k]) for k, v in net.state_dict().items())
     assert all(parameter.grad is None for parameter in net.parameters())

@@ -57,15 +57,15 @@ def test_a_number_in_a_name_is_taken_where_there_is_one(kind):
 
 @pytest.mark.parametrize("kind", ATTACKS)
 def test_restarts_are_taken_where_there_are_some(kind):
-    about, wanted = ATTACKS[kind], "restarts are for pgd and cw, at least 1: pgd20x5"
+    about, message = ATTACKS[kind], "restarts are for pgd and cw, at least 1: pgd20x5"
     if about.restarts:
         case = _only(f"{kind}7x3")
         assert (case.number, case.restarts, case.attack) == (7, 3, f"{kind}7x3")
-        with pytest.raises(UserError, match=wanted):
+        with pytest.raises(UserError, match=message):
             _read(f"{kind}7x0")
     else:
         name = f"{kind}x3" if about.number is None else f"{kind}7x3"
-        with pytest.raises(UserError, match=f"'{name}': {wanted}"):
+        with pytest.raises(UserError, match=f"'{name}': {message}"):
             _read(name)
 
 
@@ -76,8 +76,8 @@ def test_restarts_go_with_the_usual_number_where_there_is_one():
 
 
 def test_all_takes_a_radius_and_an_attack_that_is_named_is_never_dropped():
-    told = {case.attack: case.epsilon for case in _read("all@0.05")}
-    assert set(told.values()) == {0.0, 0.05} and told["none"] == 0.0
+    radii = {case.attack: case.epsilon for case in _read("all@0.05")}
+    assert set(radii.values()) == {0.0, 0.05} and radii["none"] == 0.0
     with pytest.raises(UserError, match="fgsm is an attack inside linf, not l2"):
         _read("all", "fgsm", norm="l2", epsilons=[0.5])
     with pytest.raises(UserError, match="clean has no radius, got clean@8/255"):
@@ -95,7 +95,7 @@ def test_an_attacks_name_is_read_back_as_the_same_case(kind):
 
 
 @pytest.mark.parametrize(
-    ("said", "name"),
+    ("spelling", "name"),
     [
         ("pgd20x1", "pgd20"),
         ("cw", "cw100"),
@@ -105,8 +105,8 @@ def test_an_attacks_name_is_read_back_as_the_same_case(kind):
         ("clean", "none"),
     ],
 )
-def test_names_are_canonical(said, name):
-    assert _only(said).attack == name
+def test_names_are_canonical(spelling, name):
+    assert _only(spelling).attack == name
 
 
 def test_a_radius_behind_an_at_replaces_all_others():
@@ -117,8 +117,8 @@ def test_a_radius_behind_an_at_replaces_all_others():
 
 def test_radii_are_the_given_ones_or_the_runs():
     assert _only("fgsm").epsilon == SPEC.epsilon
-    told = _read("pgd20", "apgd-ce", epsilons=[0.1, 0.2])
-    assert [(case.attack, case.epsilon) for case in told] == [
+    cases = _read("pgd20", "apgd-ce", epsilons=[0.1, 0.2])
+    assert [(case.attack, case.epsilon) for case in cases] == [
         ("pgd20", 0.1),
         ("pgd20", 0.2),
         ("apgd-ce", 0.1),
@@ -135,8 +135,8 @@ def test_all_is_the_list_that_says_so_in_its_order():
 
 
 def test_duplicates_are_dropped_and_the_order_is_kept():
-    told = _read("pgd20x1", "clean", "pgd20", "pgd20@8/255", "clean", epsilons=[0.1])
-    assert [(case.attack, case.epsilon) for case in told] == [
+    cases = _read("pgd20x1", "clean", "pgd20", "pgd20@8/255", "clean", epsilons=[0.1])
+    assert [(case.attack, case.epsilon) for case in cases] == [
         ("pgd20", 0.1),
         ("none", 0.0),
         ("pgd20", 8 / 255),
@@ -159,7 +159,7 @@ def test_only_transfer_depends_on_the_source():
     assert _only("transfer") != _only("transfer", source="cd34")
 
 
-@pytest.mark.parametrize("field", [each.name for each in dataclasses.fields(Case)])
+@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(Case)])
 def test_key_changes_with_every_field(field):
     kept = getattr(CASE, field)
     other = kept + "x" if isinstance(kept, str) else kept + 1
@@ -193,7 +193,7 @@ def test_keys_are_frozen():
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "wanted"),
+    ("name", "options", "message"),
     [
         (
             "pg20",
@@ -226,8 +226,8 @@ def test_keys_are_frozen():
         ),
     ],
 )
-def test_a_name_that_cannot_be_used_says_why(name, options, wanted):
-    with pytest.raises(UserError, match=wanted):
+def test_a_name_that_cannot_be_used_says_why(name, options, message):
+    with pytest.raises(UserError, match=message):
         _read(name, **options)
 
 

@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 import torch
-from evaluated_digits import case
+from evaluated_digits import make_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -54,18 +54,18 @@ def test_whatever_fools_is_in_the_ball_and_in_the_valid_range(kind, norm, share,
         pytest.importorskip("pyautoattack")
     number = {"pgd": 5, "cw": 5, "square": 30, "autoattack": 30}.get(kind, 0)
     epsilon = share * {"linf": 0.5, "l2": 3.0}[norm]
-    asked = case(kind, norm, number=number, epsilon=epsilon, seed=seed)
+    case = make_case(kind, norm, number=number, epsilon=epsilon, seed=seed)
     net, x = _net(0), torch.rand((6, 1, 8, 8), generator=_stream(seed))
     y, index = net(x).argmax(1), list(range(seed, seed + 6))
-    stages = make_stages(asked, net, n_classes=4, source=_net(1))
+    stages = make_stages(case, net, n_classes=4, source=_net(1))
     assert stages[0].name == "clean" and len(stages) > (kind != "clean")
     for stage in stages:
         x_adv = stage.find(x, y, index)
-        wrong = fooled(net, asked.threat, x, y, x_adv)
+        wrong = fooled(net, case.threat, x, y, x_adv)
         assert not wrong.any() or stage.name != "clean"
         assert (_length(x_adv - x, norm) <= epsilon * (1 + 1e-5) + 3e-7)[wrong].all()
         assert ((x_adv >= 0) & (x_adv <= 1))[wrong].all()
-        near = into_ball(asked.threat, x, x_adv)
+        near = into_ball(case.threat, x, x_adv)
         assert (_length(near - x, norm) <= epsilon * (1 + 1e-6) + 1e-7)[wrong].all()
         assert (net(near).argmax(1) != y)[wrong].all()
 
@@ -122,8 +122,8 @@ def _mill(weak):
 
     def find(number):
         def turned(x, y, index):
-            told = [number in weak[(i - 7) // 3] for i in index]
-            return torch.where(torch.tensor(told).view(-1, 1, 1, 1), 1 - x, x)
+            flipped = [number in weak[(i - 7) // 3] for i in index]
+            return torch.where(torch.tensor(flipped).view(-1, 1, 1, 1), 1 - x, x)
 
         return turned
 
@@ -133,27 +133,29 @@ def _mill(weak):
     return stages, EvaluationImages(x, y, [7 + 3 * k for k in range(len(weak))])
 
 
-def _grind(stages, seen, table, chunk, after=lambda *_: False):
-    return run_stages(stages, Bright(), ANYTHING, seen, table, chunk=chunk, after=after)
+def _grind(stages, images, table, chunk, after=lambda *_: False):
+    return run_stages(
+        stages, Bright(), ANYTHING, images, table, chunk=chunk, after=after
+    )
 
 
 @quick
 @given(WEAK, st.integers(1, 10))
 def test_table_is_that_of_a_loop_over_images(weak, chunk):
-    stages, seen = _mill(weak)
-    table, batches = unattacked(seen), []
+    stages, images = _mill(weak)
+    table, batches = unattacked(images), []
     assert list(table) == list(COLUMNS) and robust_accuracy(table) == 1
 
     def after(table, stage, n):
         batches.append((stage.name, n, table["stages"].sum()))
 
-    assert _grind(stages, seen, table, chunk, after)
+    assert _grind(stages, images, table, chunk, after)
     assert list(table) == list(COLUMNS)
-    assert table["index"].tolist() == seen.index
-    assert table["class"].tolist() == seen.y.tolist()
-    by = [NAMES[min(each)] if each else "" for each in weak]
+    assert table["index"].tolist() == images.index
+    assert table["class"].tolist() == images.y.tolist()
+    by = [NAMES[min(fooling)] if fooling else "" for fooling in weak]
     assert table["fooled_by"].tolist() == by
-    through = [min(each) + 1 if each else len(NAMES) for each in weak]
+    through = [min(fooling) + 1 if fooling else len(NAMES) for fooling in weak]
     assert table["stages"].tolist() == through
     assert all(0 < n <= chunk for _, n, _ in batches)
     done = torch.tensor([n for _, n, _ in batches]).cumsum(0).tolist()
@@ -163,40 +165,40 @@ def test_table_is_that_of_a_loop_over_images(weak, chunk):
 @quick
 @given(WEAK, st.integers(1, 10))
 def test_accuracy_after_falls_and_ends_at_what_is_robust(weak, chunk):
-    stages, seen = _mill(weak)
-    table = unattacked(seen)
-    _grind(stages, seen, table, chunk)
-    told = accuracy_after(table, stages)
+    stages, images = _mill(weak)
+    table = unattacked(images)
+    _grind(stages, images, table, chunk)
+    accuracies = accuracy_after(table, stages)
     last = {"clean": 0, "a": 1, "b": 4, "c": 5}
-    assert list(told) == list(last)
+    assert list(accuracies) == list(last)
     for group, number in last.items():
-        kept = [min(each, default=9) > number for each in weak]
-        assert told[group] == pytest.approx(sum(kept) / len(weak), rel=1e-12)
-    falling = list(told.values())
+        kept = [min(fooling, default=9) > number for fooling in weak]
+        assert accuracies[group] == pytest.approx(sum(kept) / len(weak), rel=1e-12)
+    falling = list(accuracies.values())
     assert falling == sorted(falling, reverse=True)
     assert falling[-1] == robust_accuracy(table)
 
 
 def _at_batch(number):
     """Return what asks for an end after so many batches."""
-    seen = iter(range(1, number + 1))
-    return lambda *_: next(seen) == number
+    counter = iter(range(1, number + 1))
+    return lambda *_: next(counter) == number
 
 
 @settings(quick, max_examples=10)
 @given(WEAK, st.integers(1, 4))
 def test_a_broken_run_ends_with_the_table_of_an_unbroken_one(weak, chunk):
-    stages, seen = _mill(weak)
-    whole, states = unattacked(seen), []
-    _grind(stages, seen, whole, chunk, lambda table, *_: states.append(table.copy()))
+    stages, images = _mill(weak)
+    whole, states = unattacked(images), []
+    _grind(stages, images, whole, chunk, lambda table, *_: states.append(table.copy()))
     for stop in range(1, len(states)):
-        table = unattacked(seen)
-        assert not _grind(stages, seen, table, chunk, _at_batch(stop))
+        table = unattacked(images)
+        assert not _grind(stages, images, table, chunk, _at_batch(stop))
         assert table.equals(states[stop - 1])
-        assert _grind(stages, seen, table, 1 + stop % 3)
+        assert _grind(stages, images, table, 1 + stop % 3)
         assert table.equals(whole)
-    table, batches = unattacked(seen), 1  # the last one ends it
-    while not _grind(stages, seen, table, chunk, lambda *_: True):
+    table, batches = unattacked(images), 1  # the last one ends it
+    while not _grind(stages, images, table, chunk, lambda *_: True):
         batches += 1
     assert table.equals(whole) and batches == len(states)
 
@@ -204,10 +206,12 @@ def test_a_broken_run_ends_with_the_table_of_an_unbroken_one(weak, chunk):
 @quick
 @given(st.integers(1, 20), st.integers(1, 6))
 def test_shares_are_a_partition_of_the_images(n, of):
-    seen = _mill([set()] * n)[1]
-    parts = [seen.share(k, of) for k in range(1, of + 1)]
-    assert sorted(i for part in parts for i in part.index) == seen.index
-    for part in parts:
-        assert part.y.tolist() == [(i - 7) // 3 % 2 for i in part.index]
-        assert len(part.x) == len(part.y)
-    assert seen.first(3).index == seen.index[:3] and len(seen.first(3).x) == min(n, 3)
+    images = _mill([set()] * n)[1]
+    shares = [images.share(k, of) for k in range(1, of + 1)]
+    assert sorted(i for share in shares for i in share.index) == images.index
+    for share in shares:
+        assert share.y.tolist() == [(i - 7) // 3 % 2 for i in share.index]
+        assert len(share.x) == len(share.y)
+    assert images.first(3).index == images.index[:3] and len(images.first(3).x) == min(
+        n, 3
+    )

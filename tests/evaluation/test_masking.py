@@ -46,8 +46,8 @@ class Turned(torch.autograd.Function):
 def adapted(take, net, x):
     """Move x along an input gradient that *take* finds, then predict."""
 
-    def total(seen):
-        return net(seen).amax(dim=1).sum()
+    def total(inputs):
+        return net(inputs).amax(dim=1).sum()
 
     with torch.enable_grad():
         gradient = take(total, x.detach().requires_grad_(True))
@@ -74,51 +74,51 @@ def _seeded():
         yield
 
 
-def found(subject, defence):
+def warning_names(subject, defence):
     """Return the names of the warnings."""
     net = Defended(subject.network, defence)
-    told = probe(net, subject.images, subject.spec.threat)
-    assert list(told) == list(PROBES)
-    return {name for name, text in told.items() if text}
+    warnings = probe(net, subject.images, subject.spec.threat)
+    assert list(warnings) == list(PROBES)
+    return {name for name, text in warnings.items() if text}
 
 
 def test_sound_net_raises_no_warning(subject):
     with torch.no_grad():
         right = subject.network(subject.images.x).argmax(dim=1) == subject.images.y
     assert right.float().mean() > 0.6, "well above chance"
-    assert found(subject, lambda net, x: net(x)) == set()
+    assert warning_names(subject, lambda net, x: net(x)) == set()
 
 
 @pytest.mark.parametrize("scale", [0.01, 3])
 def test_scale_of_sound_logits_raises_no_warning(subject, scale):
-    assert found(subject, lambda net, x: scale * net(x)) == set()
+    assert warning_names(subject, lambda net, x: scale * net(x)) == set()
 
 
 def test_logits_of_another_kind_raise_no_warning(subject):
     """Log-probabilities, and scores in [0, 1] that do not sum to one."""
-    assert found(subject, lambda net, x: net(x).log_softmax(dim=1)) == set()
-    assert found(subject, lambda net, x: net(x).sigmoid()) == set()
+    assert warning_names(subject, lambda net, x: net(x).log_softmax(dim=1)) == set()
+    assert warning_names(subject, lambda net, x: net(x).sigmoid()) == set()
 
 
 def test_saturated_softmax_is_found_and_misleads_the_wide_attack_too(subject):
-    seen = found(subject, lambda net, x: 1000 * net(x))
-    assert seen == {"saturated_softmax", "large_radius"}
+    names = warning_names(subject, lambda net, x: 1000 * net(x))
+    assert names == {"saturated_softmax", "large_radius"}
 
 
 @pytest.mark.parametrize("levels", [15, 255])
 def test_rounded_images_have_no_gradient_for_any_attack(subject, levels):
-    seen = found(subject, lambda net, x: net((x * levels).round() / levels))
-    assert seen == {"zero_gradients", "large_radius"}
+    names = warning_names(subject, lambda net, x: net((x * levels).round() / levels))
+    assert names == {"zero_gradients", "large_radius"}
 
 
 def test_noise_is_found(subject):
-    noisy = found(subject, lambda net, x: net(x + 0.05 * torch.randn_like(x)))
+    noisy = warning_names(subject, lambda net, x: net(x + 0.05 * torch.randn_like(x)))
     assert noisy == {"random_predictions"}
 
 
 def test_probabilities_are_found(subject):
-    seen = found(subject, lambda net, x: net(x).softmax(dim=1))
-    assert seen == {"probabilities"}
+    names = warning_names(subject, lambda net, x: net(x).softmax(dim=1))
+    assert names == {"probabilities"}
 
 
 TAKES = {
@@ -131,71 +131,77 @@ TAKES = {
 
 @pytest.mark.parametrize("take", TAKES.values(), ids=TAKES)
 def test_gradient_taken_while_predicting_is_found(subject, take):
-    assert found(subject, partial(adapted, take)) == {"dynamic"}
+    assert warning_names(subject, partial(adapted, take)) == {"dynamic"}
 
 
 def test_gradients_that_lead_astray_are_found_by_the_wide_attack_alone(subject):
     """Turned around; shattered by a ripple too fine to see."""
-    assert found(subject, lambda net, x: net(Turned.apply(x))) == {"large_radius"}
-    rippled = found(subject, lambda net, x: net(x + 0.02 * torch.sin(2000 * x)))
+    assert warning_names(subject, lambda net, x: net(Turned.apply(x))) == {
+        "large_radius"
+    }
+    rippled = warning_names(subject, lambda net, x: net(x + 0.02 * torch.sin(2000 * x)))
     assert rippled == {"large_radius"}
 
 
 def test_classes_in_another_order_are_chance(subject):
-    assert found(subject, lambda net, x: net(x).roll(1, dims=1)) == {"clean_at_chance"}
+    assert warning_names(subject, lambda net, x: net(x).roll(1, dims=1)) == {
+        "clean_at_chance"
+    }
 
 
 def test_constant_answer_is_chance_and_has_no_gradient(subject):
-    seen = found(subject, lambda net, x: 0 * net(x))
-    assert seen == {"clean_at_chance", "zero_gradients", "large_radius"}
+    names = warning_names(subject, lambda net, x: 0 * net(x))
+    assert names == {"clean_at_chance", "zero_gradients", "large_radius"}
 
 
 def test_random_answer_is_chance_and_random(subject):
-    seen = found(subject, lambda net, x: net(x) + 100 * torch.randn(len(x), 10))
-    assert seen >= {"clean_at_chance", "random_predictions"}
-    assert not seen & {"probabilities", "dynamic", "zero_gradients"}
+    names = warning_names(
+        subject, lambda net, x: net(x) + 100 * torch.randn(len(x), 10)
+    )
+    assert names >= {"clean_at_chance", "random_predictions"}
+    assert not names & {"probabilities", "dynamic", "zero_gradients"}
 
 
 @pytest.mark.parametrize("defence", ["detached", "whole numbers"])
 def test_net_without_a_graph_is_answered_in_words(subject, defence):
     if defence == "detached":
-        seen = found(subject, lambda net, x: net(x).detach())
+        names = warning_names(subject, lambda net, x: net(x).detach())
     else:
-        seen = found(subject, lambda net, x: net((x * 15).long() / 15))
-    assert "zero_gradients" in seen
+        names = warning_names(subject, lambda net, x: net((x * 15).long() / 15))
+    assert "zero_gradients" in names
 
 
 def test_no_more_images_are_looked_at_than_are_needed(subject):
     x, y, index = (getattr(subject.images, name) for name in ("x", "y", "index"))
     many = EvaluationImages(x.repeat(3, 1, 1, 1), y.repeat(3), index * 3)
-    seen = set()
+    sizes = set()
 
     def counting(net, x):
-        seen.add(len(x))
+        sizes.add(len(x))
         return net(x)
 
     probe(Defended(subject.network, counting), many, subject.spec.threat)
-    assert seen == {PROBED}
+    assert sizes == {PROBED}
 
 
 def test_answer_does_not_depend_on_the_global_stream(subject):
     def wide(net, x):
         return net(Turned.apply(x))
 
-    told = []
+    results = []
     for seed in (0, 1):
         torch.manual_seed(seed)
         net = Defended(subject.network, wide)
-        told.append(probe(net, subject.images, subject.spec.threat))
-    assert told[0] == told[1] and told[0]["large_radius"]
+        results.append(probe(net, subject.images, subject.spec.threat))
+    assert results[0] == results[1] and results[0]["large_radius"]
 
 
 def _state(net):
     return (
         [module.training for module in net.modules()],
-        [each.requires_grad for each in net.parameters()],
-        [None if each.grad is None else each.grad.sum() for each in net.parameters()],
-        [each.clone() for each in net.state_dict().values()],
+        [p.requires_grad for p in net.parameters()],
+        [None if p.grad is None else p.grad.sum() for p in net.parameters()],
+        [tensor.clone() for tensor in net.state_dict().values()],
         torch.get_rng_state(),
         random.getstate(),
         [np.random.get_state()[k] for k in (1, 2)],
@@ -206,7 +212,7 @@ def _state(net):
 def _plain(state):
     """Return the state with tensors as lists, which can be compared."""
     if isinstance(state, (list, tuple)):
-        return [_plain(each) for each in state]
+        return [_plain(entry) for entry in state]
     return state.tolist() if hasattr(state, "tolist") else state
 
 

@@ -52,8 +52,8 @@ def test_attack_that_wins_by_the_threshold_itself_is_none():
 @pytest.mark.parametrize("base", BASES)
 def test_attack_that_costs_less_than_two_points_is_near_clean(base):
     for costs in (0, 19):
-        told = compare(lost("none", "pgd20", base, costs))["robust_near_clean"]
-        assert f"pgd20 costs {costs / 10:.1f} points of the clean accuracy" in told
+        text = compare(lost("none", "pgd20", base, costs))["robust_near_clean"]
+        assert f"pgd20 costs {costs / 10:.1f} points of the clean accuracy" in text
     assert compare(lost("none", "pgd20", base, 21)) == {"robust_near_clean": ""}
 
 
@@ -88,20 +88,20 @@ def test_black_box_is_measured_on_what_all_white_boxes_together_leave():
     assert compare(white | {"square5000": left(470)}) == {"black_box_wins": ""}
     assert compare(white | {"square5000": left(467)})["black_box_wins"]
     apart = {"pgd20": left(500), "square5000": left(500, begin=3)}
-    told = compare(apart)["black_box_wins"]
-    assert "0.3 points" in told, "as many are left, but not the same ones"
+    text = compare(apart)["black_box_wins"]
+    assert "0.3 points" in text, "as many are left, but not the same ones"
 
 
 def test_black_box_that_wins_is_told_beside_one_that_does_not():
     white, weak = {"pgd20": left(500)}, left(800)
     for names in (("square5000", "transfer"), ("transfer", "square5000")):
-        seen = white | dict(zip(names, (left(450), weak), strict=True))
-        assert names[0] in compare(seen)["black_box_wins"]
+        survivors = white | dict(zip(names, (left(450), weak), strict=True))
+        assert names[0] in compare(survivors)["black_box_wins"]
 
 
 def test_steps_that_win_once_are_told_though_still_more_win_nothing():
-    seen = {"pgd20": left(500), "pgd100": left(400), "pgd1000": left(395)}
-    assert "pgd20" in compare(seen)["more_steps_win"]
+    survivors = {"pgd20": left(500), "pgd100": left(400), "pgd1000": left(395)}
+    assert "pgd20" in compare(survivors)["more_steps_win"]
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,6 @@ def test_check_is_absent_where_its_attacks_have_not_been_made(names):
 
 def test_every_check_is_there_once_its_attacks_have_been_made():
     names = "none pgd20 pgd100 pgd20x5 square5000".split()
-    told = compare({name: left(990 if name == "none" else 500) for name in names})
-    wanted = "robust_near_clean more_steps_win restarts_win black_box_wins"
-    assert told == dict.fromkeys(wanted.split(), "")
+    warnings = compare({name: left(990 if name == "none" else 500) for name in names})
+    checks = "robust_near_clean more_steps_win restarts_win black_box_wins"
+    assert warnings == dict.fromkeys(checks.split(), "")

@@ -62,9 +62,9 @@ def test_wide_attack_reaches_to_its_radius_and_no_further(norm):
     radius, step, network, images_at = WIDE[norm]
     around = [radius + (k + 0.5) * step for k in range(-7, 5)]  # 5 of 12 are beyond
     threat = ThreatModel(norm, 0.01)
-    told = PROBES["large_radius"](network, images_at(around), threat)
-    assert f"inside {ThreatModel(norm, radius)}, " in told
-    assert "pgd20 still leaves 42%" in told
+    text = PROBES["large_radius"](network, images_at(around), threat)
+    assert f"inside {ThreatModel(norm, radius)}, " in text
+    assert "pgd20 still leaves 42%" in text
 
 
 @pytest.mark.parametrize("norm", WIDE)
@@ -72,8 +72,8 @@ def test_wide_attack_may_leave_two_images_in_a_hundred(norm):
     radius, step, network, images_at = WIDE[norm]
     for beyond, share in ((2, ""), (3, "leaves 3%")):
         places = [radius + step] * beyond + [radius - step] * (100 - beyond)
-        told = PROBES["large_radius"](network, images_at(places), ThreatModel(norm, 1))
-        assert share in told and bool(told) == bool(share)
+        text = PROBES["large_radius"](network, images_at(places), ThreatModel(norm, 1))
+        assert share in text and bool(text) == bool(share)
 
 
 @pytest.mark.parametrize("norm", WIDE)
@@ -106,8 +106,8 @@ def test_wide_attack_is_pgd20_on_the_cross_entropy_by_quarters_of_the_radius(
 def test_one_image_in_a_hundred_may_have_no_gradient(flat, share):
     network = _module(lambda x: torch.relu(x.flatten(1) - 0.5) * torch.tensor([1, 0]))
     images = _images([0.25] * flat + [0.75] * (100 - flat))
-    told = PROBES["zero_gradients"](network, images, THREAT)
-    assert share in told and bool(told) == bool(share)
+    text = PROBES["zero_gradients"](network, images, THREAT)
+    assert share in text and bool(text) == bool(share)
 
 
 @pytest.mark.parametrize(("steep", "share"), [(1, ""), (2, "in 2% of images")])
@@ -118,8 +118,8 @@ def test_one_image_in_a_hundred_may_saturate_the_softmax(steep, share):
         return torch.cat([logit, -logit], dim=1)
 
     images = _images([0.75] * steep + [0.25] * (100 - steep))
-    told = PROBES["saturated_softmax"](_module(network), images, THREAT)
-    assert share in told and bool(told) == bool(share)
+    text = PROBES["saturated_softmax"](_module(network), images, THREAT)
+    assert share in text and bool(text) == bool(share)
     assert not PROBES["zero_gradients"](_module(network), images, THREAT)
 
 
@@ -128,8 +128,8 @@ def test_chance_is_two_standard_errors_of_guessing_among_the_classes(right, shar
     """Of ten classes and 100 images: 10 % and twice 3 points."""
     network = _module(lambda x: torch.eye(10)[(x.flatten(1)[:, 0] > 0.5).long()])
     images = _images([0.25] * right + [0.75] * (100 - right))
-    told = PROBES["clean_at_chance"](network, images, THREAT)
-    assert share in told and bool(told) == bool(share)
+    text = PROBES["clean_at_chance"](network, images, THREAT)
+    assert share in text and bool(text) == bool(share)
 
 
 @pytest.mark.parametrize(("apart", "random"), [(0.9e-4, False), (1.1e-4, True)])
@@ -139,8 +139,8 @@ def test_predictions_may_differ_by_a_ten_thousandth_of_the_largest(apart, random
     def network(x):
         return torch.tensor([[1.0, -4.0]]) * (1 + apart * next(passes))
 
-    told = PROBES["random_predictions"](_module(network), _images([0.5]), THREAT)
-    assert bool(told) == random
+    text = PROBES["random_predictions"](_module(network), _images([0.5]), THREAT)
+    assert bool(text) == random
 
 
 @pytest.mark.parametrize(
@@ -155,8 +155,8 @@ def test_predictions_may_differ_by_a_ten_thousandth_of_the_largest(apart, random
 )
 def test_probabilities_are_what_sums_to_one_and_is_not_negative(answer, warned):
     network = _module(lambda x: torch.tensor([answer]).repeat(len(x), 1))
-    told = PROBES["probabilities"](network, _images([0.5, 0.6]), THREAT)
-    assert bool(told) == warned
+    text = PROBES["probabilities"](network, _images([0.5, 0.6]), THREAT)
+    assert bool(text) == warned
 
 
 def test_probes_look_at_the_first_128_images():

@@ -69,7 +69,7 @@ def view(device):
     """Return an epoch's end with noisy labels and softened ones, all on the device."""
     splits = {}
     for number, name in enumerate(("train", "val", "test")):
-        x, true = (part[number * N :][:N].to(device) for part in digits())
+        x, true = (tensor[number * N :][:N].to(device) for tensor in digits())
         y = torch.where(torch.arange(N, device=device) % 3 == 0, (true + 1) % 10, true)
         given = y if name == "train" else true
         splits[name] = Split(lambda n, x=x: x[:n], given, true)
@@ -90,12 +90,12 @@ def view(device):
 
 def measured(name, device):
     """Return rows without values, their values, and samples as they are written."""
-    seen = find_diagnostic(name)().measure(view(device))
-    wrong = [k for k, v in seen.samples.items() if v.device != device]
+    measurement = find_diagnostic(name)().measure(view(device))
+    wrong = [k for k, v in measurement.samples.items() if v.device != device]
     assert not wrong, f"samples on another device: {wrong}"
-    samples = {key: column.cpu().numpy() for key, column in seen.samples.items()}
-    values = [row.pop("value") for row in seen.rows]
-    return seen.rows, values, samples
+    samples = {key: column.cpu().numpy() for key, column in measurement.samples.items()}
+    values = [row.pop("value") for row in measurement.rows]
+    return measurement.rows, values, samples
 
 
 @pytest.mark.parametrize("name", OF_EPOCHS)
@@ -113,13 +113,15 @@ def test_diagnostic_of_an_epochs_end_measures_the_same_on_a_gpu(name):
 @pytest.mark.parametrize("name", OF_STEPS)
 def test_diagnostic_of_steps_measures_the_same_on_a_gpu(name):
     def measure(device):
-        model, (x, y) = net(device), (part[:8].to(device) for part in digits())
+        model, (x, y) = net(device), (tensor[:8].to(device) for tensor in digits())
         soft, logits = F.one_hot(y, 10).float(), model(x)
         loss = cross_entropy(logits, y).mean()
         loss.backward()
-        seen = find_diagnostic(name)().measure(StepView(model, logits, y, soft, loss))
-        assert {value.device for value in seen.values()} == {device}
-        return {metric: value.item() for metric, value in seen.items()}
+        metrics = find_diagnostic(name)().measure(
+            StepView(model, logits, y, soft, loss)
+        )
+        assert {value.device for value in metrics.values()} == {device}
+        return {metric: value.item() for metric, value in metrics.items()}
 
     with ClaimedDevice():
         there = measure(CUDA)
@@ -130,19 +132,19 @@ def test_gpu_sees_the_diagnostics_images_in_one_pass():
     sizes = {}
     for device in (CPU, CUDA):
         with on(device):
-            seen = view(device)
-            seen.network = Counting(seen.network)
-            seen.logits("test", ATTACK.name, N)
-        sizes[device] = seen.network.sizes
+            epoch_view = view(device)
+            epoch_view.network = Counting(epoch_view.network)
+            epoch_view.logits("test", ATTACK.name, N)
+        sizes[device] = epoch_view.network.sizes
     assert sizes == {CPU: [250] * 2 + [30] * 2 + [250, 30], CUDA: [N] * 3}
 
 
 def test_learning_curves_verdict_is_the_same_on_a_gpu():
-    x, y = (part[:N] for part in digits())
+    x, y = (tensor[:N] for tensor in digits())
     begin = 0.1 * (2 * torch.rand(x.shape, generator=generator(0, "start")) - 1)
     here = measure_accuracy(net(CPU), x, y, attack=ATTACK, start=begin)
     with ClaimedDevice():
-        images = [part.to(CUDA) for part in (x, y, begin)]
+        images = [tensor.to(CUDA) for tensor in (x, y, begin)]
         there = measure_accuracy(net(CUDA), *images[:2], attack=ATTACK, start=images[2])
         assert there.logits.device == CUDA
     assert (there.accuracy, there.n) == (here.accuracy, here.n)
@@ -152,7 +154,7 @@ def test_learning_curves_verdict_is_the_same_on_a_gpu():
 def subject(device, n_classes, seed=0):
     """Return a network under evaluation, nothing to be trained, and 24 test images."""
     network = Counting(net(device, steps=40 + seed).eval().requires_grad_(False))
-    x, y = (part[:24].to(device) for part in digits("test"))
+    x, y = (tensor[:24].to(device) for tensor in digits("test"))
     images = EvaluationImages(x, y, [*range(24)])
     return LoadedCheckpoint("last", 1, f"ab{seed}", SPEC, network, images, n_classes)
 
@@ -176,8 +178,10 @@ def test_evaluation_finds_the_same_on_a_gpu(kind, tmp_path, monkeypatch):
             n_classes = CLASSES.get(kind, 10)
             judged = subject(device, n_classes)
             source = subject(device, n_classes, seed=1)
-            told = how(device=device, chunk=20)
-            assert evaluator.evaluate_cases(judged, folder, [case], told, source=source)
+            execution = how(device=device, chunk=20)
+            assert evaluator.evaluate_cases(
+                judged, folder, [case], execution, source=source
+            )
             check(judged, folder, case.norm, SPEC.epsilon)
         (result,) = evaluations(folder)
         tables.append(read_verdicts(folder, result["name"]))
@@ -209,8 +213,8 @@ def test_tensors_of_two_devices_and_a_generator_of_the_other_are_caught():
 
 def test_diagnostic_with_a_planted_mismatch_is_caught():
     with ClaimedDevice():
-        seen = view(CUDA)
-        true = seen.splits["test"].true.cpu()
-        seen.splits["test"] = replace(seen.splits["test"], true=true)
+        epoch_view = view(CUDA)
+        true = epoch_view.splits["test"].true.cpu()
+        epoch_view.splits["test"] = replace(epoch_view.splits["test"], true=true)
         with pytest.raises(WrongDevice, match="tensors on cuda and on the CPU"):
-            Embedding().measure(seen)
+            Embedding().measure(epoch_view)

@@ -36,10 +36,10 @@ def summary(home):
 
 def test_every_stage_has_its_code_and_a_failure_stops_no_other(summary):
     stages = re.findall(r"^\[\d+ s\] (\S+): (code \d+|left out)", summary, re.M)
-    wanted = [("machine", "code 0")]
-    wanted += [(name, "left out") for name in ("tests", *TIMED)]
-    wanted += [("train-nonsense", "code 2"), ("train-pgd_at", "code 0")]
-    assert stages == [*wanted, ("export", "code 0")]
+    expected = [("machine", "code 0")]
+    expected += [(name, "left out") for name in ("tests", *TIMED)]
+    expected += [("train-nonsense", "code 2"), ("train-pgd_at", "code 0")]
+    assert stages == [*expected, ("export", "code 0")]
     assert summary.splitlines()[-1].endswith("end, of 540 s")
 
 

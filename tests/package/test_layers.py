@@ -45,13 +45,13 @@ ROOMS = _table()
 
 def _files() -> dict[str, Path]:
     """Return module name -> file, as installed."""
-    found = {}
+    files = {}
     for folder in ("rofit", "analyses", "figures"):
         for path in (ROOT / folder).rglob("*.py"):
             parts = path.relative_to(ROOT).with_suffix("").parts
             full = parts if folder == "rofit" else ("rofit", *parts)
-            found[".".join(full).removesuffix(".__init__")] = path
-    return found
+            files[".".join(full).removesuffix(".__init__")] = path
+    return files
 
 
 FILES = _files()
@@ -98,9 +98,9 @@ def test_every_room_has_one_line_in_the_table_and_every_line_a_room():
 def test_the_table_names_only_what_exists_and_what_is_imported():
     """A permission that nobody uses says something false of the house."""
     used = {
-        (_unit(module), each.when, _unit(each.name))
+        (_unit(module), imported.when, _unit(imported.name))
         for module in FILES
-        for each in _all_imports(module)
+        for imported in _all_imports(module)
     }
     for room, row in ROOMS.items():
         for when, names in row.items():
@@ -112,10 +112,10 @@ def test_the_table_names_only_what_exists_and_what_is_imported():
 def test_module_imports_only_what_its_layer_may(module):
     unit = _unit(module)
     wrong = [
-        each
-        for each in _all_imports(module)
-        if _unit(each.name) not in sys.stdlib_module_names | {"__future__"}
-        and _unit(each.name) not in _may_import(unit, each.when)
+        imported
+        for imported in _all_imports(module)
+        if _unit(imported.name) not in sys.stdlib_module_names | {"__future__"}
+        and _unit(imported.name) not in _may_import(unit, imported.when)
     ]
     assert not wrong, f"{unit} has a line in {DOCUMENT.name} without this"
 
@@ -123,9 +123,11 @@ def test_module_imports_only_what_its_layer_may(module):
 def test_imports_form_no_circle():
     graph = {
         module: {
-            each.name
-            for each in _all_imports(module)
-            if each.when != "type" and each.name in FILES and each.name != module
+            imported.name
+            for imported in _all_imports(module)
+            if imported.when != "type"
+            and imported.name in FILES
+            and imported.name != module
         }
         for module in FILES
     }

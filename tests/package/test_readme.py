@@ -140,8 +140,8 @@ def test_the_method_of_the_readme_is_one_file_works_and_is_drawn(tmp_path):
     assert beside in text
     figure_1.write_text(text)
     words = ["train", "--method", "focal_at", "--scale", "smoke", "--json"]
-    parts = ["--labels", "sglr", "--weights", "awp"]
-    options = ([], ["--set", "focal_gamma=1"], parts)
+    components = ["--labels", "sglr", "--weights", "awp"]
+    options = ([], ["--set", "focal_gamma=1"], components)
     commands = [[*words, *more] for more in options]
     commands.append(["run", "fig1_gradnorm", "--scale", "smoke", "--json"])
     code = "import sys; from rofit.cli import cli\n" + "".join(

@@ -40,8 +40,8 @@ def _python(code: str, folder: Path) -> str:
 
 
 def _stems(folder: str) -> list[str]:
-    found = sorted(path.stem for path in (ROOT / folder).glob("*.py"))
-    return [stem for stem in found if not stem.startswith("_")]
+    stems = sorted(path.stem for path in (ROOT / folder).glob("*.py"))
+    return [stem for stem in stems if not stem.startswith("_")]
 
 
 def test_package_list_is_the_folders_of_the_checkout():
@@ -61,8 +61,10 @@ def test_declared_dependencies_are_the_imported_packages():
             elif isinstance(node, ast.ImportFrom):
                 imported.add(str(node.module).partition(".")[0])
     foreign = imported - sys.stdlib_module_names - {"rofit"}
-    told = [re.split(r"[<>=!~;\[ ]", d)[0] for d in PROJECT["project"]["dependencies"]]
-    assert sorted(told) == sorted(DISTRIBUTIONS.get(name, name) for name in foreign)
+    declared = [
+        re.split(r"[<>=!~;\[ ]", d)[0] for d in PROJECT["project"]["dependencies"]
+    ]
+    assert sorted(declared) == sorted(DISTRIBUTIONS.get(name, name) for name in foreign)
 
 
 def test_pip_installs_the_pyautoattack_whose_internals_were_tested():
@@ -127,11 +129,11 @@ def test_list_names_everything_that_is_registered(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     answer = rofit(tmp_path, "list", "--json")
     assert (answer.code, answer.err) == (0, "")
-    told = {
+    listed = {
         kind: [row["name"] for row in rows]
         for kind, rows in json.loads(answer.out).items()
     }
-    assert told == {
+    assert listed == {
         "attacks": list(ATTACKS),
         "analyses": catalog.analysis_names(),
         "methods": list(METHODS),

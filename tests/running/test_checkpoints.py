@@ -22,7 +22,7 @@ def test_subject_is_the_network_of_the_checkpoint_in_eval_mode(run):
     subject = load(run)
     net = subject.network
     assert not any(module.training for module in net.modules())
-    assert not any(each.requires_grad for each in net.parameters())
+    assert not any(parameter.requires_grad for parameter in net.parameters())
     state = torch.load(run.checkpoints / "last.pt", weights_only=True)
     twin = components.initial_model(SPEC, components.load_data(SPEC, Path()))
     twin.load_state_dict(state["model"])
@@ -34,10 +34,10 @@ def test_subject_is_the_network_of_the_checkpoint_in_eval_mode(run):
 
 def test_images_and_their_positions_are_the_runs_test_split(run):
     images, data = load(run).images, components.load_data(SPEC, Path())
-    wanted = components.split_of(SPEC, data)
-    assert torch.equal(images.x, torch.from_numpy(wanted.test.pixels) / 255)
-    assert torch.equal(images.y, torch.from_numpy(wanted.test.labels))
-    assert images.index == wanted.test_index.tolist() and len(images.index) == 64
+    split = components.split_of(SPEC, data)
+    assert torch.equal(images.x, torch.from_numpy(split.test.pixels) / 255)
+    assert torch.equal(images.y, torch.from_numpy(split.test.labels))
+    assert images.index == split.test_index.tolist() and len(images.index) == 64
     assert images.x.dtype == torch.float32 and images.x.max() == 1
     again = torch.from_numpy(data.test.pixels[images.index]) / 255
     assert torch.equal(images.x, again)
@@ -57,7 +57,7 @@ def test_run_in_another_precision_is_evaluated_in_fp32(run, tmp_path):
         state["spec"]["precision"] = "bf16"
 
     net = changed(run, tmp_path / "last.pt", bf16).network
-    assert {each.dtype for each in net.parameters()} == {torch.float32}
+    assert {parameter.dtype for parameter in net.parameters()} == {torch.float32}
 
 
 def test_same_weights_saved_anew_are_the_same_evaluation(run, tmp_path):

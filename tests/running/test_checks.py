@@ -45,22 +45,22 @@ def test_checks_compare_what_this_network_has_inside_this_radius(subject, tmp_pa
     evaluated(subject, tmp_path, "pgd4@0.1")
     evaluated(subject, tmp_path, "clean", n=16)
     folder, _ = evaluated(subject, tmp_path, "pgd3", n=12)
-    found = check(subject, folder, SPEC.norm, SPEC.epsilon)
-    assert found.keys() == {*PROBES, "robust_near_clean"} and not any(found.values())
+    checks = check(subject, folder, SPEC.norm, SPEC.epsilon)
+    assert checks.keys() == {*PROBES, "robust_near_clean"} and not any(checks.values())
     (path,) = (tmp_path / "evaluations").glob("last-checks-*.json")
-    told = json.loads(path.read_text())
-    assert (told["checkpoint"], told["epoch"]) == ("last", 2)
-    assert (told["norm"], told["epsilon"]) == ("linf", SPEC.epsilon)
-    assert (told["compared"], told["images compared"]) == (["none", "pgd3"], 12)
-    assert (told["warnings"], told["passed"]) == ({}, [*found])
+    record = json.loads(path.read_text())
+    assert (record["checkpoint"], record["epoch"]) == ("last", 2)
+    assert (record["norm"], record["epsilon"]) == ("linf", SPEC.epsilon)
+    assert (record["compared"], record["images compared"]) == (["none", "pgd3"], 12)
+    assert (record["warnings"], record["passed"]) == ({}, [*checks])
     assert len(evaluations(folder)) == 4, "checks are no evaluation"
 
 
 def test_checks_keep_their_warnings_in_words(subject, tmp_path):
     folder, _ = evaluated(subject, tmp_path, "clean", "pgd1@0.0001", n=64)
-    found = check(subject, folder, "linf", 0.0001)
-    assert "costs 0.0 points of the clean accuracy" in found["robust_near_clean"]
+    checks = check(subject, folder, "linf", 0.0001)
+    assert "costs 0.0 points of the clean accuracy" in checks["robust_near_clean"]
     (path,) = (tmp_path / "evaluations").glob("last-checks-*.json")
-    told = json.loads(path.read_text())
-    assert told["warnings"] == {"robust_near_clean": found["robust_near_clean"]}
-    assert told["passed"] == list(PROBES)
+    record = json.loads(path.read_text())
+    assert record["warnings"] == {"robust_near_clean": checks["robust_near_clean"]}
+    assert record["passed"] == list(PROBES)

@@ -23,11 +23,11 @@ from rofit.training.stop import Stop
 @pytest.fixture
 def passed(subject):
     """The numbers of images that pass through the network, as they do."""
-    seen = []
+    batch_sizes = []
     handle = subject.network.register_forward_hook(
-        lambda module, given, logits: seen.append(len(given[0]))
+        lambda module, given, logits: batch_sizes.append(len(given[0]))
     )
-    yield seen
+    yield batch_sizes
     handle.remove()
 
 
@@ -64,9 +64,9 @@ def test_verdicts_are_those_of_a_loop_over_images(subject, tmp_path):
     assert list(table) == list(COLUMNS)
     assert table["index"].tolist() == subject.images.index[:40]
     assert table["class"].tolist() == subject.images.y[:40].tolist()
-    wanted = [_naive(subject, i, 3, 2) for i in range(40)]
-    found = table[["stages", "fooled_by"]].itertuples(index=False, name=None)
-    assert list(found) == wanted
+    expected = [_naive(subject, i, 3, 2) for i in range(40)]
+    actual = table[["stages", "fooled_by"]].itertuples(index=False, name=None)
+    assert list(actual) == expected
     assert {"clean", "pgd3x2 1", ""} <= set(table["fooled_by"])
 
 
@@ -74,12 +74,12 @@ def test_result_says_what_was_asked_of_what_and_the_sums(subject, tmp_path):
     folder, _ = evaluated(subject, tmp_path, "clean", "pgd3@0.1", n=40)
     clean, attacked = evaluations(folder)
     about = {"checkpoint": "last", "epoch": 2, "network": subject.digest}
-    asked = {"attack": "pgd3", "norm": "linf", "epsilon": 0.1, "n": 40, "seed": 0}
-    assert attacked.items() >= (about | asked | {"shards": 1}).items()
+    requested = {"attack": "pgd3", "norm": "linf", "epsilon": 0.1, "n": 40, "seed": 0}
+    assert attacked.items() >= (about | requested | {"shards": 1}).items()
     assert attacked["step_size"] == pytest.approx(0.1 / 3)
     assert clean.items() >= (about | {"attack": "none", "epsilon": 0.0}).items()
-    each = tables(folder).items()
-    left = {attack: (table["fooled_by"] == "").mean() for attack, table in each}
+    by_attack = tables(folder).items()
+    left = {attack: (table["fooled_by"] == "").mean() for attack, table in by_attack}
     assert attacked["accuracy"] == left["pgd3"] < clean["accuracy"] == left["none"]
     assert attacked["after"] == {"clean": left["none"], "pgd3": left["pgd3"]}
     assert attacked["environment"]["versions"]["torch"]
@@ -109,7 +109,7 @@ def test_checkpoints_of_the_same_weights_are_evaluated_once(subject, passed, tmp
     for attack in ("none", "pgd3"):
         one, other = results["best", attack], results["last", attack]
         assert one["accuracy"] == other["accuracy"] and one["after"] == other["after"]
-        pair = [read_verdicts(folder, each["name"]) for each in (one, other)]
+        pair = [read_verdicts(folder, result["name"]) for result in (one, other)]
         pd.testing.assert_frame_equal(*pair)
 
 
@@ -135,10 +135,10 @@ def test_stopped_evaluation_goes_on_where_it_was_and_ends_as_an_unbroken_one(
 
 def test_two_shards_merged_equal_one(subject, tmp_path):
     pytest.importorskip("pyautoattack")
-    asked = ("clean", "pgd3x2", "square50")
-    whole, _ = evaluated(subject, tmp_path / "whole", *asked, n=15)
+    attacks = ("clean", "pgd3x2", "square50")
+    whole, _ = evaluated(subject, tmp_path / "whole", *attacks, n=15)
     for shard in ((2, 2), (1, 2)):
-        folder, done = evaluated(subject, tmp_path / "cut", *asked, n=15, shard=shard)
+        folder, done = evaluated(subject, tmp_path / "cut", *attacks, n=15, shard=shard)
         assert done, "this share"
         assert bool(evaluations(folder)) == (shard == (1, 2))
     same(tables(folder), tables(whole))
@@ -156,17 +156,17 @@ def test_another_number_of_shards_in_the_middle_is_refused(subject, tmp_path):
 
 def test_batch_size_changes_no_verdict(subject, tmp_path):
     pytest.importorskip("pyautoattack")
-    asked = ("clean", "fgsm", "pgd3x2", "cw5", "apgd-ce", "square50")
-    found = []
+    attacks = ("clean", "fgsm", "pgd3x2", "cw5", "apgd-ce", "square50")
+    verdicts = []
     for chunk in (1, 3, 64):
         folder, done = evaluated(
-            subject, tmp_path / str(chunk), *asked, n=8, chunk=chunk
+            subject, tmp_path / str(chunk), *attacks, n=8, chunk=chunk
         )
         assert done
-        found.append(tables(folder))
-    same(found[0], found[1])
-    same(found[0], found[2])
-    assert {len(set(table["fooled_by"])) for table in found[0].values()} == {2, 3}
+        verdicts.append(tables(folder))
+    same(verdicts[0], verdicts[1])
+    same(verdicts[0], verdicts[2])
+    assert {len(set(table["fooled_by"])) for table in verdicts[0].values()} == {2, 3}
 
 
 def test_compiled_engine_agrees_with_eager(digits_run, tmp_path, compiler):

@@ -90,7 +90,7 @@ def test_autoattack_killed_twice_ends_with_the_verdicts_of_an_unbroken_one(
     assert rofit(home(run), *words("autoattack")).code == 0
     (resumed,) = evaluations(run)
     assert {resumed[key] == result[key] for key in ("name", "accuracy", "after", "n")}
-    tables = [read_verdicts(each, result["name"]) for each in (run, whole)]
+    tables = [read_verdicts(folder, result["name"]) for folder in (run, whole)]
     pd.testing.assert_frame_equal(*tables)
 
 
@@ -110,19 +110,19 @@ def test_termination_is_a_stop_after_the_batch_and_the_command_goes_on(run, star
 
 
 def test_time_limit_of_nothing_makes_one_batch_each_time(run, tmp_path):
-    attack, seen, kept = "pgd3x2", [], begun(run, "pgd3x2")
+    attack, totals, kept = "pgd3x2", [], begun(run, "pgd3x2")
     for _ in range(20):
         answer = rofit(home(run), *words(attack), "--max-minutes", 0)
         if answer.code == 0:
             break
         assert answer.code == 75
         assert answer.err == "unfinished: the same command goes on from here\n"
-        seen.append(kept.load(ONE)["stages"].sum())
+        totals.append(kept.load(ONE)["stages"].sum())
     assert answer.code == 0 and kept.result is not None
-    steps = [b - a for a, b in zip([0, *seen], seen, strict=False)]
+    steps = [b - a for a, b in zip([0, *totals], totals, strict=False)]
     assert len(steps) > 4 and all(0 < step <= BATCH for step in steps)
     whole, _ = evaluated(load(run), tmp_path, attack, n=N, chunk=BATCH)
-    tables = [read_verdicts(each, kept.path.name) for each in (run, whole)]
+    tables = [read_verdicts(folder, kept.path.name) for folder in (run, whole)]
     pd.testing.assert_frame_equal(*tables)
 
 

@@ -51,9 +51,9 @@ def job(spec, root):
 
 def train_jobs(specs, root, at_a_time, max_minutes=None):
     """Train the runs; return their folders and whether all are done."""
-    asked = [job(spec, root) for spec in specs]
-    done = work_all(asked, at_a_time, max_minutes, QUIET)
-    return [each.folder for each in asked], done
+    queue = [job(spec, root) for spec in specs]
+    done = work_all(queue, at_a_time, max_minutes, QUIET)
+    return [training.folder for training in queue], done
 
 
 def steps(folder):
@@ -114,7 +114,7 @@ class Counted(TrainingJob):
 
 
 @pytest.mark.parametrize(
-    ("threads", "at_a_time", "runs", "each"),
+    ("threads", "at_a_time", "runs", "per_process"),
     [
         (4, 2, 3, 2),
         (5, 2, 2, 2),
@@ -122,16 +122,16 @@ class Counted(TrainingJob):
         (4, 4, 2, 2),
     ],
 )
-def test_processes_share_the_threads(tmp_path, threads, at_a_time, runs, each):
+def test_processes_share_the_threads(tmp_path, threads, at_a_time, runs, per_process):
     specs = [SHORT.replace(seed=seed) for seed in range(runs)]
-    asked = [Counted(**vars(job(spec, tmp_path))) for spec in specs]
+    queue = [Counted(**vars(job(spec, tmp_path))) for spec in specs]
     torch.set_num_threads(threads)
     try:
-        assert work_all(asked, at_a_time, None, QUIET)
+        assert work_all(queue, at_a_time, None, QUIET)
     finally:
         torch.set_num_threads(1)
-    seen = [(job.folder.path / "threads").read_text() for job in asked]
-    assert seen == runs * [str(each)]
+    thread_counts = [(job.folder.path / "threads").read_text() for job in queue]
+    assert thread_counts == runs * [str(per_process)]
 
 
 class Forked(TrainingJob):
@@ -147,9 +147,9 @@ class Forked(TrainingJob):
 def test_cuda_can_begin_in_the_process_of_a_job(tmp_path):
     """Not where the process that it was forked off had asked CUDA for anything."""
     specs = [SHORT, SHORT.replace(seed=1)]
-    asked = [Forked(**vars(job(spec, tmp_path))) for spec in specs]
-    assert work_all(asked, 2, None, QUIET)
-    for forked in asked:
+    queue = [Forked(**vars(job(spec, tmp_path))) for spec in specs]
+    assert work_all(queue, 2, None, QUIET)
+    for forked in queue:
         assert (forked.folder.path / "spoiled").read_text() == "False"
 
 

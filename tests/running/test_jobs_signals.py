@@ -28,20 +28,20 @@ class Command(ForkedCommand):
 
     def group(self):
         """Return the process ids of the command and all it has started."""
-        found = []
+        ids = []
         for file in Path("/proc").glob("[0-9]*/stat"):
             try:
                 state, _, group = file.read_text().rpartition(")")[2].split()[:3]
             except OSError:  # it ended meanwhile
                 continue
             if int(group) == self.process.pid and state not in "ZX":
-                found.append(int(file.parent.name))
-        return found
+                ids.append(int(file.parent.name))
+        return ids
 
     def epochs(self):
         """Return the last epoch of every run that has rows."""
-        seen = [list(read_rows(folder.path)) for folder in self.runs.runs()]
-        return [rows[-1]["epoch"] for rows in seen if rows]
+        logs = [list(read_rows(folder.path)) for folder in self.runs.runs()]
+        return [rows[-1]["epoch"] for rows in logs if rows]
 
     def wait_for(self, claim):
         """Look at the command again and again until *claim* holds."""

@@ -54,8 +54,8 @@ def test_runs_come_in_the_order_asked_for_and_teachers_are_trained_first(tmp_pat
 
 def test_time_limit_leaves_a_run_that_the_next_call_goes_on_with(run, store, tmp_path):
     options = {"store": tmp_path, "diagnostics": ["softness"], **QUIET}
-    (part,) = rofit.train(SMALL, max_minutes=0, **options)
-    assert part.state == "partial"
+    (stopped,) = rofit.train(SMALL, max_minutes=0, **options)
+    assert stopped.state == "partial"
     (whole,) = rofit.train(SMALL, **options)
     assert whole.state == "done" and _files(whole) == _files(run)
 

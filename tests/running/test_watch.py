@@ -19,7 +19,7 @@ from rofit.settings.threat import ThreatModel
 from rofit.watch import watch
 
 EPSILON, STEPS, STEP_SIZE = 0.1, 4, 0.04
-TOLD = {"epsilon": EPSILON, "eval_steps": STEPS, "step_size": STEP_SIZE}
+SETTINGS = {"epsilon": EPSILON, "eval_steps": STEPS, "step_size": STEP_SIZE}
 ATTACKED = f"pgd{STEPS}"
 NEED_MORE = {"memorisation", "embedding"}  # noisy labels, a net that names its features
 
@@ -27,11 +27,11 @@ NEED_MORE = {"memorisation", "embedding"}  # noisy labels, a net that names its 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     """A store of two loops, one under all diagnostics, and by name what they left."""
-    root, parts, left = tmp_path_factory.mktemp("runs"), images(), {}
-    for name, asked in (("pgd_at", ()), ("sgls", ("gradient_norm",))):
-        net, told = own_net(), TOLD | {"attack_steps": 0, "diagnostics": asked}
-        watched = watch(net, **parts, epochs=EPOCHS, store=root, name=name, **told)
-        left[name] = (net, *loop(net, *parts["train"], watched))
+    root, splits, left = tmp_path_factory.mktemp("runs"), images(), {}
+    for name, kinds in (("pgd_at", ()), ("sgls", ("gradient_norm",))):
+        net, options = own_net(), SETTINGS | {"attack_steps": 0, "diagnostics": kinds}
+        watched = watch(net, **splits, epochs=EPOCHS, store=root, name=name, **options)
+        left[name] = (net, *loop(net, *splits["train"], watched))
     return root, left
 
 
@@ -43,8 +43,8 @@ def logs(store):
 def values(logs, method="pgd_at", **about):
     """Return the values of the rows that are *about* something, an epoch each."""
     rows = logs[logs["method"] == method]
-    for key, wanted in about.items():
-        rows = rows[rows[key] == wanted]
+    for key, value in about.items():
+        rows = rows[rows[key] == value]
     assert rows["epoch"].tolist() == [1, 2, 3]
     return rows["value"].tolist()
 
@@ -62,11 +62,13 @@ def test_the_store_reads_as_one_of_ours(store, logs):
 
 
 def test_what_can_be_measured_is_watched_unless_some_is_asked_for(logs):
-    seen = {m: set(rows["metric"]) for m, rows in logs.groupby("method", observed=True)}
-    rows_of = {name: set(each.columns) for name, each in DIAGNOSTICS.items()}
-    found = {m: {n for n in rows_of if rows_of[n] & seen[m]} for m in seen}
-    assert found["pgd_at"] == {n for n in rows_of if rows_of[n]} - NEED_MORE
-    assert found["sgls"] == {"gradient_norm"}
+    metrics = {
+        m: set(rows["metric"]) for m, rows in logs.groupby("method", observed=True)
+    }
+    rows_of = {name: set(kind.columns) for name, kind in DIAGNOSTICS.items()}
+    watched = {m: {n for n in rows_of if rows_of[n] & metrics[m]} for m in metrics}
+    assert watched["pgd_at"] == {n for n in rows_of if rows_of[n]} - NEED_MORE
+    assert watched["sgls"] == {"gradient_norm"}
     about = {"layer": "all", "prior": "initial", "labels": "given", "attack": "none"}
     assert all(values(logs, metric="iiw_fisher", **about))  # weights have gone far
 
@@ -83,7 +85,7 @@ def test_what_steps_saw_is_what_the_loop_worked_out_by_hand(store, logs, method)
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_last_robust_accuracy_is_that_of_a_slow_pgd(store, logs, split):
     net = store[1]["pgd_at"][0]
-    x, y = (each[:100] for each in images()[split])
+    x, y = (tensor[:100] for tensor in images()[split])
     threat = ThreatModel("linf", EPSILON)
     start = geometry.start(threat, x.shape, generator(0, "eval", split))
     with evaluating(net):
@@ -124,13 +126,13 @@ class Drawing(nn.Module):
 
 
 def test_a_net_that_draws_in_eval_mode_trains_on_as_if_alone(tmp_path):
-    parts, told = images(), TOLD | {"diagnostics": ("confidence",)}
+    splits, options = images(), SETTINGS | {"diagnostics": ("confidence",)}
     ends = []
     for watching in (True, False):
         net = own_net().insert(0, Drawing())
-        made = watch(net, **parts, epochs=EPOCHS, store=tmp_path, **told)
-        ends.append(loop(net, *parts["train"], made if watching else None)[1])
-        told["seed"] = 1
+        made = watch(net, **splits, epochs=EPOCHS, store=tmp_path, **options)
+        ends.append(loop(net, *splits["train"], made if watching else None)[1])
+        options["seed"] = 1
     same(*ends)
 
 

@@ -10,34 +10,34 @@ from rofit.errors import UserError
 from rofit.models import build_model
 from rofit.watch import watch
 
-X, Y = (part.clone() for part in batch(40, n_classes=3))
+X, Y = (tensor.clone() for tensor in batch(40, n_classes=3))
 X_TEST, Y_TEST = batch(20, n_classes=3, seed=1)
 NAN = X.clone().fill_(torch.nan)
 
 
-def watched(root, net=None, **told):
+def watched(root, net=None, **options):
     """Watch a small net for an epoch of a short evaluation."""
-    told = {"train": (X, Y), "test": (X_TEST, Y_TEST), "epochs": 1} | told
-    return watch(net or conv_net(), store=root / "runs", eval_steps=1, **told)
+    options = {"train": (X, Y), "test": (X_TEST, Y_TEST), "epochs": 1} | options
+    return watch(net or conv_net(), store=root / "runs", eval_steps=1, **options)
 
 
-def train(root, net=None, soft=None, **told):
+def train(root, net=None, soft=None, **options):
     """Watch an epoch of two steps without an optimizer; return net and logs."""
     net = net or conv_net()
-    watching = watched(root, net, **told)
-    x, y = told.get("train", (X, Y))
-    for part in torch.arange(len(x)).chunk(2):
-        logits = net(x[part])
-        target = y[part] if soft is None else soft[part]
+    watching = watched(root, net, **options)
+    x, y = options.get("train", (X, Y))
+    for index in torch.arange(len(x)).chunk(2):
+        logits = net(x[index])
+        target = y[index] if soft is None else soft[index]
         loss = nn.functional.cross_entropy(logits, target)
         loss.backward()
-        watching.step(logits, y[part], loss, None if soft is None else soft[part])
+        watching.step(logits, y[index], loss, None if soft is None else soft[index])
     watching.epoch(lr=0.1, soft=soft)
     return net, load_logs(root / "runs")
 
 
 @pytest.mark.parametrize(
-    ("told", "sentence"),
+    ("options", "sentence"),
     [
         ({"train": (255 * X, Y)}, r"images must be in \[0, 1\], got .* to 2\d\d; put"),
         ({"test": (X_TEST - 1, Y_TEST)}, r"images must be in \[0, 1\], got -"),
@@ -59,9 +59,9 @@ def train(root, net=None, soft=None, **told):
         ({"diagnostics": ("embedding",)}, "embedding cannot be measured: the network"),
     ],
 )
-def test_wrong_input_gets_a_sentence_and_no_folder(tmp_path, told, sentence):
+def test_wrong_input_gets_a_sentence_and_no_folder(tmp_path, options, sentence):
     with pytest.raises(UserError, match=sentence):
-        watched(tmp_path, **told)
+        watched(tmp_path, **options)
     assert not (tmp_path / "runs").exists()
 
 
@@ -93,14 +93,14 @@ def test_noisy_labels_are_told_apart_by_portion(tmp_path):
     noisy[::4] = (Y[::4] + 1) % 3
     net, logs = train(tmp_path, train=(X, noisy), true=Y)
     rows = logs[(logs["metric"] == "portion_accuracy") & (logs["attack"] == "none")]
-    told = rows.set_index(["portion", "labels"])["value"].to_dict()
+    accuracies = rows.set_index(["portion", "labels"])["value"].to_dict()
     with torch.no_grad():
         predicted = net.eval()(X).argmax(dim=1)
     for portion, chosen in (("corrupted", noisy != Y), ("untouched", noisy == Y)):
         for labels, y in (("given", noisy), ("true", Y)):
             hits = (predicted == y)[chosen].double().mean().item()
-            assert told.pop((portion, labels)) == hits
-    assert not told
+            assert accuracies.pop((portion, labels)) == hits
+    assert not accuracies
 
 
 def test_soft_labels_are_those_that_the_loop_trains_on(tmp_path):
@@ -118,16 +118,16 @@ def test_a_class_that_no_training_image_has_is_a_class_still(tmp_path):
 
 def test_a_net_of_ours_has_its_features_looked_at(tmp_path):
     net = build_model("preact_tiny", channels=1, image_size=8, n_classes=3).double()
-    parts = dict.fromkeys(("train", "test"), batch(40, channels=1, size=8))
-    _, logs = train(tmp_path, net, diagnostics=("embedding",), **parts)
+    splits = dict.fromkeys(("train", "test"), batch(40, channels=1, size=8))
+    _, logs = train(tmp_path, net, diagnostics=("embedding",), **splits)
     assert "knn_accuracy" in set(logs["metric"])
 
 
 def test_what_the_loop_attacked_with_names_what_its_steps_saw(tmp_path):
     _, logs = train(tmp_path, attack_steps=7)
     rows = logs[(logs["split"] == "train") & (logs["metric"] == "loss")]
-    told = dict(zip(rows["measured"], rows["attack"], strict=True))
-    assert told == {"step": "pgd7", "epoch_end": "none"}
+    attacks = dict(zip(rows["measured"], rows["attack"], strict=True))
+    assert attacks == {"step": "pgd7", "epoch_end": "none"}
 
 
 class Twice(nn.Module):

@@ -26,8 +26,8 @@ def _batches(images, *, size=5, pad=2, flip=True, begin=0, seed=3):
 
 
 def _joined(batches):
-    parts = zip(*((b.index, b.x, b.y) for b in batches), strict=True)
-    return [torch.cat(part) for part in parts]
+    fields = zip(*((b.index, b.x, b.y) for b in batches), strict=True)
+    return [torch.cat(field) for field in fields]
 
 
 def _slow(pixels, plan, *, pad, flip):
@@ -97,8 +97,8 @@ def test_unit_is_the_bytes_over_255(images):
 
 
 def test_first_images_share_the_memory_and_leave_the_whole_alone(images):
-    part = images.first(4)
-    assert (len(part), len(images)) == (4, N)
-    assert part.pixels.data_ptr() == images.pixels.data_ptr()
-    assert torch.equal(part.y, images.y[:4])
+    first = images.first(4)
+    assert (len(first), len(images)) == (4, N)
+    assert first.pixels.data_ptr() == images.pixels.data_ptr()
+    assert torch.equal(first.y, images.y[:4])
     assert len(images.first(10 * N)) == N

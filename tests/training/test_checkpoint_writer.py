@@ -38,13 +38,13 @@ def _epoch(folder, name):
 
 
 def test_what_is_written_is_what_was_given_and_training_may_go_on(tmp_path, slow):
-    state, wanted = _state(1), _state(1)
+    state, expected = _state(1), _state(1)
     with Writer(tmp_path) as writer:
         writer.save(state, BEST)
         state["model"]["w"].fill_(9)
         state["epoch"] = 9
         slow.set()
-    same(checkpoint.load(tmp_path / BEST, CPU), wanted)
+    same(checkpoint.load(tmp_path / BEST, CPU), expected)
 
 
 def test_last_is_left_out_while_the_one_before_is_written_unless_it_must(

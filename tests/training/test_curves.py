@@ -22,10 +22,10 @@ IMAGES = {
 
 
 def _curves(trained_with=TRAINING, *, seed=0, **held_out):
-    parts = {"val": IMAGES["val"], "test": IMAGES["test"]} | held_out
+    splits = {"val": IMAGES["val"], "test": IMAGES["test"]} | held_out
     return LearningCurves(
         IMAGES["train"],
-        parts,
+        splits,
         trained_with=trained_with,
         evaluated_with=EVALUATION,
         seed=seed,
@@ -48,22 +48,22 @@ def _logits(n, seed=0):
 def _rows(curves):
     """Return the rows of an epoch of one step by split, attack and metric."""
     curves.record_step(*_logits(4))
-    found = curves.rows(_net())
-    named = {(r["split"], r["attack"], r["metric"]): r for r in found}
-    assert len(named) == len(found), "two rows of one name"
+    rows = curves.rows(_net())
+    named = {(r["split"], r["attack"], r["metric"]): r for r in rows}
+    assert len(named) == len(rows), "two rows of one name"
     return named
 
 
-def _told(named):
+def _measured(named):
     """Return split and attack -> (images, how measured), the same for both metrics."""
-    told = {}
+    measured = {}
     for (split, attack, metric), row in named.items():
         about = (row["n"], row["measured"])
-        assert told.setdefault((split, attack), about) == about
+        assert measured.setdefault((split, attack), about) == about
         assert (split, attack, "accuracy") in named
         assert (split, attack, "loss") in named
         assert metric in ("accuracy", "loss")
-    return told
+    return measured
 
 
 HELD_OUT = {
@@ -75,13 +75,13 @@ HELD_OUT = {
 
 
 def test_rows_of_adversarial_training_are_named_by_what_the_steps_saw():
-    wanted = {("train", "pgd2"): (4, "step"), ("train", "none"): (30, "epoch_end")}
-    assert _told(_rows(_curves())) == HELD_OUT | wanted
+    expected = {("train", "pgd2"): (4, "step"), ("train", "none"): (30, "epoch_end")}
+    assert _measured(_rows(_curves())) == HELD_OUT | expected
 
 
 def test_rows_of_standard_training_measure_robustness_on_as_many_as_test():
-    wanted = {("train", "none"): (4, "step"), ("train", "pgd3"): (12, "epoch_end")}
-    assert _told(_rows(_curves(None))) == HELD_OUT | wanted
+    expected = {("train", "none"): (4, "step"), ("train", "pgd3"): (12, "epoch_end")}
+    assert _measured(_rows(_curves(None))) == HELD_OUT | expected
 
 
 @pytest.mark.parametrize("trained_with", [TRAINING, None])
@@ -92,24 +92,24 @@ def test_rows_after_the_epoch_are_the_evaluation_of_their_images(trained_with):
         if row["measured"] == "step":
             continue
         images = IMAGES[split].first(row["n"])
-        asked = {}
+        options = {}
         if attack == "pgd3":
-            asked = {"attack": EVALUATION, "start": curves.starts[split]}
-        verdict = measure_accuracy(net, images.unit(), images.y, **asked)
+            options = {"attack": EVALUATION, "start": curves.starts[split]}
+        verdict = measure_accuracy(net, images.unit(), images.y, **options)
         assert row["value"] == getattr(verdict, metric), (split, attack, metric)
 
 
 def test_sums_on_the_fly_weigh_a_short_last_batch_by_its_images():
     curves = _curves()
-    parts = [_logits(7, seed=1), _logits(7, seed=2), _logits(2, seed=3)]
-    for logits, y in parts:
+    batches = [_logits(7, seed=1), _logits(7, seed=2), _logits(2, seed=3)]
+    for logits, y in batches:
         curves.record_step(logits, y)
     named = {
         (r["attack"], r["metric"]): r["value"]
         for r in curves.rows(_net())
         if r["measured"] == "step"
     }
-    logits, y = (torch.cat(part) for part in zip(*parts, strict=True))
+    logits, y = (torch.cat(tensors) for tensors in zip(*batches, strict=True))
     p = logits.double().softmax(1)
     correct = (p.argmax(1) == y).double().mean().item()
     loss = -p[torch.arange(16), y].log().mean().item()
@@ -122,7 +122,7 @@ def test_sums_on_the_fly_weigh_a_short_last_batch_by_its_images():
 def test_every_epoch_begins_its_sums_anew():
     curves = _curves()
     _rows(curves)
-    assert _told(_rows(curves))[("train", "pgd2")] == (4, "step")
+    assert _measured(_rows(curves))[("train", "pgd2")] == (4, "step")
 
 
 def test_starts_of_the_evaluation_are_the_same_in_every_epoch_and_run():

@@ -50,22 +50,22 @@ def _moves(spec, precision):
     """Return how far one bf16 or fp32 pass moves each running statistic."""
     run = built(spec.replace(precision=precision))
     run.model.train()
-    before = {key: each.clone() for key, each in run.model.named_buffers()}
+    before = {key: buffer.clone() for key, buffer in run.model.named_buffers()}
     logits = run.engine.predict(run.train.unit()[:64])
     assert logits.dtype == torch.float32
-    return {key: each - before[key] for key, each in run.model.named_buffers()}
+    return {key: buffer - before[key] for key, buffer in run.model.named_buffers()}
 
 
 def test_running_statistics_move_as_in_fp32_and_stay_fp32(spec):
     """Within 2 % of each move: 64 images, 0.2 % a rounding; 0.5 % is seen."""
-    wanted, found = (_moves(spec, each) for each in ("fp32", "bf16"))
-    assert wanted.keys() == found.keys()
-    for key, move in wanted.items():
-        assert found[key].dtype == move.dtype, key
+    fp32, bf16 = (_moves(spec, precision) for precision in ("fp32", "bf16"))
+    assert fp32.keys() == bf16.keys()
+    for key, move in fp32.items():
+        assert bf16[key].dtype == move.dtype, key
         if key.endswith("num_batches_tracked"):
-            assert found[key] == move == 1, key
+            assert bf16[key] == move == 1, key
         elif "running" in key:
-            assert 0 < (found[key] - move).norm() < 0.02 * move.norm(), key
+            assert 0 < (bf16[key] - move).norm() < 0.02 * move.norm(), key
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,8 @@ def test_passes_are_counted_over_training_and_every_epochs_evaluation():
 
 
 def test_without_a_compiler_auto_is_eager_and_says_why(no_compiler):
-    wanted = ("eager", "not compiled: no compiler was found")
-    assert find_engine("auto", LONG, CPU) == wanted
+    expected = ("eager", "not compiled: no compiler was found")
+    assert find_engine("auto", LONG, CPU) == expected
     message = "cannot compile: no compiler was found; use --engine eager"
     with pytest.raises(UserError, match=message):
         find_engine("compiled", SMOKE, CPU)
@@ -84,21 +84,22 @@ def test_compiler_that_is_missing_or_cannot_compile_is_none(tmp_path, there):
     lines = "import torch; from rofit.attacks.compiled import why_not\n"
     lines += 'print(why_not(torch.device("cpu")))'
     env = {"CXX": str(broken), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
-    told = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", lines],
         env=os.environ | env,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert told.stdout.startswith("a trial compilation failed (")
+    assert completed.stdout.startswith("a trial compilation failed (")
 
 
 def test_unknown_engine_lists_the_names():
-    told = r"unknown engine 'compile'; did you mean compiled\? \(known: " + ", ".join(
-        sorted(ENGINES)
+    message = (
+        r"unknown engine 'compile'; did you mean compiled\? \(known: "
+        + ", ".join(sorted(ENGINES))
     )
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         find_engine("compile", SMOKE, CPU)
 
 

@@ -60,7 +60,7 @@ def test_bf16_training_is_another_one_and_ends_near(bf16, tmp_path):
         assert torch.isfinite(values).all()
         losses.append(next(row["value"] for row in rows if row["metric"] == "loss"))
         state = last_state(folder)["model"]
-        assert {each.dtype for each in state.values()} == {torch.float32, torch.int64}
+        assert {entry.dtype for entry in state.values()} == {torch.float32, torch.int64}
         ends.append(as_vector(state))
     apart, gone = (ends[1] - ends[0]).norm(), (ends[0] - begun).norm()
     assert 0 < apart < 0.1 * gone
@@ -69,13 +69,13 @@ def test_bf16_training_is_another_one_and_ends_near(bf16, tmp_path):
 
 def _is_resumed_to_the_bit(spec, whole, root, engine):
     for steps in (1, 2):  # in the middle of an epoch and at the end of one
-        _, done = train(spec, root / "parts", stop_after=steps, engine=engine)
+        _, done = train(spec, root / "resumed", stop_after=steps, engine=engine)
         assert not done
-    parts, done = train(spec, root / "parts", engine=engine)
+    resumed, done = train(spec, root / "resumed", engine=engine)
     assert done
-    same(last_state(whole), last_state(parts))
-    assert _rows(whole) == _rows(parts)
-    assert _engines(parts) == [("start", engine)] + 2 * [("resume", engine)]
+    same(last_state(whole), last_state(resumed))
+    assert _rows(whole) == _rows(resumed)
+    assert _engines(resumed) == [("start", engine)] + 2 * [("resume", engine)]
 
 
 def test_bf16_run_that_was_stopped_ends_with_the_same_bits(bf16, tmp_path):
@@ -104,9 +104,9 @@ def test_twenty_compiled_steps_follow_the_eager_ones(spec, method, compiler):
     assert type(compiled.method.inner.attack) is CompiledPGD
     assert type(compiled.curves.evaluated_with) is CompiledPGD
     begun = as_vector(eager.model.state_dict())
-    wanted, found = make_epochs(eager, 4), make_epochs(compiled, 4)
-    assert len(wanted) == 20 and wanted[-1] < wanted[0] - 0.1
-    assert found == pytest.approx(wanted, abs=1e-3)
+    eager_losses, compiled_losses = make_epochs(eager, 4), make_epochs(compiled, 4)
+    assert len(eager_losses) == 20 and eager_losses[-1] < eager_losses[0] - 0.1
+    assert compiled_losses == pytest.approx(eager_losses, abs=1e-3)
     ends = [as_vector(run.model.state_dict()) for run in (eager, compiled)]
     assert (ends[1] - ends[0]).norm() < 0.01 * (ends[0] - begun).norm()
     rows = zip(
@@ -131,5 +131,5 @@ def test_run_is_compiled_once(spec, tmp_path, compiler):
     train(spec.replace(width=3, blocks=(1,), epochs=1), tmp_path, engine="compiled")
     # Whether there is a compiler, a graph of its own says first. In torch 2.4 a step
     # returns a single channel with another stride than it was given.
-    wanted = 2 + torch.__version__.startswith("2.4.")
-    assert counters["stats"]["unique_graphs"] - before == wanted
+    expected = 2 + torch.__version__.startswith("2.4.")
+    assert counters["stats"]["unique_graphs"] - before == expected

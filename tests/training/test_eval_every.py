@@ -80,8 +80,8 @@ def test_diagnostics_are_measured_at_evaluated_epochs_only(name):
 
 def test_resumed_run_evaluates_the_same_epochs(spec, tmp_path):
     whole, _ = train(spec, tmp_path / "whole")
-    train(spec, tmp_path / "parts", stop_after=3)
-    parts, done = train(spec, tmp_path / "parts")
+    train(spec, tmp_path / "resumed", stop_after=3)
+    resumed, done = train(spec, tmp_path / "resumed")
     assert done
-    rows = [(f.path / "epochs.jsonl").read_bytes() for f in (whole, parts)]
+    rows = [(f.path / "epochs.jsonl").read_bytes() for f in (whole, resumed)]
     assert rows[0] == rows[1]

@@ -55,12 +55,12 @@ def test_deterministic_process_does_not_fill_memory_that_is_written_anyway():
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_hint_at_tf32_is_silent_where_it_was_not_chosen_and_others_are_heard(precision):
-    with warnings.catch_warnings(record=True) as heard:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         prepare(precision)
         for text in (HINT, "TensorFloat32 is something else", "another warning"):
             warnings.warn(text, stacklevel=1)
-    texts = [str(warning.message) for warning in heard]
+    texts = [str(warning.message) for warning in caught]
     assert texts[-2:] == ["TensorFloat32 is something else", "another warning"]
     assert texts[:-2] == ([HINT] if precision == "tf32" else [])
 

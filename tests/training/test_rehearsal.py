@@ -76,7 +76,7 @@ def _draws(self, index, y):
 
 
 @pytest.mark.parametrize(
-    ("planted", "error", "told"),
+    ("planted", "error", "message"),
     [
         (_leaves_for_the_cpu, rehearsal.NotOnAGPU, "_to_copy.* on cpu and cuda"),
         (_has_a_table_elsewhere, WrongDevice, "tensors on cuda and on the CPU"),
@@ -86,11 +86,11 @@ def _draws(self, index, y):
         (_draws, rehearsal.NotOnAGPU, "rand.* draws"),
     ],
 )
-def test_what_a_gpu_would_not_have_is_refused(training, planted, error, told):
+def test_what_a_gpu_would_not_have_is_refused(training, planted, error, message):
     run = training()
     kind = type(run.method.labels)
     run.method.labels = type("Planted", (kind,), {"current": planted})(10)
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         rehearsal.operations(run)
 
 
@@ -110,7 +110,7 @@ def test_whole_run_on_the_device_keeps_the_rows_of_the_cpu(spec, method, tmp_pat
     spec = spec.replace(method=method, train_size=64)
     every = {"diagnostics": tuple(DIAGNOSTICS), "engine": "eager"}
     with few_images():
-        wanted, _ = train(spec, tmp_path / "cpu", **every)
+        expected, _ = train(spec, tmp_path / "cpu", **every)
     with few_images(), rehearsal.device():
         for stop_after in (3, None):
             folder, done = train(
@@ -121,9 +121,11 @@ def test_whole_run_on_the_device_keeps_the_rows_of_the_cpu(spec, method, tmp_pat
                 **every,
             )
     assert done
-    same(last_state(folder), last_state(wanted))
+    same(last_state(folder), last_state(expected))
     # Diagnostics take more images at a time there, and sum in another order.
-    for row, other in zip(read_rows(folder.path), read_rows(wanted.path), strict=True):
+    for row, other in zip(
+        read_rows(folder.path), read_rows(expected.path), strict=True
+    ):
         assert row == other | {"value": pytest.approx(other["value"], rel=1e-5)}
     *_, resume, stop = read_rows(folder.path, "events.jsonl")
     assert (resume["event"], resume["file"]) == ("resume", "last.pt")

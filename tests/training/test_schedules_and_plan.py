@@ -38,8 +38,8 @@ names = st.text("abc", max_size=3) | st.integers(0, 99)
 @quick
 @given(st.integers(0, 2**40), st.lists(names, max_size=3))
 def test_stream_is_a_function_of_its_name_and_fits_both_generators(seed, called):
-    found = stream_seed(seed, *called)
-    assert found == stream_seed(seed, *called) and 0 <= found < 2**63
+    child_seed = stream_seed(seed, *called)
+    assert child_seed == stream_seed(seed, *called) and 0 <= child_seed < 2**63
     one, other = (torch.rand(2, generator=generator(seed, *called)) for _ in "ab")
     assert torch.equal(one, other)
     one, other = (numpy_rng(seed, *called).random(2) for _ in "ab")
@@ -124,15 +124,15 @@ def test_each_drop_multiplies_the_rate_once_its_share_of_epochs_is_over(
     drops, factor, rates
 ):
     spec = RunSpec(lr=1.0, epochs=8, drops=drops, drop_factor=factor)
-    found = [learning_rate(spec, epoch) for epoch in range(8)]
-    assert found == pytest.approx(rates, rel=1e-12)
+    actual = [learning_rate(spec, epoch) for epoch in range(8)]
+    assert actual == pytest.approx(rates, rel=1e-12)
 
 
 def test_shape_of_the_schedule_survives_another_number_of_epochs():
     """Half of the epochs at the full rate, then two quarters, of 60 as of 200."""
     for epochs in (60, 200):
         spec = RunSpec(epochs=epochs)
-        found = [learning_rate(spec, epoch) for epoch in range(epochs)]
-        wanted = [0.1] * (epochs // 2) + [0.01] * (epochs // 4)
-        wanted += [0.001] * (epochs // 4)
-        assert found == pytest.approx(wanted, rel=1e-12)
+        rates = [learning_rate(spec, epoch) for epoch in range(epochs)]
+        expected = [0.1] * (epochs // 2) + [0.01] * (epochs // 4)
+        expected += [0.001] * (epochs // 4)
+        assert rates == pytest.approx(expected, rel=1e-12)

@@ -41,7 +41,7 @@ def _recorded(spec):
 
 def _epochs(run, epochs=EPOCHS):
     """Make some epochs; return terms, rows and the state at the end of each."""
-    found = []
+    history = []
     for _ in range(epochs):
         terms = train_epoch(run, Stop(), Report())
         if run.method.average:
@@ -50,8 +50,8 @@ def _epochs(run, epochs=EPOCHS):
             )
         run.epoch, run.step = run.epoch + 1, 0
         rows = run.curves.rows(run.engine.frozen) + run.monitor.rows()
-        found.append({"terms": terms, "rows": rows})
-    return [*found, run.state_dict()]
+        history.append({"terms": terms, "rows": rows})
+    return [*history, run.state_dict()]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -81,10 +81,10 @@ def test_resumed_training_goes_on_as_the_recorded_one_would(spec):
     rates = [group["lr"] for group in state["optimizer"]["param_groups"]]
     assert [type(rate) for rate in rates] == [float]
     kept = deepcopy(state)
-    wanted = _epochs(recorded, 2)[-1]
+    expected = _epochs(recorded, 2)[-1]
     for other in (_recorded(spec), built(spec, diagnostics=("gradient_norm",))):
         other.load_state_dict(deepcopy(kept))
-        same(_epochs(other, 2)[-1], wanted)
+        same(_epochs(other, 2)[-1], expected)
 
 
 class _Counting(LabelRule):

@@ -34,9 +34,9 @@ def test_every_method_trains_and_writes_every_curve(plain):
         for attack in ("none", robust):
             for metric in ("accuracy", "loss"):
                 about = (logs["split"] == split) & (logs["attack"] == attack)
-                found = logs[about & (logs["metric"] == metric)]
-                assert found["epoch"].tolist() == [1, 2]
-                assert (found["n"] == 64).all()
+                rows = logs[about & (logs["metric"] == metric)]
+                assert rows["epoch"].tolist() == [1, 2]
+                assert (rows["n"] == 64).all()
     train_attacks = logs[(logs["split"] == "train") & (logs["metric"] == "accuracy")]
     trained_with = "pgd1" if spec.method == "fast_at" else robust
     assert set(train_attacks["attack"]) == {"none", trained_with}
@@ -62,9 +62,9 @@ def test_every_diagnostic_logs_each_of_its_columns_whenever_it_is_due(
     logs = load_logs(folder.path.parent)
     due = [e for e in (1, 2) if name == "gradient_norm" or kind.when.due(e, (1, 2))]
     for column, about in kind.columns.items():
-        seen = logs[logs["metric"] == column]
-        assert sorted(set(seen["epoch"])) == due, column
-        assert seen["value"].notna().all()
+        rows = logs[logs["metric"] == column]
+        assert sorted(set(rows["epoch"])) == due, column
+        assert rows["value"].notna().all()
         assert about.unit and about.description
     assert kind.cost
 
@@ -80,19 +80,19 @@ def test_draws_from_the_global_generator_change_nothing(smoke_spec, tmp_path):
 def test_best_checkpoint_is_the_best_of_the_log(smoke_spec, tmp_path):
     folder, _ = train(smoke_spec(epochs=6, lr=0.05), tmp_path)
     best = checkpoint.load(folder.checkpoints / checkpoint.BEST, CPU)
-    found = best_last_gap(load_logs(folder.path.parent)).iloc[0]
-    assert best["epoch"] == best["best"]["epoch"] == found["best_epoch"]
-    assert found["selected_on"] == "val"
+    chosen = best_last_gap(load_logs(folder.path.parent)).iloc[0]
+    assert best["epoch"] == best["best"]["epoch"] == chosen["best_epoch"]
+    assert chosen["selected_on"] == "val"
     done = json.loads((folder.path / "done.json").read_text())
-    assert done["best"]["epoch"] == found["best_epoch"]
+    assert done["best"]["epoch"] == chosen["best_epoch"]
 
 
 def test_without_validation_images_best_is_chosen_on_test_and_says_so(
     smoke_spec, tmp_path
 ):
     folder, _ = train(smoke_spec(val_size=0), tmp_path)
-    found = best_last_gap(load_logs(folder.path.parent)).iloc[0]
-    assert found["selected_on"] == "test"
+    chosen = best_last_gap(load_logs(folder.path.parent)).iloc[0]
+    assert chosen["selected_on"] == "test"
 
 
 def test_chosen_epochs_are_kept(smoke_spec, tmp_path):

@@ -42,48 +42,48 @@ def test_run_stopped_again_and_again_ends_with_the_same_bits(method_spec, tmp_pa
     whole, done = train(method_spec, tmp_path / "whole")
     assert done
     for more in (2, 3, 4):
-        parts, done = train(method_spec, tmp_path / "parts", stop_after=more)
+        resumed, done = train(method_spec, tmp_path / "resumed", stop_after=more)
         assert not done
-        assert parts.state in ("partial", "started")
-    parts, done = train(method_spec, tmp_path / "parts")
+        assert resumed.state in ("partial", "started")
+    resumed, done = train(method_spec, tmp_path / "resumed")
     assert done
-    same(last_state(whole), last_state(parts))
-    assert rows(whole) == rows(parts)
+    same(last_state(whole), last_state(resumed))
+    assert rows(whole) == rows(resumed)
     assert (whole.path / "done.json").read_text() == (
-        parts.path / "done.json"
+        resumed.path / "done.json"
     ).read_text()
-    assert events(parts) == ["start", "stop", *(["resume", "stop"] * 3)]
+    assert events(resumed) == ["start", "stop", *(["resume", "stop"] * 3)]
 
 
 def test_stop_after_every_single_step_changes_nothing(spec, tmp_path):
     spec = spec.replace(method="sgls", epochs=2)
     whole, _ = train(spec, tmp_path / "whole")
     for _ in range(10):
-        parts, done = train(spec, tmp_path / "parts", stop_after=1)
+        resumed, done = train(spec, tmp_path / "resumed", stop_after=1)
     assert done
-    same(last_state(whole), last_state(parts))
-    assert rows(whole) == rows(parts)
+    same(last_state(whole), last_state(resumed))
+    assert rows(whole) == rows(resumed)
 
 
 def test_torn_last_checkpoint_falls_back_to_the_one_before(spec, tmp_path):
     whole, _ = train(spec, tmp_path / "whole")
-    parts, _ = train(spec, tmp_path / "parts", stop_after=12)
-    last = parts.checkpoints / checkpoint.LAST
+    resumed, _ = train(spec, tmp_path / "resumed", stop_after=12)
+    last = resumed.checkpoints / checkpoint.LAST
     last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
-    parts, done = train(spec, tmp_path / "parts")
+    resumed, done = train(spec, tmp_path / "resumed")
     assert done
-    same(last_state(whole), last_state(parts))
-    assert rows(whole) == rows(parts)
+    same(last_state(whole), last_state(resumed))
+    assert rows(whole) == rows(resumed)
 
 
 def test_rows_past_the_checkpoint_are_dropped_on_resume(spec, tmp_path):
     whole, _ = train(spec, tmp_path / "whole")
-    parts, _ = train(spec, tmp_path / "parts", stop_after=12)
+    resumed, _ = train(spec, tmp_path / "resumed", stop_after=12)
     # A kill between the rows of epoch 3 and its checkpoint, and in the middle of a row.
-    with open(parts.path / "epochs.jsonl", "a") as file:
+    with open(resumed.path / "epochs.jsonl", "a") as file:
         file.write('{"epoch": 3, "metric": "accuracy", "value": 0.5}\n{"epoch": 3, "me')
-    train(spec, tmp_path / "parts")
-    assert rows(whole) == rows(parts)
+    train(spec, tmp_path / "resumed")
+    assert rows(whole) == rows(resumed)
 
 
 def test_run_that_is_done_is_not_trained_again(spec, tmp_path):
@@ -123,8 +123,8 @@ def start(tmp_path):
 
 def wait_for_rows(root, command, lines):
     while command.returncode is None:
-        found = list((root / "runs").glob("*/epochs.jsonl"))
-        if found and found[0].read_text().count("\n") >= lines:
+        files = list((root / "runs").glob("*/epochs.jsonl"))
+        if files and files[0].read_text().count("\n") >= lines:
             return
         time.sleep(0.01)
 

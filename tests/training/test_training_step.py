@@ -79,9 +79,9 @@ def test_step_of_sgls_equals_the_papers_algorithm(training, refining):
     terms = make_step(run, batch, start)
     assert terms["cross_entropy"].item() == pytest.approx(loss.item(), rel=1e-12)
     assert torch.allclose(run.method.labels.average, table, atol=1e-12)
-    found = run.model.state_dict()
-    for key, wanted in net.state_dict().items():  # BatchNorm's statistics as well
-        assert torch.allclose(found[key], wanted, atol=1e-10), key
+    actual = run.model.state_dict()
+    for key, expected in net.state_dict().items():  # BatchNorm's statistics as well
+        assert torch.allclose(actual[key], expected, atol=1e-10), key
 
 
 @pytest.mark.parametrize(("epoch", "passes"), [(0, 1), (1, 2)])

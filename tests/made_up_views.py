@@ -15,13 +15,13 @@ from rofit.settings.threat import ThreatModel
 ATTACK = PGD(ThreatModel("linf", 0.1), 3, 0.05)
 
 
-def view_of(seen=None, *, y=None, true=None, redrawn=None, labels=None, **told):
+def view_of(logits=None, *, y=None, true=None, redrawn=None, labels=None, **changes):
     """Return a view of small random images, 3 classes; the net is in train mode.
 
-    seen: (split, attack) -> logits; y: split -> classes; true: of the training images;
-    told: epoch and fields of the spec.
+    logits: by (split, attack); y: classes by split; true: of the training images;
+    changes: epoch and fields of the spec.
     """
-    epoch = told.pop("epoch", 1)
+    epoch = changes.pop("epoch", 1)
     y = y or {"train": batch(20, seed=1)[1], "test": batch(12, seed=2)[1]}
     splits = {}
     for number, (name, given) in enumerate(y.items()):
@@ -31,7 +31,7 @@ def view_of(seen=None, *, y=None, true=None, redrawn=None, labels=None, **told):
     none = torch.zeros(len(y.get("train", ())), dtype=torch.bool)
     net = conv_net()
     return EpochView(
-        spec=RunSpec(**told),
+        spec=RunSpec(**changes),
         epoch=epoch,
         model=net,
         network=conv_net().eval(),
@@ -40,7 +40,7 @@ def view_of(seen=None, *, y=None, true=None, redrawn=None, labels=None, **told):
         redrawn=none if redrawn is None else redrawn,
         labels=labels,
         initial={},
-        logits_at_hand=dict(seen or {}),
+        logits_at_hand=dict(logits or {}),
     )
 
 
