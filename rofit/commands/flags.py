@@ -20,7 +20,10 @@ _FLAGS = {
     "store": click.option("--store", help="Folder of the runs [runs]."),
     "out": click.option("--out", help="Folder of the results [results]."),
     "data": click.option(
-        "--data", help="Archive or folder of images, or torchvision's folder."
+        "--data",
+        multiple=True,
+        metavar="[NAME=]PATH",
+        help="Archive or folder of images, or torchvision's folder.",
     ),
     "device": click.option(
         "--device", default="auto", help="auto, cpu, cuda or cuda:N [auto]."

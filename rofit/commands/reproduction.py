@@ -11,7 +11,7 @@ from rofit.commands.session import Session
 from rofit.errors import NothingToDraw, UserError
 from rofit.measures.claims import from_plain
 from rofit.reproduction import catalog
-from rofit.reproduction.plan import Request, plan
+from rofit.reproduction.plan import Request, dataset_names, plan
 from rofit.reproduction.publish import read_result
 from rofit.reproduction.reproduce import redraw, reproduce
 from rofit.settings.spec import RunSpec
@@ -55,7 +55,8 @@ def _reproduce_all(session: Session, names: list[str]) -> int:
         except NothingToDraw as error:
             _leave_out(NothingToDraw(f"{name}: {error}"), alone=alone)
     if not as_json:
-        click.echo(session.scale_text())
+        names = [n for planned in plans for n in dataset_names(*planned)]
+        click.echo(session.scale_text(names))
     if session.flags.dry_run:
         rows = inventory.missing(
             {request.name: specs for request, specs in plans}, session.store

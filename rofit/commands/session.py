@@ -2,9 +2,9 @@
 
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -29,7 +29,7 @@ class Flags:
     seeds: int | None = None
     store: str | None = None
     out: str | None = None
-    data: str | None = None
+    data: tuple[str, ...] = ()
     device: str = "auto"
     engine: str = "auto"
     jobs: int = 1
@@ -48,15 +48,15 @@ class Session:
 
     Attributes:
         places: folders of runs, results and data.
-        settings: overrides as text, field -> value.
-        data: the class folders of ``--data``, if they are some.
+        typed: the overrides of ``--set`` as text, field -> value.
+        data: the class folders that ``--data`` names.
     """
 
     flags: Flags
     console: Console
     places: Places = field(init=False)
-    settings: dict[str, str] = field(init=False)
-    data: "ClassFolders | None" = field(init=False, default=None)
+    typed: dict[str, str] = field(init=False)
+    data: "tuple[ClassFolders, ...]" = field(init=False, default=())
     start_time: float = field(init=False, default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -67,23 +67,36 @@ class Session:
         """
         flags = self.flags
         self.places = Places.given(flags.store, flags.out)
-        self.settings = dict(parse_pair(text) for text in flags.settings)
+        self.typed = dict(parse_pair(text) for text in flags.settings)
         if flags.scale:
             find_scale(flags.scale)
         if flags.max_minutes is not None and math.isnan(flags.max_minutes):
             raise UserError("--max-minutes expects a number of minutes, got nan")
-        if flags.data == "":
-            raise UserError("--data expects a path, got nothing")
         if flags.data:
-            from rofit.data.folders import open_data
+            from rofit.data.folders import open_all
 
-            root, self.data = open_data(Path(flags.data), cache=self.places.data)
+            root, self.data = open_all(flags.data, cache=self.places.data)
             self.places = replace(self.places, data=root)
 
     @cached_property
     def scale(self) -> str:
         """Name of the scale; asks torch for a GPU only without ``--scale``."""
         return self.flags.scale or _default_scale()
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """Overrides as text, field -> value: those typed, and fp32 where bf16 is slow.
+
+        A scale in bf16 becomes fp32, with a sentence, on a CPU without bf16 arithmetic.
+        """
+        precision = find_scale(self.scale).changes.get("precision")
+        if precision != "bf16" or "precision" in self.typed or not self._without_bf16():
+            return self.typed
+        self.console.print(
+            f"rofit: scale {self.scale} is of bf16, for which this CPU has no "
+            "arithmetic: with precision=fp32 instead, runs of their own"
+        )
+        return self.typed | {"precision": "fp32"}
 
     @property
     def store(self) -> RunStore:
@@ -103,9 +116,16 @@ class Session:
             "console": None if self.flags.quiet else self.console,
         }
 
-    def scale_text(self) -> str:
-        """Return what the scale is, and without ``--scale`` why it was taken."""
+    def scale_text(self, datasets: Iterable[str]) -> str:
+        """Return what the scale is, of which data sets, with which overrides.
+
+        Without ``--scale`` why it was taken as well.
+        """
         text = f"scale {self.scale}: {find_scale(self.scale).about}"
+        text += f"; images of {', '.join(dict.fromkeys(datasets))}"
+        if self.settings:
+            changes = (f"{key}={value}" for key, value in self.settings.items())
+            text += f"; with {', '.join(changes)}"
         if self.flags.scale:
             return text
         article = "a" if self.scale == "gpu" else "no"
@@ -116,6 +136,17 @@ class Session:
     def request(self, name: str) -> Request:
         """Return the request for an analysis that these flags make."""
         return Request(name, self.scale, self.settings, self.flags.seeds, self.data)
+
+    def _without_bf16(self) -> bool:
+        from rofit.commands.devices import has_cuda
+
+        if self.flags.device != "cpu" and (self.flags.device != "auto" or has_cuda()):
+            return False
+        import torch
+
+        from rofit.training.process import without_bf16
+
+        return without_bf16(torch.device("cpu"))
 
 
 def _default_scale() -> str:

@@ -8,7 +8,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from rofit.measures.claims import Claim, measured_text
+from rofit.measures.claim_text import how_judged, interval_text, measured_text
+from rofit.measures.claims import Claim
 from rofit.measures.metrics import best_last_gap, curve
 
 _COLOURS = {"holds": "green", "fails": "red", "not decidable at this scale": "yellow"}
@@ -17,18 +18,29 @@ _HEIGHT, _WIDTH = 12, 64
 
 def claims_table(claims: list[Claim], title: str) -> Table:
     """Return the claims, a row each: verdict, sentence, measured against needed."""
-    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=escape(title),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        caption=how_judged(claims),
+        caption_justify="left",
+    )
     table.add_column("verdict", min_width=5)
     table.add_column("claim")
-    table.add_column("measured, over seeds; needed")
+    table.add_column("measured; needed")
     for claim in claims:
         colour = _COLOURS[claim.verdict]
         table.add_row(
             f"[{colour}]{claim.verdict}[/{colour}]",
             f"{escape(claim.sentence)} [dim]({escape(claim.source)})[/dim]",
-            f"{measured_text(claim)}; needed {claim.needed}",
+            f"{_measured(claim)}; needed {claim.needed}",
         )
     return table
+
+
+def _measured(claim: Claim) -> str:
+    interval = interval_text(claim)
+    return f"{measured_text(claim)} ({interval})" if interval else measured_text(claim)
 
 
 def listing(title: str, rows: list[dict[str, Any]]) -> Table:

@@ -40,7 +40,9 @@ def train(
     specs = specs_of(session, file, **choices)
     training.check_kept(specs, keep)
     if (session.flags.scale or not file) and not session.flags.as_json:
-        click.echo(session.scale_text())
+        copies = {copy.name: copy.shown_as for copy in session.data}
+        datasets = (copies.get(spec.dataset, spec.dataset) for spec in specs)
+        click.echo(session.scale_text(datasets))
     if not session.flags.dry_run:
         training.train(
             *specs,
@@ -75,21 +77,24 @@ def specs_of(
     from rofit.methods.resolve import override, resolve
 
     spec = read_spec(file)[0] if file else RunSpec()
+    scaled = session.flags.scale or not file
     if recipe:
         spec = find_recipe(recipe).apply(spec)
-    if session.flags.scale or not file:
+    if scaled:
         spec = find_scale(session.scale).apply(spec)
-    if session.data:
-        name, digest, _ = session.data
-        spec = spec.replace(dataset=name, dataset_digest=digest)
+    if len(session.data) > 1:
+        raise UserError("rofit train is of one data set: give --data once")
+    for copy in session.data:
+        spec = spec.replace(dataset=copy.name, dataset_digest=copy.digest)
     named = {"method": method, "dataset": dataset, "labels_from": labels}
     spec = spec.replace(**{k: v for k, v in named.items() if v})
     if weights:
         methods = parse_value("weights", weights, tuple[str, ...])
         spec = spec.replace(weights_from=methods)
-    spec = override(resolve(spec), session.settings)
+    settings = session.settings if scaled else session.typed
+    spec = override(resolve(spec), settings)
     if session.flags.seeds is None:
         return [spec]
-    if "seed" in session.settings:
+    if "seed" in session.typed:
         raise UserError("--seeds and --set seed exclude each other: give one")
     return [spec.replace(seed=seed) for seed in range(session.flags.seeds)]

@@ -5,6 +5,7 @@ The way in for data that no download offers: any archive or folder of small imag
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,16 +18,76 @@ from rofit.data.decode import Progress, decode
 from rofit.data.images import Dataset, Images, Labels
 from rofit.data.layout import find_layout
 from rofit.data.sources import fingerprint, open_source
+from rofit.errors import UserError
 
-__all__ = ["ClassFolders", "cached", "list_cached", "open_data", "read_class_folders"]
+__all__ = [
+    "ClassFolders",
+    "cached",
+    "list_cached",
+    "open_all",
+    "open_data",
+    "read_class_folders",
+]
 
 
 class ClassFolders(NamedTuple):
-    """A data set out of class folders: its name and digest, and how it is shown."""
+    """A data set out of class folders.
+
+    Attributes:
+        name: that of the archive or folder, as runs have it.
+        digest: of its content.
+        shown_as: what results call it.
+        original: the data set that it is a copy of; empty: as its name begins.
+    """
 
     name: str
     digest: str
     shown_as: str
+    original: str = ""
+
+    def is_of(self, dataset: str) -> bool:
+        """Return whether it is a copy of *dataset*: ``cifar100-png`` of ``cifar100``.
+
+        Example:
+            >>> ClassFolders("cifar10-jpeg", "", "").is_of("cifar10")
+            True
+        """
+        if self.original:
+            return self.original == dataset
+        return f"{self.name}-".startswith(f"{dataset}-")
+
+
+def open_all(
+    texts: Iterable[str], *, cache: Path
+) -> tuple[Path, tuple[ClassFolders, ...]]:
+    """Return the folder of data sets and the class folders that ``--data`` names.
+
+    Args:
+        texts: ``PATH``, or ``NAME=PATH`` for a copy of the data set NAME.
+        cache: the folder of data sets where decoded images are kept.
+
+    Raises:
+        UserError: as `open_data`; no path; a folder as torchvision lays it out beside
+            others.
+    """
+    root, opened = cache, []
+    for text in texts:
+        original, path = _named_path(text)
+        if not path:
+            raise UserError("--data expects a path, got nothing")
+        root, folders = open_data(Path(path), cache=cache)
+        opened.append(folders and folders._replace(original=original))
+    copies = tuple(copy for copy in opened if copy)
+    if len(opened) > 1 and len(copies) < len(opened):
+        raise UserError(
+            "--data given several times takes archives and class folders; of a folder "
+            "as torchvision lays it out there can be only one"
+        )
+    names = [copy.name for copy in copies]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"--data has two data sets called {name}; rename one")
+    return root, copies
 
 
 def open_data(path: Path, *, cache: Path) -> tuple[Path, ClassFolders | None]:
@@ -86,6 +147,19 @@ def read_class_folders(
     )
     store(dataset, source_id, cache)
     return dataset
+
+
+def _named_path(text: str) -> tuple[str, str]:
+    """Return NAME and PATH of ``NAME=PATH``; no name where *text* itself is a path.
+
+    Example:
+        >>> _named_path("cifar100=images/a=b.tar"), _named_path("images/a=b.tar")
+        (('cifar100', 'images/a=b.tar'), ('', 'images/a=b.tar'))
+    """
+    name, sign, path = text.partition("=")
+    if sign and re.fullmatch(r"[\w-]+", name) and not Path(text).exists():
+        return name, path
+    return "", text
 
 
 def _name(path: Path) -> str:

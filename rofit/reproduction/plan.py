@@ -1,6 +1,5 @@
 """Which runs an analysis needs at a size."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,22 +21,21 @@ class Request:
         scale: its size.
         settings: overrides as text, field -> value.
         seeds: runs of each setting; the scale's number where None.
-        data: class folders that take the place of the analysis's data set; None
-            leaves it.
+        data: class folders; those that are copies of the analysis's data sets take
+            their places.
     """
 
     name: str
     scale: str
     settings: dict[str, str] = field(default_factory=dict)
     seeds: int | None = None
-    data: "ClassFolders | None" = None
+    data: "tuple[ClassFolders, ...]" = ()
 
     @property
     def folder(self) -> str:
         """The result's folder: the scale, and all that departs from it."""
         labels = [self.scale]
-        if self.data:
-            labels.append(f"{self.data.name}-{self.data.digest[:6]}")
+        labels += [f"{c.name}-{c.digest[:6]}" for c in copies(self).values()]
         labels += [f"{key}={value}" for key, value in sorted(self.settings.items())]
         if self.seeds is not None:
             labels.append(f"seeds={self.seeds}")
@@ -60,15 +58,10 @@ def plan(request: Request) -> list[RunSpec]:
             instead = "use --seeds" if key == "seed" else "leave it out"
             raise UserError(f"{request.name} varies {key} itself; {instead}")
     sized = [_sized(spec, scale, varied, specs[0].dataset) for spec in specs]
-    if request.data:
-        name = request.data.name
-        replacement = {"dataset": name, "dataset_digest": request.data.digest}
-        named = list(dict.fromkeys(spec.dataset for spec in specs))
-        # Any images take the place of the usual ones; others only those they are of.
-        usual = named == [RunSpec().dataset]
-        replaced = named[0] if usual else stands_for(name, named)
+    for original, copy in copies(request).items():
+        replacement = {"dataset": copy.name, "dataset_digest": copy.digest}
         sized = [
-            new.replace(**replacement) if old.dataset == replaced else new
+            new.replace(**replacement) if old.dataset == original else new
             for old, new in zip(specs, sized, strict=True)
         ]
     seeds = range(request.seeds or scale.seeds)
@@ -91,23 +84,39 @@ def _sized(spec: RunSpec, scale: Scale, varied: set[str], first: str) -> RunSpec
     return scale.apply(spec, but=but)
 
 
-def stands_for(name: str, datasets: Iterable[str]) -> str:
-    """Return which of an analysis's data sets a copy called *name* stands for.
+def copies(request: Request) -> "dict[str, ClassFolders]":
+    """Return the analysis's data sets whose places copies of the request take.
+
+    A single copy takes the place of CIFAR-10 whatever it is of, where the analysis is
+    of that alone. Copies of other data sets are left to other analyses.
 
     Raises:
-        NothingToDraw: for none of them.
-
-    Example:
-        >>> stands_for("cifar100-png", ["cifar10", "cifar100"])
-        'cifar100'
+        NothingToDraw: there are copies, and the analysis is of none of them.
+        UserError: two copies of one data set.
     """
+    if not request.data:
+        return {}
+    specs = catalog.load_analysis(request.name).runs()
+    datasets = list(dict.fromkeys(spec.dataset for spec in specs))
+    usual = datasets == [RunSpec().dataset]
+    if usual and len(request.data) == 1 and not request.data[0].original:
+        return {datasets[0]: request.data[0]}
+    chosen: dict[str, ClassFolders] = {}
     for dataset in datasets:
-        if f"{name}-".startswith(f"{dataset}-"):
-            return dataset
-    raise NothingToDraw(
-        f"the analysis is of {', '.join(datasets)}, and {name} is none of them; leave "
-        "--data out to fetch them, or name a copy like one: cifar100-png"
-    )
+        same = [copy for copy in request.data if copy.is_of(dataset)]
+        if len(same) > 1:
+            names = " and ".join(copy.name for copy in same)
+            raise UserError(f"--data has {dataset} more than once: {names}")
+        if same:
+            chosen[dataset] = same[0]
+    if not chosen:
+        others = ", ".join(copy.original or copy.name for copy in request.data)
+        raise NothingToDraw(
+            f"the analysis is of {', '.join(datasets)}, and {others} is none of them; "
+            "leave --data out to fetch them, or say what a copy is of: "
+            f"--data {datasets[-1]}=PATH"
+        )
+    return chosen
 
 
 def varied_fields(specs: list[RunSpec]) -> set[str]:
@@ -121,13 +130,16 @@ def varied_fields(specs: list[RunSpec]) -> set[str]:
     }
 
 
+def dataset_names(request: Request, specs: list[RunSpec]) -> list[str]:
+    """Return the data sets of the runs as results name them, in order."""
+    shown = {copy.name: copy.shown_as for copy in request.data}
+    return list(dict.fromkeys(shown.get(s.dataset, s.dataset) for s in specs))
+
+
 def describe_data(request: Request, specs: list[RunSpec]) -> str:
     """Return the data set as results name it, with its label noise and the threats."""
     first = specs[0]
-    names = {s.dataset: s.dataset for s in specs}
-    if request.data and request.data.name in names:
-        names[request.data.name] = request.data.shown_as
-    datasets = " / ".join(names.values())
+    datasets = " / ".join(dataset_names(request, specs))
     size = f", {first.train_size} training images" if first.train_size else ""
     shares = sorted({spec.label_noise for spec in specs})
     percentages = " / ".join(f"{share:.0%}" for share in shares)

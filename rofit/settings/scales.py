@@ -45,7 +45,7 @@ class Scale:
 
 SCALES: dict[str, Scale] = {
     "smoke": Scale(
-        about="128 digits, a tiny net, 2 epochs, 1 seed: seconds",
+        about="128 training images, a tiny net, 2 epochs, 1 seed: seconds",
         seeds=1,
         smaller={"preact_resnet18": "preact_small", "wrn_34_10": "wrn_10_1"},
         longest=100,
@@ -68,8 +68,8 @@ SCALES: dict[str, Scale] = {
     # Digits alone do not overfit robustly, at no radius that was tried; with redrawn
     # labels they do, and quickly at this learning rate and batch size.
     "demo": Scale(
-        about="400 digits, 40 % of labels redrawn, a small net, 28 epochs, 3 seeds: "
-        "two minutes on 2 cores",
+        about="400 training images, 40 % of labels redrawn, a small net, 28 epochs, "
+        "3 seeds: two minutes on 2 cores",
         seeds=3,
         smaller={"preact_resnet18": "preact_small", "wrn_34_10": "wrn_10_1"},
         changes={
@@ -90,7 +90,7 @@ SCALES: dict[str, Scale] = {
         },
     ),
     "cpu": Scale(
-        about="1,000 CIFAR-10 images, a tiny net, 40 epochs, 3 seeds: up to 10 minutes "
+        about="1,000 training images, a tiny net, 40 epochs, 3 seeds: up to 10 minutes "
         "a run on 2 cores",
         seeds=3,
         smaller={"preact_resnet18": "preact_tiny", "wrn_34_10": "wrn_10_1"},
@@ -108,8 +108,8 @@ SCALES: dict[str, Scale] = {
         },
     ),
     "gpu": Scale(
-        about="all of CIFAR-10, PreAct ResNet-18, 30 epochs in bf16, test images every "
-        "5: minutes on a GPU",
+        about="all training images, PreAct ResNet-18, 30 epochs in bf16, test images "
+        "every 5: minutes on a GPU",
         seeds=1,
         changes={"precision": "bf16", "eval_steps": 10, "eval_every": 5, "epochs": 30},
     ),

@@ -43,14 +43,14 @@ def test_paper_scale_is_the_analysis_itself_over_its_seeds(planned):
 
 def test_override_has_the_last_word_over_scale_and_data(planned):
     overrides = {"epochs": "3", "epsilon": "2/255", "dataset": "svhn", "start": "0.3"}
-    (spec,) = planned([BASE], settings=overrides, data=MINE)
+    (spec,) = planned([BASE], settings=overrides, data=(MINE,))
     assert (spec.epochs, spec.epsilon, spec.dataset) == (3, 2 / 255, "svhn")
     assert spec.method_params == (("start", 0.3),)
     assert spec.train_size == SCALES["smoke"].changes["train_size"]
 
 
 def test_data_take_the_place_of_the_scales(planned):
-    (spec,) = planned([BASE], data=MINE)
+    (spec,) = planned([BASE], data=(MINE,))
     assert (spec.dataset, spec.dataset_digest) == MINE[:2]
     sized = spec.replace(dataset="digits", dataset_digest="")
     assert sized == SCALES["smoke"].apply(BASE)
@@ -102,13 +102,13 @@ def test_override_of_a_varied_method_parameter_is_refused(planned):
 def test_data_of_no_name_cannot_replace_one_of_the_data_sets_that_are_compared(planned):
     specs = [BASE, BASE.replace(dataset="svhn")]
     with pytest.raises(UserError, match="of .*svhn, and mine is none of them"):
-        planned(specs, data=MINE)
+        planned(specs, data=(MINE,))
 
 
 @pytest.mark.parametrize("name", ["svhn", "svhn-png"])
 def test_copy_of_a_data_set_replaces_that_one_of_those_that_are_compared(planned, name):
     specs = [BASE, BASE.replace(dataset="svhn")]
-    runs = planned(specs, "paper", data=ClassFolders(name, "0123456789ab", "a copy"))
+    runs = planned(specs, "paper", data=(ClassFolders(name, "0123456789ab", "a copy"),))
     digests = {spec.dataset: spec.dataset_digest for spec in runs}
     assert digests == {BASE.dataset: "", name: "0123456789ab"}
 
@@ -116,21 +116,21 @@ def test_copy_of_a_data_set_replaces_that_one_of_those_that_are_compared(planned
 def test_data_never_take_the_place_of_another_single_data_set(planned):
     with pytest.raises(UserError, match="of cifar100, and cifar10-jpeg is none"):
         data = ClassFolders("cifar10-jpeg", "0123456789ab", "cifar10 (jpeg)")
-        planned([RunSpec(dataset="cifar100")], data=data)
+        planned([RunSpec(dataset="cifar100")], data=(data,))
 
 
 def test_folder_names_the_scale_and_all_that_departs_from_it():
     overrides = {"epsilon": "4/255", "drops": "0.5,0.9"}
-    request = Request(FIG1, "demo", overrides, seeds=2, data=MINE)
+    request = Request(FIG1, "demo", overrides, seeds=2, data=(MINE,))
     assert Request(FIG1, "demo").folder == "demo"
     assert request.folder == "demo+mine-012345+drops=0.5,0.9+epsilon=4_255+seeds=2"
-    swapped = Request(FIG1, "demo", dict(reversed(overrides.items())), 2, MINE)
+    swapped = Request(FIG1, "demo", dict(reversed(overrides.items())), 2, (MINE,))
     assert swapped.folder == request.folder
 
 
 def test_folder_never_leaves_the_folder_of_results():
     request = Request(
-        FIG1, "demo", {"model": "../../x"}, data=ClassFolders("..", "", "")
+        FIG1, "demo", {"model": "../../x"}, data=(ClassFolders("..", "", ""),)
     )
     assert "/" not in request.folder
 
@@ -140,7 +140,7 @@ def test_data_are_told_with_size_noise_and_threat():
     assert describe_data(Request(FIG1, "paper"), [spec]) == "svhn, linf 4/255"
     small = spec.replace(train_size=400, label_noise=0.4)
     mine = small.replace(dataset="mine")
-    assert describe_data(Request(FIG1, "demo", data=MINE), [mine]) == (
+    assert describe_data(Request(FIG1, "demo", data=(MINE,)), [mine]) == (
         "mine (class folders), 400 training images, 40% of training labels redrawn, "
         "linf 4/255"
     )
