@@ -15,6 +15,7 @@ COLUMNS = {
     "val_robust": "accuracy under PGD on validation images, fraction",
     "test_robust": "accuracy under PGD on test images, fraction",
     "attack": "of val_robust and test_robust",
+    "train_attack": "of train_robust: that of training",
     "n_test": "test images",
     "lr": "learning rate of the epoch",
     "drop_follows": "whether the learning rate drops after this epoch",
@@ -36,6 +37,9 @@ def by_epoch(logs: pd.DataFrame, *metrics: str) -> pd.DataFrame:
     } | {name: curve(logs, split="train", metric=name) for name in metrics}
     lr = curve(logs, split="train", metric="learning_rate")
     tested = logs[(logs["split"] == "test") & (logs["attack"] != "none")].iloc[0]
+    trained = logs[(logs["split"] == "train") & (logs["metric"] == "accuracy")]
+    trained = trained[trained["attack"].notna() & (trained["attack"] != "none")]
+    training_attacks = trained.drop_duplicates("run_id").set_index("run_id")["attack"]
     tables = []
     for run_id in chosen.index:
         table = pd.DataFrame({name: values[run_id] for name, values in curves.items()})
@@ -43,6 +47,7 @@ def by_epoch(logs: pd.DataFrame, *metrics: str) -> pd.DataFrame:
         table["seed"] = specs.loc[run_id, "seed"]
         table["epoch"] = lr.index
         table["attack"] = tested["attack"]
+        table["train_attack"] = training_attacks.get(run_id)
         table["n_test"] = int(tested["n"])
         table["lr"] = lr[run_id]
         table["drop_follows"] = table["lr"].shift(-1) < table["lr"]
