@@ -6,7 +6,7 @@
 # make lint   ruff and mypy
 # make docs   the tables in docs/, from what is registered
 # make gpu MINUTES=9 DATA=cifar10-jpeg.tar.xz OUT=folder   all that wants a GPU
-# make gallery DATA=cifar10-jpeg.tar.xz   pictures and tables of the gallery, some hours
+# make gallery SIZE=cpu DATA="cifar10=PATH cifar100=PATH"   pictures and tables, some hours
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -68,18 +68,22 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 clean:
 	rm -rf $(VENV) $(OLDEST) $(GPU_VERSIONS) build *.egg-info
 
-# The pictures and tables that docs/results.md links; DATA is an archive of CIFAR-10's class folders.
+# The pictures and tables that docs/results.md links; DATA is one or several of archives and
+# folders, each as --data takes it: DATA="cifar10=PATH cifar100=PATH tiny_imagenet=PATH".
 SHOWN = fig1_gradnorm fig2_label_assignment fig3_confidence fig4_memorization \
-	fig5_embedding fig7_iiw fig9_ablation fig10_strength fig11_landscape fig12_calibration \
-	table1_main table2_remedies table4_threats table5_attacks table7_components \
-	table8_cost theorem1_information
+	fig5_embedding fig6_cifar100 fig7_iiw fig8_iiw_noise fig9_ablation fig10_strength \
+	fig11_landscape fig12_calibration table1_main table2_remedies table3_architectures \
+	table4_threats table5_attacks table6_datasets table7_components table8_cost \
+	theorem1_information
+SIZE ?= cpu
 gallery: $(VENV)/.installed
-	$(BIN)/rofit run $(SHOWN) --scale cpu --data $(DATA) --jobs 2 --out $(VENV)/gallery
-	cd $(VENV)/gallery/* && for name in $(SHOWN); do \
-		mkdir -p $(CURDIR)/figures/gallery/$$name && \
-		cp $$name/claims.md $$name/manifest.json $(CURDIR)/figures/gallery/$$name/ && \
-		cp $$name/$$name.md $(CURDIR)/figures/gallery/$$name/ 2>/dev/null || \
-		cp $$name/$$name.png $(CURDIR)/figures/gallery/$$name/; done
+	rm -rf $(VENV)/gallery
+	$(BIN)/rofit run $(SHOWN) --scale $(SIZE) $(addprefix --data ,$(DATA)) --jobs 2 \
+		--out $(VENV)/gallery
+	for result in $(VENV)/gallery/*/*; do \
+		shown=figures/gallery/$$(basename $$result) && mkdir -p $$shown && \
+		cp $$result/claims.md $$result/manifest.json $$result/*.png $$shown/ 2>/dev/null || \
+		cp $$result/claims.md $$result/manifest.json $$result/*.md $$shown/ || exit 1; done
 
 # What minutes of a GPU are for, in order of worth; .ci/gpu says what can be set. Nothing is
 # installed: without the environment of `make demo`, PY=python3 takes what is there.

@@ -1,8 +1,9 @@
-"""Reliability of predictions under attack, and gradient norm, of SGLR beside AT.
+"""Reliability of predictions under attack, and its error by epoch, of SGLR beside AT.
 
 Planned by us; the caption of the paper's Figure 12 is not known. Left: accuracy against
 confidence of attacked test images at the end of training, in 15 bins; right: the
-gradient norm of the training step, Figure 1's, with the self-guided labels beside it.
+expected calibration error by epoch. The table has the gradient norm of the training
+step as well, Figure 1's, for what is claimed of the self-guided labels beside it.
 The runs are those of Figure 2. All thresholds are ours.
 """
 

@@ -76,8 +76,9 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Return how much each setting matters."""
-    full = is_full_size(table)
-    points = partial(at_least, source="ours", unit="points")
+    points = partial(
+        at_least, full_size=is_full_size(table), source="ours", unit="points"
+    )
     plain = _by_seed(table, "pgd_at", None, "last")
     nothing = _by_seed(table, "r", 0.0, "last")
     usual = _by_seed(table, "r", USUAL["r"], "last")
@@ -95,26 +96,22 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             0,
             list(2 - (nothing - plain).abs()),
             sentence="r = 0 ends within 2 points of pgd_at (what is left of them)",
-            full_size=True,
         ),
         points(
             0,
             list((2 - momenta.max(axis=1) + momenta.min(axis=1))[whole]),
             sentence="last accuracy varies by less than 2 points over momenta from 0.8 "
             "to 0.95 (what is left of them)",
-            full_size=True,
         ),
         points(
             4,
             list(usual - plain),
             sentence="the usual setting ends above pgd_at",
-            full_size=full,
         ),
         points(
             1,
             list(falls[0.6] - falls[USUAL["start"]]),
             sentence="refinement that starts after the first drop falls further",
-            full_size=full,
         ),
     ]
 

@@ -14,7 +14,7 @@ from functools import partial
 import pandas as pd
 
 from rofit.measures import best_last
-from rofit.measures.claims import Claim, at_least
+from rofit.measures.claims import Claim, at_least, in_every
 from rofit.measures.epochs import is_full_size
 from rofit.settings.recipes import RECIPES
 from rofit.settings.spec import RunSpec
@@ -57,7 +57,7 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Return the order that attacks should have in every network, and one effect."""
-    order = partial(at_least, 0, full_size=True, source="ours", unit="points")
+    order = partial(in_every, 0, source="ours", unit="points")
     claimed = [
         order(
             _smallest(table, weak, strong),

@@ -79,7 +79,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             "left of them, over rounds)",
             unit="% of pgd_at's step",
             source="ours",
-            full_size=True,
+            full_size=bool((table["scale"] == "paper").all()),
         )
         for method in ("sgls", "sglr")
     ]

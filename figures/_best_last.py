@@ -1,8 +1,12 @@
 """Tables of best, last and their difference, under each attack, a row a method."""
 
+from collections.abc import Callable
+
 import pandas as pd
+from rofit.figures._sources import with_names
 from rofit.figures._tables import ATTACKS, Cell, latex, markdown, note
 
+Ranking = Callable[["pd.Series[float]"], "pd.Series[float]"]
 _LABELS = ATTACKS | {"each_epoch": "every epoch's PGD"}
 
 
@@ -22,7 +26,7 @@ def render(table: pd.DataFrame, rows: list[str]) -> dict[str, str]:
         label for name, label in strong.items() if name not in set(table["attack"])
     ]
     text = f"best: chosen on {split} images; diff: best minus last. Bold: highest, and "
-    text += "smallest diff."
+    text += "the robust diff nearest to zero."
     if "published" in frame:
         text += (
             " Published: networks of full size, not comparable with a smaller scale."
@@ -55,19 +59,37 @@ def three_columns(table: pd.DataFrame, rows: list[str]) -> pd.DataFrame:
             "diff": accuracy["best"] - accuracy["last"],
         }
         for name, series in values.items():
-            highest = name != "diff"
-            columns[f"{_LABELS[attack]} {name}"] = _cells(series, rows, highest=highest)
+            column = f"{_LABELS[attack]} {name}"
+            columns[column] = _cells(series, rows, _merit(name, attack))
     index = wide.groupby(level=rows, sort=False).first().index
     frame = pd.DataFrame(columns, index=index)
     if "published" in chosen and chosen["published"].notna().any():
         chosen = chosen.fillna({"published": ""})
-        frame["published"] = chosen.groupby(rows, sort=False)["published"].first()
+        published = chosen.groupby(rows, sort=False)["published"].first()
+        frame["published"] = published.map(with_names)
     return frame
 
 
-def _cells(values: "pd.Series[float]", rows: list[str], *, highest: bool) -> list[Cell]:
+def _merit(name: str, attack: str) -> Ranking | None:
+    """Return what bold ranks means by: None where less or more is neither better.
+
+    Clean accuracy often rises to the end, which is no merit of a method's.
+    """
+    if name != "diff":
+        return lambda mean: mean
+    return None if attack == "none" else lambda mean: -mean.abs()
+
+
+def _cells(
+    values: "pd.Series[float]", rows: list[str], merit: Ranking | None
+) -> list[Cell]:
     grouped = values.groupby(level=rows, sort=False)
     mean, std = grouped.mean(), grouped.std()
-    groups = mean.groupby(level=rows[:-1]) if rows[:-1] else mean.groupby(lambda _: 0)
-    top = groups.transform("max" if highest else "min")
-    return [Cell(m, s, bool(m == t)) for m, s, t in zip(mean, std, top, strict=True)]
+    if merit is None:
+        return [Cell(m, s) for m, s in zip(mean, std, strict=True)]
+    ranked = merit(mean)
+    groups = (
+        ranked.groupby(level=rows[:-1]) if rows[:-1] else ranked.groupby(lambda _: 0)
+    )
+    best = ranked == groups.transform("max")
+    return [Cell(m, s, bool(b)) for m, s, b in zip(mean, std, best, strict=True)]

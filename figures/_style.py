@@ -3,19 +3,21 @@
 import colorsys
 import math
 import random
-from collections.abc import Iterable, Mapping
+import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-PAGE = 6.875  # inches, both columns of the paper
+PAGE, COLUMN = 6.875, 3.25  # inches, of the paper's page and of one of its columns
+WIDTHS = {"": PAGE, "_column": COLUMN}  # by what ends the name of a picture's files
 
 RC: Any = {
     "font.size": 8,
@@ -29,17 +31,26 @@ RC: Any = {
     "grid.alpha": 0.25,
     "lines.linewidth": 1.2,
     "legend.frameon": False,
+    "legend.handlelength": 2.6,
     "pdf.fonttype": 42,
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.w_pad": 0.06,
+    "figure.constrained_layout.h_pad": 0.06,
 }
 
 
 class Look(NamedTuple):
-    """How a method is drawn."""
+    """How a method is drawn: width of its lines and size of its marks in points."""
 
     label: str
     color: str
     marker: str
+    width: float = 1.1
+
+    @property
+    def size(self) -> float:
+        """Return the diameter of its marks, larger where its lines are wider."""
+        return 2.5 + 2.1 * self.width
 
 
 # Okabe and Ito's palette, which the colour-blind can tell apart, then Paul Tol's.
@@ -78,6 +89,7 @@ LABELS = {
     "sgls": "SGLS",
     "sglr": "SGLR (our reading)",
 }
+_WIDEST, _THINNEST = 2.6, 1.1  # points
 _APART = 0.3  # in red, green and blue of [0, 1]: clearly another colour
 
 
@@ -112,81 +124,90 @@ def in_order(methods: Iterable[str]) -> list[str]:
     return [name for name in METHODS if name in shown] + sorted(shown - METHODS.keys())
 
 
-def save(figure: Figure, stem: Path) -> None:
-    """Write the figure as PDF (fonts embedded as Type 42) and PNG."""
-    with plt.rc_context(RC):
-        figure.savefig(stem.with_suffix(".pdf"), metadata={"CreationDate": None})
-        figure.savefig(stem.with_suffix(".png"), dpi=200)
+def looks(methods: Iterable[str]) -> dict[str, Look]:
+    """Return how the methods of one picture are drawn, in order, the first widest.
+
+    Where lines coincide (methods are one and the same network until refinement
+    starts), those beneath show on both sides of those above.
+    """
+    names = in_order(methods)
+    return {
+        name: look_of(name)._replace(width=width)
+        for name, width in zip(names, widths(len(names)), strict=True)
+    }
 
 
-def band(
-    axes: Axes,
-    rows: pd.DataFrame,
-    column: str,
-    look: Look,
-    linestyle: str = "-",
-    x: str = "epoch",
-) -> None:
-    """Draw the mean over seeds by *x*, and one standard deviation around it."""
-    sns.lineplot(
-        rows,
-        x=x,
-        y=column,
-        ax=axes,
-        color=look.color,
-        linestyle=linestyle,
-        errorbar="sd",
-        err_kws={"alpha": 0.15, "linewidth": 0},
-    )
+def widths(count: int) -> list[float]:
+    """Return the widths of so many lines, in points, by the order of drawing."""
+    step = (_WIDEST - _THINNEST) / max(count - 1, 1)
+    return [_THINNEST + step * above for above in reversed(range(count))]
 
 
-def mark_best(axes: Axes, rows: pd.DataFrame, column: str, look: Look) -> None:
-    """Mark each run's best epoch."""
-    best = rows[rows["best"]]
-    axes.scatter(
-        best["epoch"],
-        best[column],
-        color=look.color,
-        marker=look.marker,
-        s=14,
-        zorder=3,
-        edgecolor="white",
-        linewidth=0.4,
-    )
+def panels(
+    width: float, count: int, *, across: int, in_column: int = 1, height: float = 2.2
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of *width* and its panels, row by row, without margins.
+
+    Args:
+        width: PAGE or COLUMN.
+        count: of panels.
+        across: panels beside each other on a page.
+        in_column: the same in a column.
+        height: of a row, inches; legend and stamp come on top of it.
+    """
+    columns = across if width == PAGE else in_column
+    rows = math.ceil(count / columns)
+    figure = Figure(figsize=(width, rows * height))
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
-def legend(
-    figure: Figure,
-    methods: Iterable[str],
-    labels: Mapping[str, str] | None = None,
-    styles: Mapping[Any, str] | None = None,
-) -> None:
-    """Name the methods that are drawn, and what line styles mean, above the panels."""
-    looks = {name: look_of(name) for name in in_order(methods)}
-    lines = [
-        Line2D([], [], color=look.color, label=(labels or {}).get(name, look.label))
-        for name, look in looks.items()
-    ]
-    for style, label in (styles or {}).items():
-        lines.append(Line2D([], [], color="0.3", linestyle=style, label=label))
-    figure.legend(handles=lines, ncols=len(lines), loc="outside upper center")
+def label_decades(axis: Axis) -> None:
+    """Write plain numbers at a logarithmic axis: 1, 2, 5 of few decades, 1 of many."""
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter("{x:g}")
+    low, high = axis.get_view_interval()
+    if high < 4 * low:
+        axis.set_major_locator(MaxNLocator(4))
+    else:
+        subs = (1.0, 2.0, 5.0) if high < 300 * low else (1.0,)
+        axis.set_major_locator(LogLocator(subs=subs))
 
 
-def attack_name(table: pd.DataFrame) -> str:
-    """Return the evaluation's attack as axes call it: ``PGD-20``."""
-    return str(table["attack"].iloc[0]).upper().replace("PGD", "PGD-")
+def attack_name(table: pd.DataFrame, column: str = "attack") -> str:
+    """Return an attack as axes call it: ``PGD-20``.
+
+    That of training, in results from before tables had it: ``training attack``.
+    """
+    if column not in table:
+        return "training attack"
+    names = dict.fromkeys(table[column].dropna().astype(str))
+    return " / ".join(name.upper().replace("PGD", "PGD-") for name in names)
 
 
-def mark_drops(axes: Axes, table: pd.DataFrame) -> None:
-    """Draw a thin vertical line after each epoch that a learning-rate drop follows."""
-    for epoch in sorted(set(table.loc[table["drop_follows"], "epoch"])):
-        axes.axvline(epoch + 0.5, color="0.6", linewidth=0.6, linestyle=":", zorder=0)
+def count_of_seeds(seeds: int) -> str:
+    """Return ``1 seed`` or ``3 seeds``."""
+    return f"{seeds} seed" if seeds == 1 else f"{seeds} seeds"
+
+
+def wrapped(text: str, figure: Figure, letters: int) -> str:
+    """Return the text in lines, so many letters an inch of the figure's width."""
+    return textwrap.fill(text, int(letters * figure.get_figwidth()))
 
 
 def stamp(figure: Figure, table: pd.DataFrame, seeds: int | None = None) -> None:
     """Write scale, data and seeds under the picture, unless it is the paper's."""
     scale, data = table["scale"].iloc[0], table["data"].iloc[0]
-    seeds = seeds or table["seed"].nunique()
     if scale != "paper":
-        text = f"rofit · scale {scale}, not the paper's · {data} · {seeds} seed(s)"
-        figure.supxlabel(text, fontsize=6, color="0.45")
+        text = f"rofit · scale {scale}, not the paper's · {data} · "
+        text += count_of_seeds(seeds or table["seed"].nunique())
+        lines = wrapped(text, figure, 22)
+        figure.supxlabel(lines, fontsize=6, color="0.45")
+        height = 0.1 * (lines.count("\n") + 1)
+        figure.set_figheight(figure.get_figheight() + height)
+
+
+def save(figure: Figure, stem: Path) -> None:
+    """Write the figure as PDF (fonts embedded as Type 42) and PNG."""
+    with plt.rc_context(RC):
+        figure.savefig(stem.with_suffix(".pdf"), metadata={"CreationDate": None})
+        figure.savefig(stem.with_suffix(".png"), dpi=200)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pandas as pd
-from rofit.figures._style import method_label
+from rofit.figures._style import count_of_seeds, method_label
 
 _ESCAPED = {"%": r"\%", "_": r"\_", "&": r"\&", "±": r"$\pm$", "#": r"\#"}
 ATTACKS = {
@@ -93,9 +93,9 @@ def note(table: pd.DataFrame, more: str = "") -> str:
     """Return what stands under a table: scale, data, seeds, images."""
     scale, data = table["scale"].iloc[0], table["data"].iloc[0]
     whose = "" if scale == "paper" else ", not the paper's"
-    seeds, n = table["seed"].nunique(), int(table["n"].max())
-    text = f"rofit, scale {scale}{whose}; {data}; {seeds} seed(s), mean ± standard "
-    text += f"deviation, per cent of {n} test images. {more}".rstrip()
+    seeds, n = count_of_seeds(table["seed"].nunique()), int(table["n"].max())
+    text = f"rofit, scale {scale}{whose}; {data}; {seeds}, mean ± standard deviation, "
+    text += f"per cent of {n} test images. {more}".rstrip()
     return f"{text} {absent(table)}".rstrip()
 
 

@@ -1,47 +1,42 @@
-"""Draws fig11_landscape: loss along the weights, and over the plane of inputs."""
+"""Draws fig11_landscape: loss along the weights, and along two ways in the inputs."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from rofit.figures._style import (
-    PAGE,
-    RC,
-    attack_name,
-    band,
-    in_order,
-    legend,
-    look_of,
-    stamp,
-)
+from rofit.figures._curves import band
+from rofit.figures._legend import legend
+from rofit.figures._style import PAGE, RC, attack_name, looks, panels, stamp
+
+_ALONG = {"u": "v", "v": "u"}  # a way in the plane of inputs, and that across it
 
 
-def draw(table: pd.DataFrame) -> Figure:
-    """Return the curves around the weights, and a map of the inputs a method."""
-    methods = in_order(table["method"])
-    inputs = table[table["surface"] == "inputs"]
+def draw(table: pd.DataFrame, width: float = PAGE) -> Figure:
+    """Return loss around the weights (left), and around the inputs (right).
+
+    Of the plane of inputs the two axes: along the gradient's sign, and along random
+    signs, where little happens unless gradients are masked.
+    """
     weights = table[table["surface"] == "weights"]
+    inputs = table[table["surface"] == "inputs"]
+    shown = looks(table["method"])
     with plt.rc_context(RC):
-        figure = Figure(figsize=(PAGE, 4.4))
-        above, below = figure.subfigures(
-            2, 1, squeeze=False, height_ratios=(1.25, 1)
-        ).flat
-        axes = above.subplots()
-        for method in methods:
-            rows = weights[weights["method"] == method]
-            band(axes, rows, "loss", look_of(method), x="a")
-        axes.set_xlabel("step along a random direction, in norms of each filter")
-        axes.set_ylabel(f"robust loss, {attack_name(weights)} (nats)")
-        panels = below.subplots(1, len(methods), sharey=True, squeeze=False)[0]
-        means = inputs.groupby(["method", "u", "v"])["loss"].mean()
-        levels = MaxNLocator(12).tick_values(means.min(), means.max())
-        for panel, method in zip(panels, methods, strict=True):
-            plane = means[method].unstack("u")
-            drawn = panel.contourf(plane.columns, plane.index, plane, levels)
-            panel.set_title(look_of(method).label, fontsize=7)
-            panel.set_xlabel("gradient's sign (1/255)")
-        panels[0].set_ylabel("random signs (1/255)")
-        below.colorbar(drawn, ax=panels, label="loss (nats)", pad=0.01)
-        legend(figure, methods)
+        figure, (left, right) = panels(width, 2, across=2)
+        for method, look in shown.items():
+            band(left, weights[weights["method"] == method], "loss", look, x="a")
+            plane = inputs[inputs["method"] == method]
+            for (along, across), style in zip(
+                _ALONG.items(), "- --".split(), strict=True
+            ):
+                band(right, plane[plane[across] == 0], "loss", look, style, x=along)
+        left.set_xlabel("random direction (norms of each filter)")
+        left.xaxis.set_major_locator(MaxNLocator(5))
+        left.set_ylabel(f"loss, {attack_name(weights)} (nats)")
+        right.set_xlabel("step in the input (1/255)")
+        right.set_ylabel("loss, no attack (nats)")
+        for axes, title in ((left, "around the weights"), (right, "around the inputs")):
+            axes.set_title(title, fontsize=8)
+        styles = {"-": "gradient's sign (inputs)", "--": "random signs (inputs)"}
+        legend(figure, shown, styles=styles)
         stamp(figure, table)
     return figure

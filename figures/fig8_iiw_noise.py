@@ -3,28 +3,38 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from rofit.figures._style import PAGE, RC, attack_name, band, legend, look_of, stamp
+from rofit.figures._curves import GEOMETRIC, band
+from rofit.figures._legend import legend, mark
+from rofit.figures._style import (
+    PAGE,
+    RC,
+    attack_name,
+    label_decades,
+    looks,
+    panels,
+    stamp,
+)
 
 
-def draw(table: pd.DataFrame) -> Figure:
+def draw(table: pd.DataFrame, width: float = PAGE) -> Figure:
     """Return the estimate (left, logarithmic) and the memorised share (right)."""
-    shown = table.assign(
+    table = table.assign(
         noise=100 * table["label_noise"], memorised=100 * table["corrupted_given"]
     )
+    shown = looks(table["method"])
     with plt.rc_context(RC):
-        figure = Figure(figsize=(PAGE, 2.6))
-        left, right = figure.subplots(1, 2)
-        for method, rows in shown.groupby("method"):
-            look = look_of(str(method))
+        figure, (left, right) = panels(width, 2, across=2)
+        left.set_yscale("log")  # before the curves: their means are of logarithms
+        for method, look in shown.items():
+            rows = table[table["method"] == method]
             for axes, column in ((left, "iiw_fisher"), (right, "memorised")):
-                known = rows.dropna(subset=[column])
-                band(axes, known, column, look, x="noise")
-                axes.lines[-1].set(marker=look.marker, markersize=4)
-        left.set_yscale("log")
-        left.set_ylabel(f"information in weights, {attack_name(table)}")
-        right.set_ylabel("corrupted labels predicted (%)")
+                band(axes, rows.dropna(subset=[column]), column, look, x="noise")
+                axes.lines[-1].set(**mark(look))
+        label_decades(left.yaxis)
+        left.set_ylabel(f"information in weights,\n{attack_name(table)} (nats²)")
+        right.set_ylabel("corrupted labels\npredicted (%)")
         for axes in (left, right):
             axes.set_xlabel("training labels redrawn (%)")
-        legend(figure, table["method"])
+        legend(figure, shown, marked=True, note=f"information: {GEOMETRIC}")
         stamp(figure, table)
     return figure

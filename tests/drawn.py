@@ -9,6 +9,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
+from rofit.figures._style import look_of
 
 MARKERS = "osvDP^<>Xdph*"
 
@@ -111,3 +112,8 @@ def note(figure: Figure) -> str:
 def stamp(figure: Figure) -> str:
     """Return what stands under the picture, in one line."""
     return figure.get_supxlabel().replace("\n", " ")
+
+
+def color_of(method: str) -> str:
+    """Return the method's colour as artists say it."""
+    return look_of(method).color.lower()

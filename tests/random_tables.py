@@ -181,6 +181,9 @@ def _make_whole(table: pd.DataFrame, draws: random.Random) -> None:
         for column in ("knn_accuracy", "silhouette"):
             table[column] = runs[column].transform("first")
         table["class"] = table["image"] % 10
+    if "other_seed" in table:
+        settings = table.groupby(["method", "images", "share"])
+        table["error"] = settings["error"].transform("first")
     if "bin" in table:
         table["images"] = [draws.randrange(0, 40) for _ in table.index]
         table.loc[table["bin"] == 0, "images"] = 3  # 9 of all seeds: too few
@@ -190,3 +193,12 @@ def _make_whole(table: pd.DataFrame, draws: random.Random) -> None:
         table.loc[empty, ["confidence", "accuracy"]] = float("nan")
     if "corrupted_given" in table and "label_noise" in table:
         table.loc[table["label_noise"] == 0, "corrupted_given"] = float("nan")
+
+
+def values(table, column: str, **about) -> list[float]:
+    """Return a column in the rows that agree with *about*."""
+    return [
+        row[column]
+        for row in table.to_dict("records")
+        if all(row[name] == value for name, value in about.items())
+    ]

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from rofit.errors import UserError
-from rofit.measures.claims import as_plain, markdown
+from rofit.measures.claim_text import markdown
+from rofit.measures.claims import as_plain, holm
 from rofit.reproduction import catalog
 from rofit.reproduction.plan import Request, describe_data
 from rofit.settings.spec import RunSpec
@@ -49,7 +50,7 @@ def publish(
     table.insert(0, "scale", request.scale)
     make_folder(folder)
     table.to_csv(folder / "table.csv", index=False)
-    claims = analysis.claims(table)
+    claims = holm(analysis.claims(table))
     plain = [as_plain(claim) for claim in claims]
     write_text(folder / "claims.json", json.dumps(plain, indent=1) + "\n")
     write_text(folder / "claims.md", markdown(claims))
@@ -60,13 +61,18 @@ def publish(
 
 
 def draw(name: str, folder: Path) -> None:
-    """Draw the saved table: a picture as PDF and PNG, a table as Markdown and LaTeX."""
+    """Draw the saved table: a picture as PDF and PNG, a table as Markdown and LaTeX.
+
+    A picture is drawn for the paper's page, and for its column.
+    """
     table, figure = read_csv(folder / "table.csv"), catalog.load_figure(name)
     if hasattr(figure, "render"):
         for kind, text in figure.render(table).items():
             write_text(folder / f"{name}.{kind}", text)
     else:
-        catalog.load_figure("_style").save(figure.draw(table), folder / name)
+        style = catalog.load_figure("_style")
+        for ending, width in style.WIDTHS.items():
+            style.save(figure.draw(table, width=width), folder / f"{name}{ending}")
 
 
 def make_folder(folder: Path) -> None:

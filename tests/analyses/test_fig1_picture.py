@@ -5,6 +5,7 @@ import io
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from drawn import note
 from made_up_logs import saved
 from matplotlib.figure import Figure
 from rofit.figures import fig1_gradnorm
@@ -25,6 +26,7 @@ def table() -> pd.DataFrame:
             "train_robust": 0.2 * epoch,
             "test_robust": 0.1 * epoch + 0.02 * seed,
             "attack": "pgd20",
+            "train_attack": "pgd10",
             "drop_follows": epoch == 2,
             "selected_on": "val",
             "best": epoch == 3,
@@ -47,7 +49,7 @@ def test_two_panels_are_labelled_with_quantity_unit_and_attack(figure):
     left, right = figure.axes
     assert left.get_xlabel() == right.get_xlabel() == "epoch"
     assert left.get_ylabel() == "gradient norm, training step"
-    assert right.get_ylabel() == "robust accuracy, PGD-20 (%)"
+    assert right.get_ylabel() == "robust accuracy (%)"
 
 
 def test_legend_names_methods_splits_and_who_chose_best(figure, table):
@@ -55,10 +57,13 @@ def test_legend_names_methods_splits_and_who_chose_best(figure, table):
         return [text.get_text() for text in drawn.legends[0].get_texts()]
 
     methods = [LOOKS["pgd_at"].label, LOOKS["sgls"].label]
-    lines = ["test", "train, on the fly"]
-    assert legend(figure) == [*methods, *lines, "best, chosen on validation"]
+    lines = ["test, PGD-20", "train, on the fly, PGD-10"]
+    assert legend(figure) == [*methods, *lines]
+    rate = "; dotted: drops of the learning rate"
+    best = "marks: best epoch of each run, chosen on {} images" + rate
+    assert note(figure) == best.format("validation")
     other = fig1_gradnorm.draw(table.assign(selected_on="test"))
-    assert legend(other)[-1] == "best, chosen on test"
+    assert note(other) == best.format("test")
 
 
 def _pdf(figure: Figure) -> bytes:

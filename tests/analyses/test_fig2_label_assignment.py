@@ -1,14 +1,15 @@
 """Figure 2's table and claims against logs whose curves were made up by hand."""
 
-import math
 from pathlib import Path
+from statistics import fmean, stdev
 
 import pandas as pd
 import pytest
 from made_up_logs import course, write_run
 from rofit.analyses import fig2_label_assignment as fig2
 
-from rofit.measures.claims import Claim, measured_text
+from rofit.measures.claim_text import measured_text
+from rofit.measures.claims import Claim
 from rofit.settings.spec import RunSpec
 from rofit.store.rows import load_logs
 
@@ -21,19 +22,22 @@ HARD: Curves = {
     "learning_rate": [0.1, 0.1, 0.01, 0.01],
 }
 WORSE = HARD | {"test": [0.1, 0.42, 0.44, 0.28]}
+BETWEEN = HARD | {"test": [0.1, 0.42, 0.44, 0.30]}
+VANILLA = [HARD, WORSE, BETWEEN]
 SMOOTH = HARD | {"test": [0.1, 0.42, 0.40, 0.36]}
 SGLS = HARD | {"test": [0.1, 0.45, 0.44, 0.43], "train": [0.2, 0.4, 0.45, 0.5]}
 SGLR = HARD | {"test": [0.1, 0.43, 0.43, 0.42]}
 RISES = HARD | {"test": [0.1, 0.46, 0.47, 0.48], "train": [0.2, 0.3, 0.35, 0.4]}
 FALL, SMOOTH_LESS, SGLS_LESS, SGLR_LESS, BEST, GAP = range(6)  # the claims, in order
-# Seed by seed, in points: given labels fall by 10 and 14, the others by 6, 2 and 1.
+# Seed by seed, in points: given labels fall by 10, 14 and 12, the others by 6, 2 and 1;
+# intervals reach 4.97 to each side.
 BY_HAND = {
-    FALL: (10, 14),
-    SMOOTH_LESS: (4, 8),
-    SGLS_LESS: (8, 12),
-    SGLR_LESS: (9, 13),
-    BEST: (3, 3),  # 45 - 42
-    GAP: (53 - 7, 57 - 7),
+    FALL: (10, 14, 12),
+    SMOOTH_LESS: (4, 8, 6),
+    SGLS_LESS: (8, 12, 10),
+    SGLR_LESS: (9, 13, 11),
+    BEST: (3, 3, 3),  # 45 - 42
+    GAP: (53 - 7, 57 - 7, 55 - 7),
 }
 
 
@@ -55,13 +59,13 @@ def _table(root: Path, runs: dict[str, list[Curves]]) -> pd.DataFrame:
 
 
 def _all(vanilla: list[Curves], **changed: list[Curves]) -> dict[str, list[Curves]]:
-    remedies = {"label_smoothing": [SMOOTH] * 2, "sgls": [SGLS] * 2, "sglr": [SGLR] * 2}
+    remedies = {"label_smoothing": [SMOOTH] * 3, "sgls": [SGLS] * 3, "sglr": [SGLR] * 3}
     return {"pgd_at": vanilla} | remedies | changed
 
 
 @pytest.fixture
 def table(tmp_path) -> pd.DataFrame:
-    return _table(tmp_path, _all([HARD, WORSE]))
+    return _table(tmp_path, _all(VANILLA))
 
 
 def _full_size(table: pd.DataFrame) -> pd.DataFrame:
@@ -83,7 +87,7 @@ def test_runs_are_the_four_methods_and_two_of_them_are_those_of_figure_1():
 
 def test_table_has_the_declared_columns_and_the_logged_curves(table):
     assert list(table) == [*fig2.COLUMNS, "scale"]
-    assert len(table) == 4 * 2 * 4
+    assert len(table) == 4 * 3 * 4
     assert not table.duplicated(["method", "seed", "epoch"]).any()
     for method, curves in (("pgd_at", HARD), ("sgls", SGLS)):
         run = table[(table["method"] == method) & (table["seed"] == 0)]
@@ -104,20 +108,20 @@ def test_table_marks_the_drop_and_the_best_and_oracle_epochs(table):
 
 def test_claims_measure_what_was_worked_out_by_hand_and_can_hold(table):
     claims = fig2.claims(table)
-    for number, (first, second) in BY_HAND.items():
+    for number, values in BY_HAND.items():
         claim = claims[number]
-        assert claim.n == 2 and claim.unit == "points"
-        assert claim.measured == pytest.approx((first + second) / 2)
-        assert claim.spread == pytest.approx((second - first) / math.sqrt(2), abs=1e-9)
+        assert claim.n == 3 and claim.unit == "points"
+        assert claim.measured == pytest.approx(fmean(values))
+        assert claim.spread == pytest.approx(stdev(values), abs=1e-9)
     assert _decided(claims) == ["holds"] * 6
 
 
 def test_every_claim_can_fail(tmp_path):
-    other = {name: [HARD, WORSE] for name in fig2.METHODS[1:]}
-    claims = fig2.claims(_table(tmp_path, _all([RISES, RISES], **other)))
+    other = dict.fromkeys(fig2.METHODS[1:], VANILLA)
+    claims = fig2.claims(_table(tmp_path, _all([RISES] * 3, **other)))
     assert claims[FALL].measured == pytest.approx(-2)
     assert claims[BEST].measured == pytest.approx(42 - 46)
-    assert claims[GAP].measured == pytest.approx(-8 - (53 + 57) / 2)
+    assert claims[GAP].measured == pytest.approx(-8 - (53 + 57 + 55) / 3)
     assert _decided(claims) == ["fails"] * 6
 
 
@@ -132,24 +136,28 @@ def test_at_full_size_the_thresholds_are_those_declared(table):
 
 
 def test_a_right_sign_of_too_small_a_size_holds_below_full_size_only(tmp_path):
-    little = HARD | {"test": [0.1, 0.42, 0.44, 0.40]}  # falls by 2 points
-    table = _table(tmp_path, _all([little, little]))
+    # falls by 2.5, 2 and 1.5 points: the interval is 2 +- 1.24
+    little = [HARD | {"test": [0.1, 0.42, 0.44, end]} for end in (0.395, 0.4, 0.405)]
+    table = _table(tmp_path, _all(little))
     small, full = fig2.claims(table)[FALL], fig2.claims(_full_size(table))[FALL]
     assert small.measured == full.measured == pytest.approx(2)
     assert (small.verdict, full.verdict) == ("holds", "fails")
 
 
-def test_one_seed_decides_nothing_at_a_small_scale(table):
-    claims = fig2.claims(table[table["seed"] == 0])
-    assert [claim.n for claim in claims] == [1] * 6
-    assert _decided(claims) == [UNDECIDED] * 6
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_one_or_two_seeds_decide_nothing_at_any_size(table, seeds):
+    few = table[table["seed"] < seeds]
+    for rows in (few, _full_size(few)):
+        claims = fig2.claims(rows)
+        assert [claim.n for claim in claims] == [seeds] * 6
+        assert _decided(claims) == [UNDECIDED] * 6
 
 
 def test_methods_are_compared_seed_by_seed_where_a_seed_is_missing(table):
     lost = (table["method"] == "label_smoothing") & (table["seed"] == 0)
     claim = fig2.claims(table[~lost])[SMOOTH_LESS]
-    assert claim.n == 1 and claim.verdict == UNDECIDED
-    assert claim.measured == pytest.approx(14 - 6), "of seed 1"
+    assert claim.n == 2 and claim.verdict == UNDECIDED
+    assert claim.measured == pytest.approx((14 + 12) / 2 - 6), "of seeds 1 and 2"
 
 
 @pytest.mark.parametrize(
@@ -170,7 +178,7 @@ def test_what_needs_a_method_that_was_not_run_is_not_measured(table, method, los
 
 def test_an_end_that_was_not_measured_takes_its_seed_out(tmp_path):
     torn = HARD | {"test": [0.1, 0.42, 0.44, None]}
-    claims = fig2.claims(_table(tmp_path, _all([torn, WORSE])))
-    assert [claim.n for claim in claims] == [1, 1, 1, 1, 2, 1]
-    assert claims[FALL].measured == pytest.approx(14)
-    assert claims[GAP].measured == pytest.approx(57 - 7)
+    claims = fig2.claims(_table(tmp_path, _all([torn, WORSE, BETWEEN])))
+    assert [claim.n for claim in claims] == [2, 2, 2, 2, 3, 2]
+    assert claims[FALL].measured == pytest.approx((14 + 12) / 2)
+    assert claims[GAP].measured == pytest.approx((57 + 55) / 2 - 7)

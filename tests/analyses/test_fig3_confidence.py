@@ -1,7 +1,7 @@
 """Figure 3: table and claims of logs made up by hand, and the picture of that table."""
 
-import math
 from pathlib import Path
+from statistics import fmean, stdev
 
 import pandas as pd
 import pytest
@@ -10,7 +10,7 @@ from rofit.analyses import fig3_confidence as fig3
 from rofit.figures import fig3_confidence as picture
 from rofit.figures._style import METHODS as LOOKS
 
-from rofit.measures.claims import measured_text
+from rofit.measures.claim_text import measured_text
 from rofit.settings.spec import RunSpec
 from rofit.store.rows import load_logs
 
@@ -18,15 +18,16 @@ UNDECIDED = "not decidable at this scale"
 Ends = dict[str, list[tuple[float | None, float]]]
 # Under attack at the end, a pair a seed: confidence in incorrect predictions, and ECE.
 GOOD: Ends = {
-    "pgd_at": [(0.90, 0.50), (0.80, 0.40)],
-    "label_smoothing": [(0.60, 0.55), (0.55, 0.45)],
-    "sgls": [(0.50, 0.20), (0.45, 0.15)],
-    "sglr": [(0.40, 0.10), (0.40, 0.10)],
+    "pgd_at": [(0.90, 0.50), (0.80, 0.40), (0.85, 0.45)],
+    "label_smoothing": [(0.60, 0.55), (0.55, 0.45), (0.58, 0.50)],
+    "sgls": [(0.50, 0.20), (0.45, 0.15), (0.48, 0.18)],
+    "sglr": [(0.40, 0.10), (0.40, 0.10), (0.40, 0.10)],
 }
-BAD = GOOD | {"pgd_at": [(0.35, 0.05), (0.30, 0.04)]}
+BAD = GOOD | {"pgd_at": [(0.35, 0.05), (0.30, 0.04), (0.33, 0.045)]}
 _, SGLS_SURE, SGLR_SURE, SGLS_ECE, SGLR_ECE = range(5)  # the claims, in order
 # pgd_at minus the other, seed by seed, in the order of the claims
-BY_HAND = [(0.30, 0.25), (0.40, 0.35), (0.50, 0.40), (0.30, 0.25), (0.40, 0.30)]
+BY_HAND = [(0.30, 0.25, 0.27), (0.40, 0.35, 0.37), (0.50, 0.40, 0.45)]
+BY_HAND += [(0.30, 0.25, 0.27), (0.40, 0.30, 0.35)]
 
 
 def _table(root: Path, ends: Ends) -> pd.DataFrame:
@@ -65,7 +66,7 @@ def table(tmp_path) -> pd.DataFrame:
 def test_table_has_the_declared_columns_and_a_row_a_checkpoint_attack_and_kind(table):
     assert list(table) == [*fig3.COLUMNS, "scale", "data"]
     keys = ["method", "seed", "checkpoint", "attack", "predictions"]
-    assert len(table) == 4 * 2 * 8 and not table.duplicated(keys).any()
+    assert len(table) == 4 * 3 * 8 and not table.duplicated(keys).any()
     assert set(table["selected_on"]) == {"val"}
 
 
@@ -88,10 +89,10 @@ def test_table_holds_what_was_logged_at_the_best_and_at_the_last_epoch(table):
 
 def test_claims_measure_what_was_worked_out_by_hand_and_can_hold(table):
     claims = fig3.claims(table)
-    for claim, (first, second) in zip(claims, BY_HAND, strict=True):
-        assert claim.n == 2 and claim.verdict == "holds"
-        assert claim.measured == pytest.approx((first + second) / 2)
-        assert claim.spread == pytest.approx((first - second) / math.sqrt(2))
+    for claim, values in zip(claims, BY_HAND, strict=True):
+        assert claim.n == 3 and claim.verdict == "holds"
+        assert claim.measured == pytest.approx(fmean(values))
+        assert claim.spread == pytest.approx(stdev(values))
 
 
 def test_every_claim_can_fail(tmp_path):
@@ -101,7 +102,8 @@ def test_every_claim_can_fail(tmp_path):
 
 
 def test_at_full_size_the_thresholds_are_those_declared(tmp_path):
-    near = GOOD | {"sglr": [(0.85, 0.49), (0.75, 0.39)]}  # 0.05 and 0.01 below pgd_at
+    # 0.05, 0.05, 0.06 and 0.01, 0.02, 0.02 below pgd_at: intervals reach 0.0143
+    near = GOOD | {"sglr": [(0.85, 0.49), (0.75, 0.38), (0.79, 0.43)]}
     table = _table(tmp_path, near).assign(scale="paper")
     assert fig3.claims(table)[SGLR_SURE].verdict == "holds", "three epochs: sign only"
     claims = fig3.claims(table.replace({"epoch": {3: 200}}))
@@ -110,11 +112,20 @@ def test_at_full_size_the_thresholds_are_those_declared(tmp_path):
     assert claims[SGLR_SURE].verdict == "fails" and claims[SGLR_ECE].verdict == "holds"
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_one_or_two_seeds_decide_nothing_at_any_size(table, seeds):
+    few = table[table["seed"] < seeds]
+    for rows in (few, few.assign(scale="paper").replace({"epoch": {3: 200}})):
+        claims = fig3.claims(rows)
+        assert {(claim.n, claim.verdict) for claim in claims} == {(seeds, UNDECIDED)}
+
+
 def test_methods_are_compared_seed_by_seed_where_a_seed_is_missing(table):
     lost = (table["method"] == "sgls") & (table["seed"] == 0)
     claims = fig3.claims(table[~lost])
-    assert [claim.n for claim in claims] == [2, 1, 2, 1, 2]
-    assert claims[SGLS_SURE].measured == pytest.approx(0.35), "of seed 1"
+    assert [claim.n for claim in claims] == [3, 2, 3, 2, 3]
+    measured = claims[SGLS_SURE].measured
+    assert measured == pytest.approx((0.35 + 0.37) / 2), "of seeds 1 and 2"
     assert claims[SGLS_SURE].verdict == claims[SGLS_ECE].verdict == UNDECIDED
 
 
@@ -128,9 +139,10 @@ def test_what_needs_a_method_that_was_not_run_is_not_measured(table, method, los
 
 
 def test_networks_without_an_incorrect_prediction_still_have_a_calibration(tmp_path):
-    claims = fig3.claims(_table(tmp_path, GOOD | {"sgls": [(None, 0.2), (None, 0.15)]}))
+    right = GOOD | {"sgls": [(None, 0.2), (None, 0.15), (None, 0.18)]}
+    claims = fig3.claims(_table(tmp_path, right))
     assert measured_text(claims[SGLS_SURE]) == "not measured"
-    assert claims[SGLS_ECE].measured == pytest.approx(0.275)
+    assert claims[SGLS_ECE].measured == pytest.approx((0.30 + 0.25 + 0.27) / 3)
 
 
 def test_calibration_that_was_never_measured_is_said_to_be_so(tmp_path):

@@ -11,6 +11,7 @@ from rofit.figures import table5_attacks as rendered
 from rofit.settings.spec import RunSpec
 from rofit.store.rows import load_logs
 
+UNDECIDED = "not decidable at this scale"
 PGD = {"attack": "pgd10", "metric": "accuracy", "measured": "epoch_end"}
 LEFT = {
     "none": 0.50,
@@ -26,12 +27,13 @@ LEFT = {
 
 def _table(root: Path, left: dict[str, float], falls: dict[str, float]) -> pd.DataFrame:
     for method, fall in falls.items():
-        for seed in (0, 1):
+        more = 0.01 if method == "pgd_at" else 0.005  # a seed
+        for seed in (0, 1, 2):
             spec = RunSpec(method=method, epochs=4, seed=seed)
             rows = course([0.1, 0.3, 0.35, 0.1], **PGD, split="test", n=64)
             rows += course([0.2, 0.4, 0.3, 0.2], **PGD, split="val", n=32)
             write_run(root, spec, rows)
-            for checkpoint, lower in (("best", 0.0), ("last", fall + 0.01 * seed)):
+            for checkpoint, lower in (("best", 0.0), ("last", fall + more * seed)):
                 for attack, accuracy in left.items():
                     write_evaluation(root, spec, checkpoint, attack, accuracy - lower)
             wide = {"epsilon": 16 / 255}
@@ -46,7 +48,7 @@ def table(tmp_path) -> pd.DataFrame:
 
 def test_table_has_a_row_a_network_and_attack_and_the_every_epoch_s(table):
     assert list(table) == [*table5.COLUMNS, "scale", "data"]
-    assert len(table) == 3 * 2 * (2 * len(LEFT) + 3)
+    assert len(table) == 3 * 3 * (2 * len(LEFT) + 3)
     assert not table.duplicated(["method", "seed", "checkpoint", "attack"]).any()
     assert 0.9 not in set(table["accuracy"])  # of another radius
 
@@ -62,9 +64,9 @@ def test_who_chose_a_checkpoint_stands_beside_it(table):
 def test_claims_measure_the_network_that_shows_them_least(table):
     claims = table5.claims(table)
     assert [claim.verdict for claim in claims] == ["holds"] * 8
-    by_hand = [5, 1, 2, 2, 8, 15, 6, 7]
+    by_hand = [5, 1, 2, 2, 8, 15, 6.5, 7.5]  # falls of seeds differ by 6, 6.5, 7 and so
     assert [c.measured for c in claims] == pytest.approx(by_hand)
-    assert {claim.n for claim in claims} == {2}
+    assert {claim.n for claim in claims} == {3}
     assert table5.claims(saved(table)) == claims
 
 
@@ -75,10 +77,30 @@ def test_every_claim_can_fail(tmp_path):
     assert [claim.verdict for claim in table5.claims(table)] == ["fails"] * 8
 
 
+def test_one_network_that_breaks_the_order_is_enough(table):
+    here = (table["attack"] == "pgd100") & (table["checkpoint"] == "best")
+    here &= (table["method"] == "sglr") & (table["seed"] == 1)
+    broken = table.assign(accuracy=table["accuracy"].mask(here, 0.26))
+    for seeds, others in ((3, "holds"), (2, UNDECIDED)):
+        verdicts = [c.verdict for c in table5.claims(broken[broken["seed"] < seeds])]
+        assert verdicts[1] == "fails", "PGD-20 leaves 25 %, PGD-100 26 %"
+        assert {*verdicts[:1], *verdicts[2:]} == {others}
+
+
+def test_two_seeds_decide_nothing_and_a_threshold_counts_at_full_size(table):
+    full = table.assign(scale="paper", epochs=200)
+    for rows in (table, full):
+        claims = table5.claims(rows[rows["seed"] < 2])
+        assert {(claim.n, claim.verdict) for claim in claims} == {(2, UNDECIDED)}
+    order, falls = table5.claims(full)[:6], table5.claims(full)[6:]
+    assert {claim.needed for claim in order} == {"every one at least 0"}
+    assert [(c.needed, c.verdict) for c in falls] == [("at least 4", "holds")] * 2
+
+
 def test_a_method_or_attack_that_is_missing_is_not_decidable(table):
     without = table[(table["method"] != "sgls") & (table["attack"] != "cw100")]
     claims = table5.claims(without)
-    assert [claim.n for claim in claims] == [2, 2, 0, 0, 2, 2, 0, 2]
+    assert [claim.n for claim in claims] == [3, 3, 0, 0, 3, 3, 0, 3]
 
 
 def test_markdown_has_a_column_an_attack_in_order_and_best_bold(table):
@@ -97,9 +119,9 @@ def test_markdown_has_a_column_an_attack_in_order_and_best_bold(table):
     last = next(
         line for line in lines if line.startswith("| SGLR (our reading) | last")
     )
-    assert "**48.5 ± 0.7**" in last and "**18.5 ± 0.7**" in last
+    assert "**48.5 ± 0.5**" in last and "**18.5 ± 0.5**" in last
     plain = next(a for a in lines if a.startswith("| PGD-AT | last"))
-    assert "11.5 ± 0.7" in plain and "**11.5" not in plain
+    assert "11.0 ± 1.0" in plain and "**11.0" not in plain
     assert "chosen on validation images" in text and "of 64 test images" in text
 
 

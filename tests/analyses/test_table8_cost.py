@@ -71,15 +71,23 @@ def test_claims_are_what_is_left_of_a_tenth_over_rounds(table):
     assert (sgls.n, sgls.measured, sgls.verdict) == (5, pytest.approx(5), "holds")
     assert (sglr.n, sglr.measured, sglr.verdict) == (5, pytest.approx(-11), "fails")
     assert sgls.sentence.startswith("sgls") and sglr.sentence.startswith("sglr")
-    assert sgls.spread == pytest.approx(8**0.5) and sgls.needed == "at least 0"
+    # of five rounds the intervals reach 1.24 standard deviations: 3.5 and 9.2
+    assert sgls.spread == pytest.approx(8**0.5) and sgls.needed == "above 0"
+    assert (sgls.low, sglr.high) == pytest.approx((1.49, -1.80), abs=0.01)
     assert repr(table8.claims(saved(table))) == repr([sgls, sglr])
 
 
 @pytest.mark.parametrize(("over", "verdict"), [(1.0999, "holds"), (1.1001, "fails")])
 def test_a_tenth_is_the_limit_at_any_scale(over, verdict):
     times = _times(RATIOS | {"sgls": [over] * ROUNDS, "sglr": [over] * ROUNDS})
-    claims = table8.claims(table8.table(times).assign(scale="smoke"))
-    assert [claim.verdict for claim in claims] == [verdict] * 2
+    for scale, needed in (("smoke", "above 0"), ("paper", "at least 0")):
+        claims = table8.claims(table8.table(times).assign(scale=scale))
+        assert [(c.verdict, c.needed) for c in claims] == [(verdict, needed)] * 2
+
+
+def test_two_rounds_decide_nothing(table):
+    claims = table8.claims(table[table["round"] < 2])
+    assert {claim.verdict for claim in claims} == {"not decidable at this scale"}
 
 
 def test_method_that_was_not_timed_is_not_decidable(table):

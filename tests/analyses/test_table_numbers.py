@@ -59,10 +59,12 @@ def _best_last(table, heads: list[str]) -> Cells:
             for what, values in (("best", best), ("last", last), ("diff", diff)):
                 by_column.setdefault(what, {})[key] = values
         for what, by in by_column.items():
-            extreme = min if what == "diff" else max
             for key, values in by.items():
                 rivals = [fmean(by[k]) for k in keys if k[:-1] == key[:-1]]
-                is_best = fmean(values) == extreme(rivals)
+                is_best = fmean(values) == max(rivals)
+                if what == "diff":  # of clean accuracy none is best
+                    nearest = min(abs(rival) for rival in rivals)
+                    is_best = attack != "none" and abs(fmean(values)) == nearest
                 cells[key][f"{label} {what}"] = _cell(values, is_best)
     return cells
 

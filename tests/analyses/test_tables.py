@@ -15,12 +15,14 @@ from made_up_tables import (
     made_up,
     replanted,
 )
+from rofit.figures._sources import with_names
 
 from rofit.measures.claims import Claim
 from rofit.reproduction import catalog
 from rofit.settings.spec import RunSpec
 
-# In points, as the falls of made_up_tables give them, and thresholds at full size.
+# In points, as the falls of made_up_tables give them, less 0.5 on average where a fall
+# is not compared, and thresholds at full size.
 MEASURED = {
     "table1_main": [11, 11, 9, 9] * 2,
     "table2_remedies": [8, 2, 9, 7, 6, 5, 4, 3, 7.5, 6.5, 10, 11, 1],
@@ -136,7 +138,7 @@ def test_claims_measure_what_was_planted_and_hold(name, analysis, table):
     # pandas before 3 reads a saved number's last bit otherwise
     for claims in claim_lists:
         assert [c.measured for c in claims] == pytest.approx(MEASURED[name])
-        assert {(c.verdict, c.n, c.unit) for c in claims} == {("holds", 2, "points")}
+        assert {(c.verdict, c.n, c.unit) for c in claims} == {("holds", 3, "points")}
     assert [c.sentence for c in claim_lists[0]] == [c.sentence for c in claim_lists[1]]
 
 
@@ -158,9 +160,11 @@ def test_claims_are_about_the_strongest_attack_that_was_made(analysis, table):
 
 
 def test_at_full_size_the_thresholds_count(name, analysis, table):
-    def verdicts(claims: list[Claim]) -> list[str]:
-        pairs = zip(claims, NEEDED[name], strict=True)
-        return ["holds" if c.measured >= least else "fails" for c, least in pairs]
+    def verdict(claim: Claim, threshold: float) -> str:
+        """By the mean alone: no interval has a threshold in it, save at its middle."""
+        if claim.measured == pytest.approx(threshold, abs=1e-9):
+            return UNDECIDED
+        return "holds" if claim.measured > threshold else "fails"
 
     little = replanted(table, 0).assign(
         accuracy=(9 * replanted(table, 0)["accuracy"] + table["accuracy"]) / 10
@@ -168,16 +172,26 @@ def test_at_full_size_the_thresholds_count(name, analysis, table):
     for planted in (table, little, replanted(table, 0), replanted(table, -1)):
         claims = analysis.claims(_full_size(planted))
         assert [c.needed for c in claims] == [f"at least {n:g}" for n in NEEDED[name]]
-        assert [c.verdict for c in claims] == verdicts(claims)
+        expected = list(map(verdict, claims, NEEDED[name]))
+        assert [c.verdict for c in claims] == expected
+    assert {c.verdict for c in analysis.claims(_full_size(table))} == {"holds"}
     short = analysis.claims(table.assign(scale="paper"))
     assert all(claim.needed.startswith("above 0") for claim in short), "four epochs"
+
+
+def test_two_seeds_decide_nothing_at_any_size(analysis, table):
+    two = table[table["seed"] < 2]
+    for rows in (two, _full_size(two)):
+        claims = analysis.claims(rows)
+        assert {(claim.n, claim.verdict) for claim in claims} == {(2, UNDECIDED)}
 
 
 def test_a_seed_that_one_method_lacks_is_left_out(name, analysis, table):
     first = table[ROWS[name][-1]].iloc[0]  # PGD-AT: what others are compared with
     lost = (table[ROWS[name][-1]] == first) & (table["seed"] == 1)
-    counts = {claim.n for claim in analysis.claims(table[~lost])}
-    assert counts in ({1}, {1, 2})
+    claims = analysis.claims(table[~lost])
+    assert {claim.n for claim in claims} in ({2}, {2, 3})
+    assert {claim.verdict for claim in claims if claim.n == 2} == {UNDECIDED}
 
 
 def test_what_others_publish_is_a_column_where_there_is_any(name, table):
@@ -186,7 +200,8 @@ def test_what_others_publish_is_a_column_where_there_is_any(name, table):
         assert "published" not in frame and "Published" not in note
         return
     published = {
-        key: rows["published"].iloc[0] for key, rows in _shown(name, table).items()
+        key: with_names(rows["published"].iloc[0])
+        for key, rows in _shown(name, table).items()
     }
     assert frame["published"].to_dict() == published and any(published.values())
     assert "Published: networks of full size" in note

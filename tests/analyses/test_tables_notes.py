@@ -1,19 +1,25 @@
 """What stands beside the numbers in tables of best and last, and what is not made."""
 
+from itertools import product
+
 import pandas as pd
 import pytest
 from made_up_logs import course, saved, write_evaluation, write_run
 from made_up_tables import NAMES, made_up
 from rofit.analyses import table3_architectures as table3
+from rofit.figures._sources import KINDS, with_names
+from rofit.figures._sources import NAMES as NAMES_OF_SOURCES
 
 from rofit.evaluation.cases import read_cases
+from rofit.measures.reported import published, reported
 from rofit.reproduction import catalog
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
 from rofit.store.rows import load_logs
 
 ALL = ("none", "pgd20", "cw100", "autoattack")
-SOURCE = "AutoAttack best 49.88 (somebody, authors, resnet18)"
+SOURCE = "AutoAttack best 50.39 (adr_readme, authors, resnet18)"
+NAMED = "AutoAttack best 50.39 (ADR, Wu et al. 2024; authors; ResNet-18)"
 PUBLISHING = [name for name in NAMES if name != "table7_components"]
 
 
@@ -68,9 +74,9 @@ def _note(name: str, **options) -> str:
 def test_note_says_scale_data_seeds_and_images(name):
     assert _note(name).startswith(
         "rofit, scale demo, not the paper's; digits, 400 training images, linf 8/255; "
-        "2 seed(s), mean ± standard deviation, per cent of 250 test images. best: "
+        "2 seeds, mean ± standard deviation, per cent of 250 test images. best: "
         "chosen on validation images; diff: best minus last. Bold: highest, and "
-        "smallest diff."
+        "the robust diff nearest to zero."
     )
     assert _note(name, scale="paper").startswith("rofit, scale paper; digits")
 
@@ -119,27 +125,53 @@ def test_note_ends_with_what_is_absent_for_want_of_data(name):
 def test_one_seed_has_no_deviation(name):
     text = _rendered(name, seeds=1)["md"].splitlines()[2]
     assert "| **50.0** | 25.0 | 25.0 |" in text and "±" not in text
-    assert "1 seed(s)" in _note(name, seeds=1)
+    assert "; 1 seed, mean" in _note(name, seeds=1)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_equals_are_all_bold(name):
     plain, refined = _rendered(name)["md"].splitlines()[2:4]
     assert plain.count("**50.0 ± 0.0** | 25.0 ± 0.0 | 25.0 ± 0.0") == len(ALL)
-    assert refined.count("**50.0 ± 0.0** | **50.0 ± 0.0** | **0.0 ± 0.0**") == len(ALL)
+    robust = len(ALL) - 1
+    assert refined.count("**50.0 ± 0.0** | **50.0 ± 0.0** | **0.0 ± 0.0**") == robust
+    assert refined.count("**50.0 ± 0.0** | **50.0 ± 0.0** | 0.0 ± 0.0") == 1, "clean"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bold_is_the_robust_diff_nearest_to_zero_and_no_clean_one(name):
+    table = _table()
+    shift = {"best": 0.0, "last": 0.1}  # PGD-AT falls by 15 points, SGLR by minus 10
+    table["accuracy"] += table["checkpoint"].map(shift)
+    plain, refined = (
+        catalog.load_figure(name).render(saved(table))["md"].splitlines()[2:4]
+    )
+    assert plain.count("| 15.0 ± 0.0 |") == len(ALL) and "**15.0" not in plain
+    assert refined.count("**-10.0 ± 0.0**") == len(ALL) - 1
+    assert refined.count("| -10.0 ± 0.0 |") == 1
 
 
 @pytest.mark.parametrize("name", PUBLISHING)
 def test_published_stands_in_the_last_column_and_in_no_cell_of_ours(name):
     head, _, *lines = _rendered(name, published=SOURCE)["md"].splitlines()[:4]
     assert head.endswith("| published |")
-    assert [line.endswith(f"| {SOURCE} |") for line in lines] == [True, True]
+    assert [line.endswith(f"| {NAMED} |") for line in lines] == [True, True]
 
 
 @pytest.mark.parametrize("name", PUBLISHING)
 def test_note_tells_of_published_numbers_only_where_there_are_any(name):
     assert "published" not in _rendered(name)["md"].splitlines()[0]
     assert "Published" not in _note(name)
+
+
+def test_every_source_kind_and_network_of_what_is_published_has_a_readers_name():
+    rows = reported()
+    assert set(rows["source"]) == NAMES_OF_SOURCES.keys()
+    assert set(rows["kind"]) == KINDS.keys()
+    methods = product(set(rows["method"]), set(rows["dataset"]), set(rows["norm"]))
+    for method, dataset, norm in methods:
+        for model in ("preact_resnet18", "wrn_34_10"):
+            text = with_names(published(method, dataset, norm, model))
+            assert "_" not in text, text
 
 
 def test_numbers_of_small_networks_do_not_stand_beside_a_large_one(tmp_path):

@@ -166,7 +166,7 @@ def test_picture_draws_the_table(drawing):
     figure = _compare.draw(curves(logs, [spec.run_id for spec in specs]))
     left, right = figure.axes
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == [spec.run_id for spec in specs]
+    assert names == [*(spec.run_id for spec in specs), "test", "train, on the fly"]
     for number, spec in enumerate(specs):
         test, _, train, clean = ACCURACIES[spec]
         expected = {(left, "-"): test, (left, "--"): train, (right, "-"): clean}

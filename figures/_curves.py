@@ -1,0 +1,74 @@
+"""Curves of methods: means over seeds with their bands, best epochs, drops."""
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.collections import Collection
+from matplotlib.colors import to_rgba
+from rofit.figures._style import Look
+
+GEOMETRIC = "geometric means over seeds, bands: one standard deviation of the logarithm"
+DROPS = "dotted: drops of the learning rate"
+
+
+def band(
+    axes: Axes,
+    rows: pd.DataFrame,
+    column: str,
+    look: Look,
+    linestyle: str = "-",
+    x: str = "epoch",
+) -> None:
+    """Draw the mean over seeds by *x*, and one standard deviation around it.
+
+    On an axis that is logarithmic by then, these are of logarithms: the geometric mean
+    and a factor.
+    """
+    sns.lineplot(
+        rows,
+        x=x,
+        y=column,
+        ax=axes,
+        color=look.color,
+        linestyle=linestyle,
+        linewidth=look.width,
+        errorbar="sd",
+    )
+    outline(axes.collections[-1], look)
+
+
+def outline(region: Collection, look: Look) -> None:
+    """Draw a band as a thin outline, so that bands that overlap can be told apart."""
+    region.set(
+        alpha=None,
+        facecolor=to_rgba(look.color, 0.08),
+        edgecolor=to_rgba(look.color, 0.5),
+        linewidth=0.4,
+    )
+
+
+def mark_best(axes: Axes, rows: pd.DataFrame, column: str, look: Look) -> None:
+    """Mark each run's best epoch."""
+    best = rows[rows["best"]]
+    axes.scatter(
+        best["epoch"],
+        best[column],
+        color=look.color,
+        marker=look.marker,
+        s=look.size**2,
+        zorder=3,
+        edgecolor="white",
+        linewidth=0.3,
+    )
+
+
+def best_note(table: pd.DataFrame) -> str:
+    """Return what marks of best epochs say, and the lines at drops."""
+    split = {"val": "validation"}.get(table["selected_on"].iloc[0], "test")
+    return f"marks: best epoch of each run, chosen on {split} images; {DROPS}"
+
+
+def mark_drops(axes: Axes, table: pd.DataFrame) -> None:
+    """Draw a thin vertical line after each epoch that a learning-rate drop follows."""
+    for epoch in sorted(set(table.loc[table["drop_follows"], "epoch"])):
+        axes.axvline(epoch + 0.5, color="0.6", linewidth=0.6, linestyle=":", zorder=0)
