@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rofit.data.known import DATASETS
 from rofit.errors import NothingToDraw, UserError
-from rofit.reproduction.plan import Request
+from rofit.reproduction.plan import Request, beyond_scale
 from rofit.settings.scales import find_scale
 from rofit.settings.spec import RunSpec
 from rofit.store.runs import RunStore
@@ -30,16 +30,12 @@ def available(
     from rofit.running.components import load_data
 
     absent: dict[str, str] = {}
-    scale_dataset = find_scale(request.scale).changes.get("dataset")
     compared = len({spec.dataset for spec in specs}) > 1
+    beyond = beyond_scale(request, specs)
     undone = [s for s in specs if store.folder(s.run_id).state != "done"]
     for spec in {spec.dataset: spec for spec in undone}.values():  # one a data set
-        if (
-            scale_dataset
-            and compared
-            and spec.dataset != scale_dataset
-            and not spec.dataset_digest
-        ):
+        if spec.dataset in beyond:
+            scale_dataset = find_scale(request.scale).changes["dataset"]
             absent[spec.dataset] = (
                 f"{spec.dataset} (scale {request.scale} is of {scale_dataset})"
             )

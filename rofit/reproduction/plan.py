@@ -131,9 +131,21 @@ def varied_fields(specs: list[RunSpec]) -> set[str]:
 
 
 def dataset_names(request: Request, specs: list[RunSpec]) -> list[str]:
-    """Return the data sets of the runs as results name them, in order."""
+    """Return the data sets that runs learn from, as results name them, in order."""
     shown = {copy.name: copy.shown_as for copy in request.data}
-    return list(dict.fromkeys(shown.get(s.dataset, s.dataset) for s in specs))
+    beyond = beyond_scale(request, specs)
+    names = dict.fromkeys(s.dataset for s in specs if s.dataset not in beyond)
+    return [shown.get(name, name) for name in names]
+
+
+def beyond_scale(request: Request, specs: list[RunSpec]) -> set[str]:
+    """Return which of the data sets that are compared a scale of one set leaves out."""
+    scale_dataset = find_scale(request.scale).changes.get("dataset")
+    ours = {spec.dataset for spec in specs}
+    if scale_dataset is None or len(ours) == 1:
+        return set()
+    given = {spec.dataset for spec in specs if spec.dataset_digest}
+    return ours - given - {scale_dataset}
 
 
 def describe_data(request: Request, specs: list[RunSpec]) -> str:

@@ -35,7 +35,8 @@ def _written(figure: Figure) -> dict[Text, Bbox]:
         draw(text, renderer, *args, **kwargs)
 
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # places everything
+    figure.draw_without_rendering()  # places everything
+    figure.set_layout_engine("none")
     with patch.object(Text, "draw", noted):
         canvas.draw()
     texts = [text for text in drawn if text.get_visible() and text.get_text().strip()]
@@ -85,8 +86,8 @@ def test_what_cannot_be_read_would_be_noticed():
     assert one.overlaps(other)
 
 
-@pytest.mark.parametrize("name", ["fig1_gradnorm", "fig5_embedding"])
-def test_picture_is_published_for_the_page_and_for_the_column(tmp_path, name):
+def test_picture_is_published_for_the_page_and_for_the_column(tmp_path):
+    name = "fig1_gradnorm"
     random_table(name).to_csv(tmp_path / "table.csv", index=False)
     publish.draw(name, tmp_path)
     endings = {"": PAGE, "_column": COLUMN}
