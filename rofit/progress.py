@@ -1,5 +1,6 @@
 """Progress of a training: a bar on a terminal, plain lines elsewhere."""
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -29,7 +30,14 @@ class Report(AbstractContextManager["Report"]):
         """Receive that *step* of *steps* steps of the epoch (from 0) are done."""
 
     def epoch(self, epoch: int, lr: float, score: float) -> None:
-        """Receive a finished epoch (from 1), its learning rate and robust accuracy."""
+        """Receive a finished epoch (from 1), its learning rate and robust accuracy.
+
+        NaN where the epoch was not evaluated.
+        """
+
+
+def _robust(score: float) -> str:
+    return "" if math.isnan(score) else f"robust {100 * score:.1f} %  "
 
 
 class Bar(Report):
@@ -69,7 +77,7 @@ class Bar(Report):
 
     def epoch(self, epoch: int, lr: float, score: float) -> None:
         """Move the bar to the epoch's end and show accuracy and learning rate."""
-        status = f"robust {100 * score:.1f} %  lr {lr:g}"
+        status = f"{_robust(score)}lr {lr:g}"
         self.progress.update(self.task, completed=epoch, status=status)
 
 
@@ -95,7 +103,7 @@ class Lines(Report):
         seconds_an_epoch = (now - self.start_time) / (epoch - self.first)
         remaining = seconds_an_epoch * (self.epochs - epoch)
         self.console.print(
-            f"{self.label}  epoch {epoch}/{self.epochs}  robust {100 * score:.1f} %  "
+            f"{self.label}  epoch {epoch}/{self.epochs}  {_robust(score)}"
             f"lr {lr:g}  {remaining / 60:.1f} min left",
             soft_wrap=True,
         )

@@ -138,7 +138,8 @@ class WatchedTraining:
             soft: the labels (N, K) trained on now, if they are not one-hot.
 
         Returns:
-            Robust accuracy that chooses best: on validation images, else test images.
+            Robust accuracy that chooses best: on validation images, else test images;
+            NaN after an epoch that is not evaluated (``eval_every``).
 
         Raises:
             UserError: no step was recorded since the last epoch.

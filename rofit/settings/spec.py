@@ -56,7 +56,7 @@ class RunSpec(Knobs):
     attack_steps: int = knob(10, "PGD steps while training", low=0)
     attack_bn: str = knob("eval", "BatchNorm in the attack", choices=("eval", "train"))
     eval_steps: int = knob(20, "PGD steps of each epoch's evaluation", low=1)
-    eval_every: int = knob(1, "epochs between evaluations on test images", low=1)
+    eval_every: int = knob(1, "epochs between evaluations", low=1)
     precision: str = knob(
         "fp32",
         "of convolutions; the rest is fp32 (tf32: GPU only)",
@@ -97,7 +97,7 @@ class RunSpec(Knobs):
 
     @property
     def evaluated_epochs(self) -> tuple[int, ...]:
-        """Epochs (from 1) after which test images are evaluated and best is chosen.
+        """Epochs (from 1) after which the network is evaluated and best is chosen.
 
         Every ``eval_every``-th, the last, and those beside a learning-rate drop: the
         one before it, the last at the old rate and the first at the new one. All of

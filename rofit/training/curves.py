@@ -74,20 +74,17 @@ class LearningCurves:
     def rows(self, model: nn.Module, *, evaluated: bool = True) -> list[Row]:
         """Return the epoch's rows and begin anew: one model, every split.
 
-        Of an epoch that is not *evaluated*, the validation images alone.
+        Of an epoch that is not *evaluated*, what was recorded at its steps alone.
         """
         rows = self._on_the_fly()
         self.logits = {}
-        splits = {*self.clean, *self.attacked} if evaluated else {self.selection_split}
+        if not evaluated:
+            return rows
         for split, images in self.clean.items():
-            if split not in splits:
-                continue
             verdict = measure_accuracy(model, images.unit(), images.y)
             self.logits[split, "none"] = verdict.logits
             rows += _rows(split, "none", verdict, "epoch_end")
         for split, images in self.attacked.items():
-            if split not in splits:
-                continue
             verdict = measure_accuracy(
                 model,
                 images.unit(),

@@ -1,5 +1,6 @@
 """The end of an epoch, in rofit's loop or a user's: measured and written."""
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -36,10 +37,11 @@ def end_epoch(
         monitor: diagnostics; those of steps begin anew.
         view: makes the view that diagnostics measure, the curves' predictions included.
         lr: learning rate of the epoch.
-        evaluated: test and training images too, not only those that choose best.
+        evaluated: whether to evaluate the network.
 
     Returns:
-        Robust accuracy on the selection split, which chooses the best epoch.
+        Robust accuracy on the selection split, which chooses the best epoch; NaN where
+        it was not evaluated.
     """
     rows = curves.rows(network, evaluated=evaluated) + monitor.rows()
     measured, samples = monitor.measure_epoch(view())
@@ -48,4 +50,4 @@ def end_epoch(
         folder.write_sample(f"{name}-{epoch:04d}", plain)
     rows += [*measured, {"split": "train", "metric": "learning_rate", "value": lr}]
     folder.append([{"epoch": epoch} | row for row in rows])
-    return curves.score(rows)
+    return curves.score(rows) if evaluated else math.nan

@@ -151,7 +151,7 @@ def finish_epoch(
 ) -> None:
     """Evaluate, keep the rows, and keep the weights where they are the best so far.
 
-    Best is chosen among the epochs after which test images are evaluated.
+    Best is chosen among the epochs that are evaluated.
     """
     lr = learning_rate(run.spec, run.epoch)
     if run.method.average:
@@ -160,7 +160,6 @@ def finish_epoch(
         )
         run.engine.follow_average()
     run.epoch, run.step = run.epoch + 1, 0
-    due = run.epoch in run.spec.evaluated_epochs
     score = end_epoch(
         folder,
         run.epoch,
@@ -169,9 +168,9 @@ def finish_epoch(
         run.monitor,
         partial(run.view, run),
         lr=lr,
-        evaluated=due,
+        evaluated=run.epoch in run.spec.evaluated_epochs,
     )
-    if due and improves(score, run.best["score"]):
+    if improves(score, run.best["score"]):
         run.best = {"score": score, "epoch": run.epoch}
         writer.save(run.evaluated_state(), checkpoint.BEST)
     if run.epoch in run.keep:

@@ -148,6 +148,16 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(tty, kind):
     )
 
 
+@pytest.mark.parametrize("tty", [True, False])
+def test_epoch_that_was_not_evaluated_shows_no_accuracy(tty):
+    console = Console(file=io.StringIO(), force_terminal=tty)
+    report = progress.report(console, "sgls", epochs=2, done=1)
+    with report:
+        report.epoch(2, 0.01, math.nan)
+    shown = console.file.getvalue()
+    assert "lr 0.01" in shown and "robust" not in shown and "nan" not in shown
+
+
 def test_plain_lines_come_every_twenty_seconds_and_at_the_end(monkeypatch):
     clock = iter([0.0, 10.0, 21.0, 30.0, 32.0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))

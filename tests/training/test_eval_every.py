@@ -1,4 +1,4 @@
-"""eval_every: which epochs are evaluated on test images, and what follows from that."""
+"""eval_every: which epochs are evaluated, and what follows from that."""
 
 import pytest
 from training_helpers import CPU, train
@@ -33,20 +33,21 @@ def test_without_validation_images_every_epoch_is_evaluated():
     assert spec.evaluated_epochs == tuple(range(1, 31))
 
 
-def test_skipped_epochs_have_validation_rows_alone(spec, tmp_path):
+def test_skipped_epochs_have_rows_of_their_steps_alone(spec, tmp_path):
     assert spec.evaluated_epochs == EVALUATED
     folder, _ = train(spec, tmp_path, diagnostics=("confidence", "gradient_norm"))
     logs = load_logs(folder.path.parent)
     for split, metric in (
         ("test", "accuracy"),
+        ("val", "accuracy"),
         ("test", "confidence_correct"),
         ("val", "confidence_correct"),
     ):
         rows = logs[(logs["split"] == split) & (logs["metric"] == metric)]
         assert set(rows["epoch"]) == set(EVALUATED), (split, metric)
-    for split, metric in (("val", "accuracy"), ("train", "gradient_norm")):
-        rows = logs[(logs["split"] == split) & (logs["metric"] == metric)]
-        assert set(rows["epoch"]) == set(range(1, 10)), (split, metric)
+    for metric in ("accuracy", "gradient_norm"):
+        rows = logs[(logs["split"] == "train") & (logs["metric"] == metric)]
+        assert set(rows["epoch"]) == set(range(1, 10)), metric
 
 
 def test_best_is_chosen_among_evaluated_epochs_by_training_and_by_the_logs(
