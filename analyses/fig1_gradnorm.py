@@ -70,7 +70,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         ),
         points(
             10,
-            [_rise(run) for run in vanilla],
+            [rise(run) for run in vanilla],
             sentence="pgd_at: meanwhile its training robust accuracy rises",
         ),
         points(
@@ -80,13 +80,13 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         ),
         caption(
             0.5,
-            [_ramp(run, 0) for run in vanilla],
+            [ramp(run, 0) for run in vanilla],
             sentence="pgd_at: gradient norm ramps up between the first two drops",
             unit="Spearman with epoch",
         ),
         caption(
             0.5,
-            [_ramp(run, 1) for run in vanilla],
+            [ramp(run, 1) for run in vanilla],
             sentence="pgd_at: gradient norm ramps up after the second drop",
             unit="Spearman with epoch",
         ),
@@ -105,7 +105,8 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     ]
 
 
-def _rise(run: pd.DataFrame) -> float:
+def rise(run: pd.DataFrame) -> float:
+    """Return how far training robust accuracy rises from the best epoch on, points."""
     best = run.loc[run["best"], "train_robust"].iloc[0]
     return 100 * float(run["train_robust"].iloc[-1] - best)
 
@@ -123,7 +124,11 @@ def _after(run: pd.DataFrame, drop: int, to: int | None = 1) -> pd.DataFrame:
     return run.loc[drops[drop] + 1 : until]
 
 
-def _ramp(run: pd.DataFrame, drop: int) -> float:
+def ramp(run: pd.DataFrame, drop: int) -> float:
+    """Return Spearman's correlation of gradient norm and epoch after a drop (from 0).
+
+    Up to the next drop or the end; NaN for fewer than three epochs.
+    """
     return _spearman(_after(run, drop).reset_index(), "epoch")
 
 

@@ -138,8 +138,7 @@ class WatchedTraining:
             soft: the labels (N, K) trained on now, if they are not one-hot.
 
         Returns:
-            Robust accuracy that chooses best: on validation images, else test images;
-            NaN after an epoch that is not evaluated (``eval_every``).
+            Robust accuracy that chooses best, NaN where ``eval_every`` skips the epoch.
 
         Raises:
             UserError: no step was recorded since the last epoch.

@@ -113,7 +113,7 @@ def passes(spec: RunSpec) -> int:
     """
     train = (spec.train_size or 49_000) * spec.attack_steps
     held_out = (spec.val_size + (spec.test_size or 10_000)) * spec.eval_steps
-    return spec.epochs * (train + held_out)
+    return spec.epochs * train + len(spec.evaluated_epochs) * held_out
 
 
 def make_attack(

@@ -61,6 +61,8 @@ def test_passes_are_counted_over_training_and_every_epochs_evaluation():
     """2 (128 * 2 + (64 + 64) * 2); and all of CIFAR-10, of which val is held out."""
     assert passes(SMOKE) == 1024
     assert passes(RunSpec()) == 200 * (49_000 * 10 + (1000 + 10_000) * 20)
+    rarely = RunSpec(eval_every=100, val_size=2000)  # after 100, 200, and by the drops
+    assert passes(rarely) == 200 * 49_000 * 10 + 7 * (2000 + 10_000) * 20
 
 
 def test_without_a_compiler_auto_is_eager_and_says_why(no_compiler):
