@@ -5,7 +5,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.collections import Collection
 from matplotlib.colors import to_rgba
-from rofit.figures._style import Look
+from rofit.figures._style import Look, attack_name
 
 GEOMETRIC = "geometric means over seeds, bands: one standard deviation of the logarithm"
 DROPS = "dotted: drops of the learning rate"
@@ -35,6 +35,28 @@ def band(
         errorbar="sd",
     )
     outline(axes.collections[-1], look)
+
+
+def robust_curves(
+    axes: Axes, table: pd.DataFrame, shown: dict[str, Look]
+) -> dict[str, str]:
+    """Draw test and training robust accuracy in per cent, and mark the best epochs.
+
+    Returns:
+        What the two line styles are, for the legend.
+    """
+    names = ["test_robust", "train_robust"]
+    table = table.assign(**{name: 100 * table[name] for name in names})
+    for method, look in shown.items():
+        rows = table[table["method"] == method]
+        band(axes, rows, "test_robust", look)
+        band(axes, rows, "train_robust", look, linestyle="--")
+        mark_best(axes, rows, "test_robust", look)
+    axes.set_ylabel("robust accuracy (%)")
+    return {
+        "-": f"test, {attack_name(table)}",
+        "--": f"train, on the fly, {attack_name(table, 'train_attack')}",
+    }
 
 
 def outline(region: Collection, look: Look) -> None:

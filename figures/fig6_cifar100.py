@@ -3,33 +3,24 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from rofit.figures._curves import band, best_note, mark_best, mark_drops
+from rofit.figures._curves import band, best_note, mark_drops, robust_curves
 from rofit.figures._legend import legend
-from rofit.figures._style import PAGE, RC, attack_name, looks, panels, stamp
+from rofit.figures._style import PAGE, RC, looks, panels, stamp
 
 
 def draw(table: pd.DataFrame, width: float = PAGE) -> Figure:
     """Return robust (left) and clean accuracy: means over seeds, bands one sd."""
-    names = ["test_robust", "train_robust", "test_clean"]
-    table = table.assign(**{name: 100 * table[name] for name in names})
+    clean = table.assign(test_clean=100 * table["test_clean"])
     shown = looks(table["method"])
     with plt.rc_context(RC):
         figure, (left, right) = panels(width, 2, across=2)
+        styles = robust_curves(left, table, shown)
         for method, look in shown.items():
-            rows = table[table["method"] == method]
-            band(left, rows, "test_robust", look)
-            band(left, rows, "train_robust", look, linestyle="--")
-            mark_best(left, rows, "test_robust", look)
-            band(right, rows, "test_clean", look)
+            band(right, clean[clean["method"] == method], "test_clean", look)
         for axes in (left, right):
             mark_drops(axes, table)
             axes.set_xlabel("epoch")
-        left.set_ylabel("robust accuracy (%)")
         right.set_ylabel("clean test accuracy (%)")
-        styles = {
-            "-": f"test, {attack_name(table)}",
-            "--": f"train, on the fly, {attack_name(table, 'train_attack')}",
-        }
         note = best_note(table)
         legend(figure, shown, styles=styles, marked=True, note=note)
         stamp(figure, table)
