@@ -12,7 +12,7 @@ from functools import partial
 import pandas as pd
 
 from rofit.measures.claims import Claim, at_least
-from rofit.measures.epochs import at_last, is_full_size, pairs
+from rofit.measures.epochs import at_last, is_full_size, pairs, spearman
 from rofit.settings.recipes import RECIPES
 from rofit.settings.spec import RunSpec
 
@@ -97,8 +97,4 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 def _ramp(run: pd.DataFrame) -> float:
     after = run[run["after_drop"].astype(bool)]
-    if len(after) < 3 or after["gradient_norm"].nunique() < 2:
-        return float("nan")
-    from scipy.stats import spearmanr  # takes as long as pandas
-
-    return float(spearmanr(after.index, after["gradient_norm"]).statistic)
+    return spearman(after.index.to_series(), after["gradient_norm"])

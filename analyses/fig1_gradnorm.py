@@ -27,6 +27,7 @@ from rofit.measures.epochs import (
     is_full_size,
     pairs,
     runs_of,
+    spearman,
 )
 from rofit.settings.recipes import RECIPES
 from rofit.settings.spec import RunSpec
@@ -133,8 +134,4 @@ def ramp(run: pd.DataFrame, drop: int) -> float:
 
 
 def _spearman(run: pd.DataFrame, other: str) -> float:
-    if len(run) < 3 or run[other].nunique() < 2 or run["gradient_norm"].nunique() < 2:
-        return float("nan")
-    from scipy.stats import spearmanr  # takes as long as pandas
-
-    return float(spearmanr(run["gradient_norm"], run[other]).statistic)
+    return spearman(run["gradient_norm"], run[other])

@@ -12,7 +12,7 @@ import pandas as pd
 from rofit.analyses.fig7_iiw import information, lowest
 
 from rofit.measures.claims import Claim, at_least
-from rofit.measures.epochs import at_last, is_full_size, pairs
+from rofit.measures.epochs import at_last, is_full_size, pairs, spearman
 from rofit.settings.recipes import RECIPES
 from rofit.settings.spec import RunSpec
 
@@ -61,7 +61,10 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     claimed = [
         at_least(
             0.8,
-            [_spearman(run) for _, run in given.groupby("seed")],
+            [
+                spearman(run["label_noise"], run["iiw_fisher"])
+                for _, run in given.groupby("seed")
+            ],
             full_size=full_size,
             sentence="pgd_at: iiw_fisher grows with the share of noisy labels",
             unit="Spearman with the share",
@@ -79,11 +82,3 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         )
         for method in METHODS[1:]
     ]
-
-
-def _spearman(run: pd.DataFrame) -> float:
-    if len(run) < 3 or run["iiw_fisher"].nunique() < 2:
-        return float("nan")
-    from scipy.stats import spearmanr  # takes as long as pandas
-
-    return float(spearmanr(run["label_noise"], run["iiw_fisher"]).statistic)

@@ -99,6 +99,15 @@ def fall(run: pd.DataFrame) -> float:
     return 100 * float(best - run["test_robust"].iloc[-1])
 
 
+def spearman(one: "pd.Series[float]", other: "pd.Series[float]") -> float:
+    """Return Spearman's correlation; NaN for fewer than three, or constant values."""
+    if len(one) < 3 or one.nunique() < 2 or other.nunique() < 2:
+        return float("nan")
+    from scipy.stats import spearmanr  # takes as long as pandas
+
+    return float(spearmanr(one, other).statistic)
+
+
 def generalisation_gap(run: pd.DataFrame) -> float:
     """Return training minus test robust accuracy at the end, in points."""
     return 100 * float(run["train_robust"].iloc[-1] - run["test_robust"].iloc[-1])
