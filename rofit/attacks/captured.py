@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -24,7 +24,8 @@ def record(function: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
     """
     graph = torch.cuda.CUDAGraph()
     # Only this thread's calls are checked: another one may pin memory meanwhile.
-    with torch.cuda.graph(graph, pool=_pool(), capture_error_mode="thread_local"):
+    pool = _first_graph().pool()
+    with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
         output = function()
     return output, graph.replay
 
@@ -40,8 +41,16 @@ def on_side_stream(function: Callable[[], Output]) -> Output:
 
 
 @cache
-def _pool() -> Any:
-    return torch.cuda.graph_pool_handle()
+def _first_graph() -> torch.cuda.CUDAGraph:
+    """Return a graph that is never freed: it keeps the pool that the others share.
+
+    A pool whose graphs are all gone is refused for as long as a tensor lives in it: a
+    process's second training could not capture anything.
+    """
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        torch.zeros(1, device="cuda")
+    return graph
 
 
 @cache
