@@ -12,24 +12,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-from rofit.analyses import fig1_gradnorm as fig1
+from measured import gpu_and_cpu, gpu_parity, gpu_parts, gpu_runs, search
 
 from rofit.commands.inventory import everything
 from rofit.data.known import DATASETS
 from rofit.diagnostics import DIAGNOSTICS
 from rofit.diagnostics.diagnostic import EpochDiagnostic
-from rofit.measures.epochs import fall
 from rofit.methods import METHODS
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
-from rofit.store.rows import load_logs
-from rofit.store.runs import read_spec
-from rofit.training.engine import passes
 
 DOCS = Path(__file__).parent
 GALLERY = DOCS.parent / "figures" / "gallery"
-SEARCH = DOCS.parent / "analyses" / "logs" / "search"
 _BLOCK = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end of table -->)", re.S)
 
 Rows = Iterable[dict[str, str]]
@@ -134,35 +128,6 @@ def data_sets() -> Rows:
         yield {"name": _code(name), "images": known.size}
 
 
-def search() -> Rows:
-    """Return a row a run of PGD-AT at a size that was tried, as far as it went."""
-    logs = load_logs(SEARCH)
-    for run_id, rows in logs.groupby("run_id", observed=True):
-        spec, run = read_spec(SEARCH / str(run_id) / "spec.json")[0], fig1.table(rows)
-        run = run[run["test_robust"].notna()].set_index("epoch")
-        drop, end = spec.drops[0] * spec.epochs, run.index.max()
-        best = int(run.index[run["best"]][0])
-        place = "in" if 0 < best - drop <= spec.epochs / 5 else "out of"
-        yield {
-            "images": f"{spec.train_size:,}",
-            "network": f"{spec.model}, width {spec.width}",
-            "batch": str(spec.batch_size),
-            "seed": str(spec.seed),
-            "epochs": f"{end} of {spec.epochs}",
-            "attack passes": f"{passes(spec):,}",
-            "best at epoch": f"{best}, {place} the fifth after the drop",
-            "falls by": f"{fall(run):.1f}",
-            "training rises by": f"{fig1.rise(run):.1f}",
-            "norm ramps up": f"{fig1.ramp(run, 0):.2f}",
-            "clean": f"{_clean(rows):.1f}",
-        }
-
-
-def _clean(rows: "pd.DataFrame") -> float:
-    clean = rows[(rows["split"] == "test") & (rows["attack"] == "none")]
-    return 100 * float(clean[clean["metric"] == "accuracy"]["value"].iloc[-1])
-
-
 TABLES: dict[str, Callable[[], Rows]] = {
     "methods": methods,
     "sources of methods": sources,
@@ -172,6 +137,10 @@ TABLES: dict[str, Callable[[], Rows]] = {
     "analyses": analyses,
     "data sets": data_sets,
     "search": search,
+    "runs on a GPU": gpu_runs,
+    "GPU and CPU": gpu_and_cpu,
+    "parity on a GPU": gpu_parity,
+    "parts of a step on a GPU": gpu_parts,
     **{kind: partial(listed, kind) for kind in ("attacks", "recipes", "scales")},
     **{f"metrics of {name}": partial(metrics, name) for name in DIAGNOSTICS},
 }

@@ -1,18 +1,13 @@
 """The tables in docs/*.md say what is registered: they are those of docs/tables.py."""
 
-import importlib.util
 import re
 
 import pytest
-from documents import ROOT, TEXTS
+import tables
+from documents import TEXTS
 
 from rofit.diagnostics import DIAGNOSTICS
 from rofit.methods import METHODS
-
-_SPEC = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")
-assert _SPEC is not None and _SPEC.loader is not None
-tables = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(tables)
 
 MARKED = [name for name, text in TEXTS.items() if "<!-- table: " in text]
 
