@@ -10,7 +10,7 @@ from rich.console import Console
 from rofit.commands.session import Flags, Session
 
 _FLAGS = {
-    "scale": click.option("--scale", help="smoke, demo, cpu, gpu or paper."),
+    "scale": click.option("--scale", help="smoke, demo, cpu, hour, gpu or paper."),
     "settings": click.option(
         "--set", "settings", multiple=True, metavar="K=V", help="Override."
     ),

@@ -36,6 +36,7 @@ LEFT_OUT = {
     "smoke": ("cw100", "autoattack"),
     "demo": ("autoattack",),
     "cpu": ("autoattack",),
+    "hour": ("autoattack",),
 }
 
 

@@ -95,7 +95,7 @@ def test_newcomers_scales_need_no_download_and_no_crops_of_tiny_images(name):
 
 
 def test_every_scale_is_smaller_than_the_next():
-    sized = [SCALES[name].apply(RunSpec()) for name in ("smoke", "demo", "cpu")]
+    sized = [SCALES[name].apply(RunSpec()) for name in ("smoke", "demo", "cpu", "hour")]
     for small, large in zip(sized, sized[1:], strict=False):
         assert small.train_size <= large.train_size
         assert small.epochs < large.epochs
