@@ -11,7 +11,7 @@ from rofit.analyses import fig1_gradnorm as fig1
 from rofit.measures.epochs import fall
 from rofit.settings.spec import RunSpec
 from rofit.store.rows import load_logs
-from rofit.store.runs import read_rows, read_spec
+from rofit.store.runs import read_events, read_spec
 from rofit.training.engine import passes
 
 LOGS = Path(__file__).parent.parent / "analyses" / "logs"
@@ -112,7 +112,7 @@ def _clean(rows: pd.DataFrame) -> float:
 
 def _last_stop(store: Path, rows: pd.DataFrame) -> dict[str, float]:
     """Return what the run's process said of its cost when it ended."""
-    *_, last = read_rows(store / str(rows["run_id"].iloc[0]), "events.jsonl")
+    *_, last = read_events(store / str(rows["run_id"].iloc[0]))
     return last
 
 

@@ -24,6 +24,12 @@ ROWS: list[dict[str, Any]] = [
 ]
 
 
+def without_digests(folder: RunFolder) -> RunFolder:
+    """Make it a run of a version that had no digests; return its folder."""
+    (folder.path / "digests.jsonl").unlink()
+    return folder
+
+
 def stored(root: Path, spec: RunSpec, rows: list[dict[str, Any]]) -> RunFolder:
     """Put a run with these rows into the store; return its folder."""
     folder = RunStore(root).folder(spec.run_id)

@@ -12,7 +12,7 @@ from rofit.commands.answers import answer
 from rofit.commands.flags import with_flags
 from rofit.commands.session import Session
 from rofit.errors import UserError
-from rofit.store.runs import RunFolder, read_rows
+from rofit.store.runs import RunFolder, read_events
 
 _LEFT_OUT = ("checkpoints", "lock", "*.lock", "*.tmp")
 # What the last stop may say of the run's cost.
@@ -80,6 +80,6 @@ def _copy(source: Path, target: Path) -> None:
 
 def _cost(folder: RunFolder) -> dict[str, Any]:
     """Return what the run's last stop says of seconds and memory, None if nothing."""
-    stops = [e for e in read_rows(folder.path, "events.jsonl") if e["event"] == "stop"]
+    stops = [e for e in read_events(folder.path) if e["event"] == "stop"]
     last = stops[-1] if stops else {}
     return {name.replace("_", " "): last.get(name) for name in _COST}

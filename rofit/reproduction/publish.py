@@ -13,8 +13,9 @@ from rofit.reproduction import catalog
 from rofit.reproduction.plan import Request, describe_data
 from rofit.settings.spec import RunSpec
 from rofit.store.environment import commit, versions
+from rofit.store.files import write_text
 from rofit.store.rows import load_logs
-from rofit.store.runs import RunStore, write_text
+from rofit.store.runs import RunStore
 from rofit.store.samples import load_samples
 from rofit.store.tables import read_csv
 

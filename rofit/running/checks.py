@@ -1,6 +1,5 @@
 """Checks for gradient masking of a network under evaluation, made and kept."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from rofit.evaluation.cases import suffix
 from rofit.running.checkpoints import Checkpoint, LoadedCheckpoint
 from rofit.settings.threat import ThreatModel
 from rofit.store.evaluations import evaluations, read_verdicts
-from rofit.store.runs import RunFolder, write_text
+from rofit.store.runs import RunFolder
 from rofit.training.process import prepare
 
 
@@ -63,7 +62,7 @@ def check(
     }
     path = checks_file(checkpoint, folder, norm, epsilon, precision)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(report, indent=1) + "\n")
+    folder.write_json(path.relative_to(folder.path).as_posix(), report)
     return warnings
 
 
@@ -79,7 +78,7 @@ def read_checks(
     None where the checks were not made.
     """
     path = checks_file(checkpoint, folder, norm, epsilon, precision)
-    return json.loads(path.read_text()) if path.exists() else None
+    return folder.read_json(path.relative_to(folder.path).as_posix())
 
 
 def checks_file(

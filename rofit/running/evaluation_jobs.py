@@ -1,6 +1,5 @@
 """The evaluations that an analysis needs: best and last of every run, side by side."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,7 +153,9 @@ def _evaluated(folder: RunFolder | None) -> dict[str, Checkpoint]:
     """Return the weights that a run ended with, as far as its results know them."""
     if folder is None or folder.state != "done":
         return {}
-    ended = json.loads((folder.path / "done.json").read_text())
+    ended = folder.read_json("done.json")
+    if ended is None:
+        return {}
     epochs = {"best": ended.get("best", {}).get("epoch"), "last": ended["epochs"]}
     checkpoints = {
         Checkpoint(result["checkpoint"], result["epoch"], result["network"])
@@ -166,7 +167,7 @@ def _evaluated(folder: RunFolder | None) -> dict[str, Checkpoint]:
 
 
 def _test_images(folder: RunFolder) -> int:
-    rows = (row for row in read_rows(folder.path) if row["split"] == "test")
+    rows = (row for row in read_rows(folder.path) if row.get("split") == "test")
     return int(next(rows, {"n": 0})["n"])
 
 

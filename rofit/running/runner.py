@@ -20,7 +20,7 @@ from rofit.running.epoch_views import view_maker
 from rofit.seeding import numpy_rng
 from rofit.settings.spec import RunSpec
 from rofit.store.environment import environment
-from rofit.store.rows import keep_columns
+from rofit.store.rows import keep_columns, require_log
 from rofit.store.runs import RunFolder, RunStore
 from rofit.training import checkpoint
 from rofit.training.batches import DeviceImages
@@ -151,20 +151,26 @@ def train_run(
     training.monitor.require(needed, training.view(training))
     with folder.opened(described(spec)):
         if folder.state == "done":
+            require_log(folder, spec.epochs)
             return True
         description = {"data_digest": images.digest, "engine": engine_used}
-        _begin(training, labels, folder, device, description)
+        remarks = _begin(training, labels, folder, device, description)
         begun = time.monotonic()
         try:
             with report(spec, training.epoch) as progress:
-                if remark:
-                    progress.note(remark)
+                for text in filter(None, (remark, *remarks)):
+                    progress.note(text)
                 if spec.precision == "bf16" and without_bf16(device):
                     progress.note(
                         "this CPU has no bf16 arithmetic and will be slow; --set "
                         "precision=fp32 is another run, and faster here"
                     )
                 done = train(training, folder, stop, progress)
+                if done and not (folder.checkpoints / checkpoint.BEST).exists():
+                    progress.note(
+                        f"best.pt, of epoch {training.best['epoch']}, is gone; "
+                        "trained in another store (--store) the run makes it again"
+                    )
         except Diverged as error:
             folder.event("diverged", why=str(error))
             raise
@@ -224,8 +230,15 @@ def _begin(
     folder: RunFolder,
     device: torch.device,
     description: dict[str, str],
-) -> None:
-    """Load the newest checkpoint, and drop the rows that are past it."""
+) -> list[str]:
+    """Load the newest checkpoint, and drop the rows that are past it.
+
+    Returns:
+        Sentences about what was damaged.
+
+    Raises:
+        UserError: the checkpoint is another run's, or the log lacks epochs before it.
+    """
     description = (
         environment(device_name(device), torch.get_num_threads()) | description
     )
@@ -236,9 +249,25 @@ def _begin(
         folder.note_environment(description)
         folder.write_sample("labels", labels)
         folder.event("start", diagnostics=watched, environment=description)
-        return
+        return _unreadable(folder, "the run begins anew")
     state, file = newest
+    owner = RunSpec.from_dict(state["spec"]).run_id
+    if owner != training.spec.run_id:
+        raise UserError(
+            f"{folder.checkpoints / file} is of run {owner}, not of this one; "
+            "move it away"
+        )
+    require_log(folder, state["epoch"])
     training.load_state_dict(state)
     folder.keep_epochs_to(training.epoch)
     position = {"epoch": training.epoch, "step": training.step, "file": file}
     folder.event("resume", **position, diagnostics=watched, environment=description)
+    if file == checkpoint.LAST:
+        return []
+    return _unreadable(folder, f"the run goes on from {file}, epoch {training.epoch}")
+
+
+def _unreadable(folder: RunFolder, consequence: str) -> list[str]:
+    """Return a sentence if there is a last checkpoint, which was not taken."""
+    path = folder.checkpoints / checkpoint.LAST
+    return [f"{path} is damaged; {consequence}"] if path.exists() else []

@@ -1,7 +1,7 @@
 """A run's rows in columns, beside the text: read many times faster.
 
-The text is the record. The copy is made when a run is done and is used as long as the
-text has the size that it had then.
+The text is the record. The copy is made when a run is done and is used as long as it is
+sound and the text is that of which it was made; and if the text is damaged.
 """
 
 from pathlib import Path
@@ -9,30 +9,36 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
+from rofit.store.digests import is_sound, put, sha256
+from rofit.store.log import LOG
+
 TEXT = pa.dictionary(pa.int32(), pa.string())
-_SIZE = b"size of epochs.jsonl"
+COLUMNS_FILE = "epochs.parquet"
+_MADE_OF = b"sha256 of epochs.jsonl"
 
 
 def save_columns(folder: Path, table: pa.Table) -> None:
     """Write the rows of ``epochs.jsonl`` as ``epochs.parquet``, whole or not at all."""
-    size = str((folder / "epochs.jsonl").stat().st_size).encode()
+    text = sha256((folder / LOG).read_bytes()).encode()
     compact = encoded(
         table, {f.name for f in table.schema if pa.types.is_string(f.type)}
     )
-    temporary = folder / "epochs.parquet.tmp"
-    parquet.write_table(compact.replace_schema_metadata({_SIZE: size}), temporary)
-    temporary.replace(folder / "epochs.parquet")
+    temporary = folder / f"{COLUMNS_FILE}.tmp"
+    parquet.write_table(compact.replace_schema_metadata({_MADE_OF: text}), temporary)
+    put(temporary, folder / COLUMNS_FILE, folder)
 
 
-def load_columns(folder: Path) -> pa.Table | None:
-    """Return the rows, or None without a copy that is as new as the text."""
+def load_columns(folder: Path) -> tuple[pa.Table, str] | None:
+    """Return the rows and the digest of the text that they were, None if not sound."""
+    path = folder / COLUMNS_FILE
     try:
-        size = str((folder / "epochs.jsonl").stat().st_size).encode()
-        table = parquet.read_table(folder / "epochs.parquet")
+        if not is_sound(path, folder):
+            return None
+        table = parquet.read_table(path)
     except (OSError, pa.ArrowException):
         return None
-    fits = (table.schema.metadata or {}).get(_SIZE) == size
-    return table.replace_schema_metadata() if fits else None
+    made_of = (table.schema.metadata or {}).get(_MADE_OF, b"")
+    return table.replace_schema_metadata(), made_of.decode()
 
 
 def encoded(table: pa.Table, texts: set[str]) -> pa.Table:

@@ -4,6 +4,7 @@
         part-1of1.parquet   verdicts image by image, rewritten after every batch
         result.json         attack, network, checkpoint, accuracies; written last
         samples.parquet     the parts as one table
+        digests.jsonl       of these
     runs/<run_id>/evaluations/<checkpoint>-checks-<hash>.json
 
 The hash is of all that verdicts depend on: the network's weights, the attack with its
@@ -26,7 +27,9 @@ from filelock import FileLock, Timeout
 from pyarrow import parquet
 
 from rofit.errors import UserError
-from rofit.store.runs import RunFolder, write_text
+from rofit.store.digests import is_sound, put
+from rofit.store.files import flushed
+from rofit.store.runs import RunFolder
 
 _REQUIRED = set(
     "checkpoint epoch network kind attack norm epsilon n accuracy after".split()
@@ -79,9 +82,9 @@ class EvaluationFolder:
             yield
 
     def load(self, shard: Shard) -> pd.DataFrame | None:
-        """Return the verdicts of a shard so far; None before the first or if torn."""
+        """Return a shard's verdicts so far; None before the first or if damaged."""
         try:
-            return parquet.read_table(self.path / _name(shard)).to_pandas()
+            return _read_table(self.path / _name(shard))
         except (OSError, pa.ArrowException):
             return None
 
@@ -107,7 +110,10 @@ class EvaluationFolder:
     def finish(self, table: pd.DataFrame, result: dict[str, Any]) -> None:
         """Write verdicts and result, the result last."""
         _write(table, self.path / "samples.parquet")
-        write_text(self.path / "result.json", json.dumps(result, indent=1) + "\n")
+        path = self.path / "result.json"
+        temporary = path.with_suffix(".tmp")
+        flushed(temporary, (json.dumps(result, indent=1) + "\n").encode())
+        put(temporary, path, self.path)
 
     def _parts(self) -> set[Shard]:
         matches = (_PART.fullmatch(path.name) for path in self.path.glob("part-*"))
@@ -139,9 +145,9 @@ def read_verdicts(run: RunFolder, name: str) -> pd.DataFrame:
     """
     path = run.path / "evaluations" / name / "samples.parquet"
     try:
-        return parquet.read_table(path).to_pandas()
+        return _read_table(path)
     except (OSError, pa.ArrowException):
-        raise UserError(f"{path} is missing or cannot be read") from None
+        raise UserError(f"{path} is missing or damaged") from None
 
 
 def rows(run: RunFolder) -> list[dict[str, Any]]:
@@ -177,7 +183,18 @@ def _write(table: pd.DataFrame, path: Path) -> None:
         table.to_parquet(file, index=False)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, path)
+    put(temporary, path, path.parent)
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    """Return a table of verdicts.
+
+    Raises:
+        OSError, pa.ArrowException: it is missing or damaged.
+    """
+    if not is_sound(path, path.parent):
+        raise OSError(f"{path} is damaged")
+    return parquet.read_table(path).to_pandas()
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -185,10 +202,11 @@ def _read(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        result = json.loads(path.read_text())
+        result = json.loads(path.read_bytes())
+        if isinstance(result, dict) and _REQUIRED <= set(result):
+            if is_sound(path, path.parent):
+                return result
     except (OSError, ValueError):
-        result = None
-    if not isinstance(result, dict) or not _REQUIRED <= set(result):
-        warnings.warn(f"{path} cannot be read and is left out", stacklevel=2)
-        return None
-    return result
+        pass
+    warnings.warn(f"{path} is damaged and is left out", stacklevel=2)
+    return None

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+from pyarrow import compute
 from pyarrow import json as arrow_json
 
 from rofit.errors import UserError
-from rofit.store.columns import load_columns, save_columns
+from rofit.store import log
+from rofit.store.columns import COLUMNS_FILE, load_columns, save_columns
+from rofit.store.digests import sha256
 from rofit.store.evaluations import rows as evaluation_rows
 from rofit.store.runs import RunFolder
 from rofit.store.tables import RunFields, concatenate, read_runs, repeat_rows
@@ -66,6 +69,23 @@ def load_logs(
     return pd.concat([runs[["run_id"]], rows, runs.drop(columns="run_id")], axis=1)
 
 
+def require_log(folder: RunFolder, to: int) -> None:
+    """Raise UserError unless the rows of the epochs up to *to* are as written.
+
+    In the log, or in its copy in columns.
+
+    Raises:
+        UserError: they are not.
+    """
+    lost = log.lost(folder.path, to)
+    if lost and load_columns(folder.path) is None:
+        raise UserError(
+            f"{folder.path / log.LOG} has lost the rows of {log.named(lost)}, and a "
+            "run goes on from its last checkpoint only: move its folder away to train "
+            "it anew (rofit doctor checks a store)"
+        )
+
+
 def keep_columns(folder: RunFolder) -> None:
     """Keep a done run's rows in columns as well, unless some line cannot be read."""
     remarks: list[str] = []
@@ -82,16 +102,12 @@ def _rows(
     evaluations: bool = False,
 ) -> list[pa.Table]:
     """Return a run's rows, in tables that may differ in keys beyond ROW_COLUMNS."""
-    path = folder.path / "epochs.jsonl"
-    torn: list[int] = []
-    if (saved := load_columns(folder.path)) is not None:
-        tables = [saved]
-    else:
-        try:
-            data = path.read_bytes() if path.exists() else b""
-        except OSError as error:
-            raise UserError(f"{path} cannot be read ({error.strerror})") from None
-        tables = _whole_rows(data.replace(b"\r\n", b"\n"), 1, torn)
+    path = folder.path / log.LOG
+    try:
+        data = path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from None
+    tables = _logged_rows(folder, data, remarks)
     evaluated = evaluation_rows(folder) if evaluations else []
     if evaluated:
         text = "".join(json.dumps(row) + "\n" for row in evaluated).encode()
@@ -100,8 +116,42 @@ def _rows(
         {n for table in tables for n in table.column_names} & set(fields)
     ):
         raise UserError(f"{path} has a key {name!r}, which is a field of the run")
-    remarks += [f"{path}, line {n} cannot be read and is left out" for n in torn]
     return tables
+
+
+def _logged_rows(folder: RunFolder, data: bytes, remarks: list[str]) -> list[pa.Table]:
+    """Return the rows of the log that are as they were written; say what is not."""
+    path, torn = folder.path / log.LOG, list[int]()
+    sealed, done = log.seals(folder.path), folder.state == "done"
+    copy = load_columns(folder.path)
+    if copy and copy[1] == sha256(data):
+        return [copy[0]]
+    lines = data.replace(b"\r\n", b"\n")  # of another system
+    tables = _whole_rows(lines, 1, torn)
+    altered = log.altered(lines, sealed, done=done)
+    present = {e for t in tables for e in t["epoch"].unique().to_pylist()}
+    lacking = log.missing(present, sealed, _epochs(folder) if done else 0)
+    if copy and (altered or lacking):
+        remarks.append(f"{path} is damaged; {COLUMNS_FILE} beside it has all rows")
+        return [copy[0]]
+    remarks += [f"{path}, line {n} cannot be read and is left out" for n in torn]
+    if lacking:
+        remarks.append(f"{path} lacks {log.named(lacking)}")
+    if altered:
+        remarks.append(
+            f"{path}: the rows of {log.named(altered)} are not those that were written "
+            "and are left out"
+        )
+        bad = pa.array(sorted(altered), pa.int32())
+        kept = [compute.invert(compute.is_in(t["epoch"], bad)) for t in tables]
+        tables = [t.filter(rows) for t, rows in zip(tables, kept, strict=True)]
+    return tables
+
+
+def _epochs(folder: RunFolder) -> int:
+    """Return the epochs of a done run, as far as its folder says."""
+    epochs = (folder.read_json("done.json") or {}).get("epochs", 0)
+    return epochs if isinstance(epochs, int) else 0
 
 
 def _whole_rows(data: bytes, first: int, torn: list[int]) -> list[pa.Table]:

@@ -7,13 +7,14 @@
                     samples/       per-sample tables (Parquet)
                     checkpoints/   last.pt best.pt epoch-0100.pt
                     done.json      written last
+                    digests.jsonl  of all of these but checkpoints, which have their own
 
 Rows hold nothing of the clock, so that a resumed run's file equals an unbroken one's.
 """
 
 import json
-import os
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,9 @@ from filelock import FileLock, Timeout
 
 from rofit.errors import UserError
 from rofit.settings.spec import RunSpec
+from rofit.store import log
+from rofit.store.digests import is_sound, put
+from rofit.store.files import append_text, flushed, json_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,20 +84,16 @@ class RunFolder:
         return "started" if (self.path / "spec.json").exists() else "missing"
 
     def append(self, rows: list[dict[str, Any]]) -> None:
-        """Add rows to the numbers, flushed to the disk."""
-        _append(self.path / "epochs.jsonl", rows)
+        """Add the rows of an epoch to the numbers, sealed and flushed to the disk."""
+        log.append_epoch(self.path, rows)
 
     def keep_epochs_to(self, epoch: int) -> None:
         """Drop the rows of later epochs, and a line that a kill has torn."""
-        rows = [row for row in read_rows(self.path) if row["epoch"] <= epoch]
-        if not rows:
-            (self.path / "epochs.jsonl").unlink(missing_ok=True)
-            return
-        write_text(self.path / "epochs.jsonl", _lines(rows))
+        log.keep_epochs_to(self.path, epoch)
 
     def note_environment(self, environment: dict[str, Any]) -> None:
         """Write the versions and the device that the run was begun with."""
-        write_text(self.path / "env.json", json.dumps(environment, indent=1) + "\n")
+        self.write_json("env.json", environment)
 
     def write_sample(self, name: str, table: "pd.DataFrame | dict[str, Any]") -> None:
         """Write samples, a table or its columns, as ``samples/<name>.parquet``."""
@@ -102,32 +102,56 @@ class RunFolder:
         self.samples.mkdir(exist_ok=True)
         temporary = self.samples / f"{name}.tmp"
         pd.DataFrame(table).to_parquet(temporary, index=False)
-        os.replace(temporary, self.samples / f"{name}.parquet")
+        put(temporary, self.samples / f"{name}.parquet", self.path)
 
     def event(self, kind: str, **details: Any) -> None:
         """Add an event with the time of day."""
         time_of_day = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        _append(
-            self.path / "events.jsonl", [{"event": kind, "at": time_of_day} | details]
-        )
+        line = json.dumps({"event": kind, "at": time_of_day} | details)
+        append_text(self.path / "events.jsonl", line + "\n")
 
     def watched(self) -> set[str]:
         """Return the diagnostics that watched every start and resume of the run."""
         sets = [
             set(event.get("diagnostics", ()))
-            for event in read_rows(self.path, "events.jsonl")
+            for event in read_events(self.path)
             if event["event"] in ("start", "resume")
         ]
         return set.intersection(*sets) if sets else set()
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Mark the run as done."""
-        write_text(self.path / "done.json", json.dumps(summary, indent=1) + "\n")
+        self.write_json("done.json", summary)
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        """Write a file of the folder, whole, with its digest."""
+        path = self.path / name
+        temporary = path.with_name(path.name + ".tmp")
+        flushed(temporary, (json.dumps(content, indent=1) + "\n").encode())
+        put(temporary, path, self.path)
+
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """Return what `write_json` wrote; None without a file.
+
+        Warns:
+            UserWarning: it is damaged; None.
+        """
+        path = self.path / name
+        if not path.exists():
+            return None
+        try:
+            content = json.loads(path.read_bytes())
+            if isinstance(content, dict) and is_sound(path, self.path):
+                return content
+        except (OSError, ValueError):
+            pass
+        warnings.warn(f"{path} is damaged and is left out", stacklevel=2)
+        return None
 
     def _claim(self, spec: dict[str, Any]) -> None:
         path = self.path / "spec.json"
         if not path.exists():
-            write_text(path, json.dumps(spec, indent=1) + "\n")
+            self.write_json("spec.json", spec)
         elif not _holds_spec(path, spec):
             raise UserError(
                 f"{path} is not the spec of run {self.path.name}; move that folder away"
@@ -170,12 +194,14 @@ def read_spec(file: Path) -> tuple[RunSpec, str]:
     """Return the spec in a spec.json, method parameters resolved, and its family id.
 
     Raises:
-        UserError: the file is missing or not readable.
+        UserError: the file is missing, damaged or not readable.
     """
     try:
         stored = json.loads(file.read_text())
         fields = {k: v for k, v in stored.items() if k not in ("run_id", "family_id")}
         spec = RunSpec.from_dict(fields)
+        if not is_sound(file, file.parent):
+            raise UserError(f"{file} is damaged: it is not what was written")
         return spec, stored.get("family_id", spec.family_id)
     except UserError:
         raise
@@ -183,24 +209,16 @@ def read_spec(file: Path) -> tuple[RunSpec, str]:
         raise UserError(f"expected a spec.json at {file}, got {error}") from None
 
 
-def read_rows(path: Path, name: str = "epochs.jsonl") -> Iterator[dict[str, Any]]:
-    """Yield the rows of a run's file; a torn line is left out."""
-    file = path / name
-    for line in file.read_text().splitlines() if file.exists() else []:
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
-            continue
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a run's log; what is no row is left out."""
+    objects, _ = json_lines(path / log.LOG)
+    return (row for row in objects if isinstance(row.get("epoch"), int))
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write *text* so that the file is the old or the new one, whole."""
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+def read_events(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the events of a run; a line that is none is left out."""
+    objects, _ = json_lines(path / "events.jsonl")
+    return (event for event in objects if isinstance(event.get("event"), str))
 
 
 def _holds_spec(file: Path, spec: dict[str, Any]) -> bool:
@@ -216,14 +234,3 @@ def _holds_spec(file: Path, spec: dict[str, Any]) -> bool:
     except (ValueError, LookupError, TypeError):
         return False
     return RunSpec().as_dict() | stored | {"method_params": params} == spec
-
-
-def _append(path: Path, rows: list[dict[str, Any]]) -> None:
-    with open(path, "a") as file:
-        file.write(_lines(rows))
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _lines(rows: list[dict[str, Any]]) -> str:
-    return "".join(json.dumps(row) + "\n" for row in rows)

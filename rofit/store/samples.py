@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from rofit.errors import UserError, unknown
+from rofit.store.digests import is_sound
 from rofit.store.runs import RunFolder, RunStore
 from rofit.store.tables import RunFields, concatenate, read_runs, repeat_rows
 
@@ -64,6 +65,9 @@ def _tables(
     tables = []
     for epoch, path in sorted(_files(folder).get(diagnostic, {}).items()):
         try:
+            if not is_sound(path, folder.path):
+                remarks.append(f"{path} is damaged and is left out")
+                continue
             tables.append((epoch, parquet.read_table(path).replace_schema_metadata()))
         except (OSError, pa.ArrowException) as error:
             reason = str(error).splitlines()[0]

@@ -1,5 +1,8 @@
 """Checkpoints that a kill cannot tear, and that hold tensors and plain values only.
 
+A file is a zip archive whose members have checksums (CRC-32): they are compared before
+anything is read, which torch does not do. A state says of which run it is.
+
 Schedule and random streams are functions of seed, epoch and step, so those counters are
 all there is to keep of them.
 """
@@ -13,12 +16,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from torch import Tensor
 
-# What torch raises where a file is torn, or another program's.
+# What zipfile and torch raise where a file is torn, or another program's.
 _TORN = (RuntimeError, EOFError, ValueError, LookupError, OSError, TypeError)
+_DAMAGED = (*_TORN, BadZipFile, pickle.UnpicklingError)
 LAST, PREVIOUS, BEST = "last.pt", "last-previous.pt", "best.pt"
 
 
@@ -108,7 +113,7 @@ def _copied(state: Any) -> Any:
 
 
 def load_last(folder: Path, device: torch.device) -> tuple[dict[str, Any], str] | None:
-    """Return the newest readable state and its file name; None if there is none."""
+    """Return the newest sound state and its file name; None if there is none."""
     for name in (LAST, PREVIOUS):
         state = load(folder / name, device)
         if state is not None:
@@ -117,14 +122,17 @@ def load_last(folder: Path, device: torch.device) -> tuple[dict[str, Any], str] 
 
 
 def load(path: Path, device: torch.device) -> dict[str, Any] | None:
-    """Return the state in *path*, or None where it is missing or torn."""
+    """Return the state in *path*, or None where it is missing, torn or damaged."""
     if not path.exists():
         return None
     try:
+        with ZipFile(path) as archive:
+            if archive.testzip():
+                return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickles that are no checkpoints
             return torch.load(path, map_location=device, weights_only=True)
-    except (*_TORN, pickle.UnpicklingError):
+    except _DAMAGED:
         return None
 
 

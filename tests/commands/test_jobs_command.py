@@ -3,7 +3,7 @@
 import pytest
 from command_line import rofit
 
-from rofit.store.runs import RunStore, read_rows
+from rofit.store.runs import RunStore, read_events
 
 
 def test_command_without_time_is_unfinished_and_the_same_one_goes_on(tmp_path):
@@ -14,7 +14,7 @@ def test_command_without_time_is_unfinished_and_the_same_one_goes_on(tmp_path):
     assert rofit(tmp_path, *words).code == 0
     for folder in RunStore(tmp_path / "runs").runs():
         assert folder.state == "done"
-        events = [row["event"] for row in read_rows(folder.path, "events.jsonl")]
+        events = [row["event"] for row in read_events(folder.path)]
         assert events == ["start", "stop", "resume", "stop"]
 
 

@@ -108,6 +108,7 @@ SPOILED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.* is damaged and is left out")
 @pytest.mark.parametrize("why", SPOILED)
 def test_what_is_spoiled_is_lacking(root, why):
     SPOILED[why](_folder(root, 0))

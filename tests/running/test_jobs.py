@@ -17,7 +17,7 @@ from rofit.running.jobs import Died, TrainingJob, work_all
 from rofit.settings.recipes import RECIPES
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
-from rofit.store.runs import RunStore, read_rows
+from rofit.store.runs import RunStore, read_events, read_rows
 from rofit.training.loop import Diverged
 from rofit.training.stop import Stop
 
@@ -64,7 +64,7 @@ def steps(folder):
 
 
 def events(folder):
-    return [row["event"] for row in read_rows(folder.path, "events.jsonl")]
+    return [row["event"] for row in read_events(folder.path)]
 
 
 def are_equal(one, other):

@@ -10,7 +10,7 @@ from command_line import rofit
 from forked_command import ForkedCommand
 from training_helpers import last_state
 
-from rofit.store.runs import RunStore, read_rows
+from rofit.store.runs import RunStore, read_events, read_rows
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="needs Linux's /proc"
@@ -56,7 +56,7 @@ class Command(ForkedCommand):
 
 
 def events(folder):
-    return [row["event"] for row in read_rows(folder.path, "events.jsonl")]
+    return [row["event"] for row in read_events(folder.path)]
 
 
 @pytest.fixture

@@ -187,7 +187,7 @@ def test_evaluations_are_the_finished_ones_by_name(run):
     torn.write_text(torn.read_text()[:-20])
     (finished(run, "last-fgsm-5").path / "result.json").write_text("[]")
     (run.path / "evaluations" / "last-checks-ab12-linf-8.json").write_text("{}")
-    with pytest.warns(UserWarning, match=r"last-fgsm-.*cannot be read and is left out"):
+    with pytest.warns(UserWarning, match=r"last-fgsm-.*is damaged and is left out"):
         results = evaluations(run)
     assert results == [
         {"name": "best-autoattack-1"} | CASCADE | {"checkpoint": "best"},
@@ -201,5 +201,5 @@ def test_verdicts_are_those_of_the_finished_evaluation(run):
     path = folder.path / "samples.parquet"
     path.write_bytes(path.read_bytes()[:-50])
     for name in (folder.path.name, "last-pgd20-9"):
-        with pytest.raises(UserError, match=f"{name}/samples.* missing or cannot be"):
+        with pytest.raises(UserError, match=f"{name}/samples.* missing or damaged"):
             read_verdicts(run, name)

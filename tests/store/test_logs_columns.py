@@ -29,11 +29,25 @@ def test_columns_give_the_table_that_the_text_gives(folder):
     assert set(kept) == set(from_text)
 
 
-def test_columns_are_what_is_read(folder):
+@pytest.mark.parametrize("damage", [("train", "strai"), ('"epoch": 2', '"epoch": 1')])
+def test_columns_are_read_where_the_text_is_damaged(folder, damage):
     """As many bytes of other rows: only the copy can say what they were."""
+    before = load_logs(folder.path.parent)
     path = folder.path / "epochs.jsonl"
-    path.write_text(path.read_text().replace("train", "strai"))
-    assert "strai" not in set(load_logs(folder.path.parent)["split"])
+    path.write_text(path.read_text().replace(*damage))
+    with pytest.warns(UserWarning, match=f"{path} is damaged; epochs.parquet beside"):
+        pd.testing.assert_frame_equal(load_logs(folder.path.parent), before)
+
+
+def test_columns_that_are_damaged_too_are_not_read(folder):
+    path = folder.path / "epochs.jsonl"
+    path.write_text(path.read_text().replace('"epoch": 2', '"epoch": 1', 1))
+    copy = bytearray((folder.path / "epochs.parquet").read_bytes())
+    copy[100] ^= 1
+    (folder.path / "epochs.parquet").write_bytes(copy)
+    with pytest.warns(UserWarning, match="rows of epochs 1 and 2 are not those"):
+        logs = load_logs(folder.path.parent, [folder.path.name])
+    assert set(logs["epoch"]) == {3}
 
 
 def test_text_that_has_grown_is_read_instead(folder):

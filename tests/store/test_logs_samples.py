@@ -127,7 +127,7 @@ def test_file_that_cannot_be_read_is_left_out_and_named(tmp_path, fraction):
     path = _write_samples(tmp_path, PGD, tables).samples / "margins-0002.parquet"
     data = path.read_bytes()
     path.write_bytes(data[: int(fraction * len(data))])
-    with pytest.warns(UserWarning, match=f"^{path} cannot be read and is") as record:
+    with pytest.warns(UserWarning, match=f"^{path} is damaged and is left") as record:
         samples = load_samples(tmp_path, "margins")
     assert len(record) == 1 and record[0].filename == __file__
     assert samples["epoch"].tolist() == [1, 1, 1, 3, 3, 3]
@@ -142,7 +142,7 @@ def test_file_whose_middle_is_damaged_is_left_out_and_named(tmp_path):
     data = bytearray(path.read_bytes())
     data[4:40] = b"\xff" * 36  # the header of the first page
     path.write_bytes(bytes(data))
-    with pytest.warns(UserWarning, match=f"^{path} cannot be read"):
+    with pytest.warns(UserWarning, match=f"^{path} is damaged"):
         assert set(load_samples(tmp_path, "margins")["epoch"]) == {2}
 
 

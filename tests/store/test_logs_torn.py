@@ -1,4 +1,7 @@
-"""What load_logs cannot read it names, and leaves out nothing else."""
+"""What load_logs cannot read it names, and leaves out nothing else.
+
+The logs are those of a version without digests; `test_digests` has the others.
+"""
 
 import json
 import warnings
@@ -6,7 +9,7 @@ import warnings
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stored_runs import PGD, ROWS, SGLS, stored
+from stored_runs import PGD, ROWS, SGLS, stored, without_digests
 from toy_problems import quick
 
 from rofit.errors import UserError
@@ -42,7 +45,7 @@ OTHERS = [
 
 @pytest.mark.parametrize("line", [1, 3, 4])
 def test_truncated_row_is_left_out_and_named(tmp_path, line):
-    path = stored(tmp_path, SGLS, ROWS).path / "epochs.jsonl"
+    path = without_digests(stored(tmp_path, SGLS, ROWS)).path / "epochs.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     lines[line - 1] = lines[line - 1][:-7] + ("\n" if line < 4 else "")
     path.write_text("".join(lines))
@@ -57,7 +60,7 @@ def test_truncated_row_is_left_out_and_named(tmp_path, line):
 
 @pytest.mark.parametrize("line", OTHERS, ids=repr)
 def test_line_that_is_no_row_is_left_out_and_named(tmp_path, line):
-    path = stored(tmp_path, SGLS, ROWS).path / "epochs.jsonl"
+    path = without_digests(stored(tmp_path, SGLS, ROWS)).path / "epochs.jsonl"
     path.write_bytes(b"\n".join([*WHOLE[:2], line, *WHOLE[2:]]))
     with pytest.warns(UserWarning, match=f"^{path}, line 3 cannot be read") as record:
         logs = load_logs(tmp_path)
@@ -68,7 +71,8 @@ def test_line_that_is_no_row_is_left_out_and_named(tmp_path, line):
 @settings(quick, max_examples=25)
 @given(st.lists(st.sampled_from([*WHOLE, *FRAGMENTS, *OTHERS, b""]), max_size=30))
 def test_every_line_is_read_or_named_wherever_it_stands(tmp_path_factory, lines):
-    path = stored(tmp_path_factory.mktemp("store"), PGD, ROWS[:1]).path
+    folder = stored(tmp_path_factory.mktemp("store"), PGD, ROWS[:1])
+    path = without_digests(folder).path
     (path / "epochs.jsonl").write_bytes(b"\n".join([WHOLE[0], *lines]))
     torn = [n for n, x in enumerate(lines, start=2) if x and x not in WHOLE]
     values = [json.loads(x)["value"] for x in [WHOLE[0], *lines] if x in WHOLE]

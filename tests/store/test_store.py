@@ -7,7 +7,7 @@ import pytest
 from rofit.errors import UserError
 from rofit.settings.spec import RunSpec
 from rofit.store.places import Places, home
-from rofit.store.runs import RunFolder, RunStore, read_rows
+from rofit.store.runs import RunFolder, RunStore, read_events, read_rows
 
 SPEC = RunSpec(method="sgls", method_params=(("start", 0.5),), blocks=(1, 2), seed=3)
 ROWS = [
@@ -34,6 +34,7 @@ def test_field_younger_than_the_folder_has_its_default(folder):
     """A spec.json of an older version lacks it: the run is the same run."""
     stored = SPEC.as_dict()
     del stored["eval_every"], stored["method_params"]["start"]
+    (folder.path / "digests.jsonl").unlink()
     (folder.path / "spec.json").write_text(json.dumps(stored))
     with folder.opened(SPEC.as_dict()):
         pass
@@ -83,7 +84,7 @@ def test_numbers_hold_no_time_and_events_do(folder):
     before = (folder.path / "epochs.jsonl").read_bytes()
     folder.event("resume", epoch=3)
     assert (folder.path / "epochs.jsonl").read_bytes() == before
-    (event,) = read_rows(folder.path, "events.jsonl")
+    (event,) = read_events(folder.path)
     assert event["event"] == "resume" and event["epoch"] == 3
     assert event["at"].endswith("Z") and len(event["at"]) == len("2026-01-01T00:00:00Z")
 

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from rofit.errors import UserError
-from rofit.store.runs import RunFolder, RunStore, read_rows, write_text
+from rofit.store.files import write_text
+from rofit.store.runs import RunFolder, RunStore, read_rows
 
 HOLD = """
 import sys, pathlib
@@ -155,7 +156,8 @@ def test_appended_rows_are_flushed_to_the_disk(tmp_path, monkeypatch):
     sizes = []
     monkeypatch.setattr(os, "fsync", lambda h: sizes.append(os.fstat(h).st_size))
     RunFolder(tmp_path).append([{"epoch": 1}])
-    assert sizes == [(tmp_path / "epochs.jsonl").stat().st_size] != [0]
+    written = (tmp_path / name for name in ("epochs.jsonl", "digests.jsonl"))
+    assert sizes == [path.stat().st_size for path in written] and 0 not in sizes
 
 
 def test_failed_sample_leaves_the_old_table(tmp_path, monkeypatch):

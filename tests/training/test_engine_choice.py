@@ -13,7 +13,7 @@ from rofit.errors import UserError
 from rofit.progress import Report
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
-from rofit.store.runs import read_rows
+from rofit.store.runs import read_events
 from rofit.training import engine
 from rofit.training.engine import ENGINES, find_engine, make_attack, passes
 
@@ -138,6 +138,6 @@ def test_run_that_auto_cannot_compile_is_eager_and_says_so(
     spec = smoke_spec(attack_bn="train", epochs=1)
     folder, done = train(spec, tmp_path)
     assert done
-    (begun, _) = read_rows(folder.path, "events.jsonl")
+    (begun, _) = read_events(folder.path)
     assert begun["environment"]["engine"] == "eager"
     assert notes == [f"not compiled: {COUPLED}"]

@@ -15,7 +15,7 @@ from training_helpers import (
 from rofit.attacks.compiled import CompiledPGD
 from rofit.methods import METHODS
 from rofit.settings.spec import RunSpec
-from rofit.store.runs import read_rows
+from rofit.store.runs import read_events, read_rows
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def _rows(folder):
 def _engines(folder):
     return [
         (event["event"], event["environment"]["engine"])
-        for event in read_rows(folder.path, "events.jsonl")
+        for event in read_events(folder.path)
         if "environment" in event
     ]
 

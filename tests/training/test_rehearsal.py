@@ -16,7 +16,7 @@ from training_helpers import last_state, same, train
 from rofit.attacks.captured import WARM_UP
 from rofit.diagnostics import DIAGNOSTICS
 from rofit.methods import METHODS
-from rofit.store.runs import read_rows
+from rofit.store.runs import read_events, read_rows
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_whole_run_on_the_device_keeps_the_rows_of_the_cpu(spec, method, tmp_pat
         read_rows(folder.path), read_rows(expected.path), strict=True
     ):
         assert row == other | {"value": pytest.approx(other["value"], rel=1e-5)}
-    *_, resume, stop = read_rows(folder.path, "events.jsonl")
+    *_, resume, stop = read_events(folder.path)
     assert (resume["event"], resume["file"]) == ("resume", "last.pt")
     assert stop["peak_gpu_gib"] == 1
     assert json.loads((folder.path / "env.json").read_text())["device"] == "rehearsed"

@@ -1,0 +1,159 @@
+"""What is wrong in a store of runs: damaged, missing, left over, another run's.
+
+Nothing is changed but by `Finding.mend`, which removes only what is made again: by the
+same command as before, or here.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+from rofit.errors import UserError
+from rofit.methods.resolve import resolve
+from rofit.settings.spec import RunSpec
+from rofit.store import log
+from rofit.store.columns import COLUMNS_FILE, load_columns
+from rofit.store.digests import LEDGER, is_sound, names
+from rofit.store.files import json_lines
+from rofit.store.rows import keep_columns
+from rofit.store.runs import RunFolder, RunStore
+from rofit.training import checkpoint
+
+_FILES = {"spec.json", "env.json", log.LOG, "events.jsonl", "done.json", COLUMNS_FILE}
+_FILES |= {LEDGER, "lock"}
+_FOLDERS = {"samples", "checkpoints", "evaluations"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it should be.
+
+    Attributes:
+        run: folder in the store.
+        file: relative to it.
+        what: damaged, missing, ..., and what follows.
+        mend: removes what is made again, or makes it; None where nothing can be done.
+    """
+
+    run: str
+    file: str
+    what: str
+    mend: Callable[[], object] | None = None
+
+
+def examine(store: RunStore) -> Iterator[Finding]:
+    """Yield all findings in a store, run by run.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    if not store.root.is_dir():
+        raise UserError(f"there is no store {store.root}")
+    for path in sorted(store.root.iterdir()):
+        if not path.is_dir():
+            yield Finding("", path.name, "is no run's")
+        elif not (path / "spec.json").exists():
+            if any(path.glob("*.jsonl")):
+                yield Finding(path.name, "spec.json", "missing: nobody reads this run")
+        else:
+            yield from _in_run(RunFolder(path))
+
+
+def _in_run(run: RunFolder) -> Iterator[Finding]:
+    name = run.path.name
+    try:
+        spec = resolve(run.spec)
+    except UserError as error:
+        yield Finding(name, "spec.json", f"damaged: nobody reads this run ({error})")
+        return
+    if spec.run_id != name and not spec.dataset == "theirs":
+        yield Finding(name, "spec.json", f"is of run {spec.run_id}")
+    for file, what, mend in (
+        *_log(run, spec),
+        *_digested(run.path),
+        *_evaluations(run),
+        *_checkpoints(run, spec),
+        *_others(run),
+    ):
+        yield Finding(name, file, what, mend)
+
+
+_Item = tuple[str, str, Callable[[], object] | None]
+
+
+def _log(run: RunFolder, spec: RunSpec) -> Iterator[_Item]:
+    ended = run.state == "done"
+    last = spec.epochs if ended else max(log.seals(run.path), default=0)
+    if lost := log.lost(run.path, last):
+        copied = "; the copy in columns has them" if load_columns(run.path) else ""
+        yield log.LOG, f"has lost the rows of {log.named(lost)}{copied}", None
+    for file in (log.LOG, "events.jsonl", LEDGER):
+        for number in json_lines(run.path / file)[1]:
+            yield file, f"line {number} cannot be read", None
+    if ended and not lost and not (run.path / COLUMNS_FILE).exists():
+        yield COLUMNS_FILE, "missing: reading is slower", lambda: keep_columns(run)
+
+
+def _digested(root: Path) -> Iterator[_Item]:
+    """Yield the damaged and missing files that the ledger of a folder names."""
+    for name in names(root):
+        path = root / name
+        if name == log.LOG or name.startswith("evaluations/part"):
+            continue
+        if not path.exists():
+            if not name.startswith("part-"):
+                yield name, "missing", None
+        elif not is_sound(path, root):
+            again = name == COLUMNS_FILE or name == "done.json" or "checks-" in name
+            what = "damaged: the same command makes it again" if again else "damaged"
+            yield name, what, path.unlink if again else None
+
+
+def _evaluations(run: RunFolder) -> Iterator[_Item]:
+    for folder in sorted((run.path / "evaluations").glob("*/")):
+        for name, what, _ in _digested(folder):
+            file = (folder / name).relative_to(run.path).as_posix()
+            what = f"{what}: the same command evaluates again"
+            yield file, what, partial(shutil.rmtree, folder)
+            break
+
+
+def _checkpoints(run: RunFolder, spec: RunSpec) -> Iterator[_Item]:
+    for path in sorted(run.checkpoints.glob("*.pt")):
+        file = path.relative_to(run.path).as_posix()
+        state = checkpoint.load(path, torch.device("cpu"))
+        if state is None:
+            earlier = path.name == checkpoint.LAST
+            what = ": the run goes on from the one before" if earlier else ""
+            yield file, f"damaged{what}", path.unlink if earlier else None
+        elif (owner := RunSpec.from_dict(state["spec"]).run_id) != spec.run_id:
+            yield file, f"is of run {owner}", None
+    if run.state == "done" and not (run.checkpoints / checkpoint.BEST).exists():
+        if run.checkpoints.exists():
+            what = "missing: the run in another store makes it again"
+            yield f"checkpoints/{checkpoint.BEST}", what, None
+
+
+def _others(run: RunFolder) -> Iterator[_Item]:
+    """Yield what killed writers have left over, and what is no run's file."""
+    if not _is_written(run):
+        for path in sorted(run.path.rglob("*.tmp")):
+            file = path.relative_to(run.path).as_posix()
+            yield file, "left over by a writer that was killed", path.unlink
+    for path in sorted(run.path.iterdir()):
+        known = _FOLDERS if path.is_dir() else _FILES
+        if path.name not in known and path.suffix != ".tmp":
+            yield path.name, "is no run's", None
+
+
+def _is_written(run: RunFolder) -> bool:
+    try:
+        with FileLock(run.path / "lock", timeout=0):
+            return False
+    except Timeout:
+        return True

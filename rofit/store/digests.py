@@ -1,0 +1,55 @@
+"""Digests of the files that numbers come from, kept beside them in ``digests.jsonl``.
+
+A line a write: ``{"file": NAME, "sha256": ...}``, names relative to the folder. It is
+written before the file is put in place, so that a kill between the two leaves the file
+of the line before; therefore the last two lines of a file count. What has no line is of
+an older version, and is believed.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rofit.store.files import append_text, json_lines
+
+LEDGER = "digests.jsonl"
+
+
+def put(temporary: Path, path: Path, root: Path) -> None:
+    """Move a written file to *path*, with a line in the ledger of *root*."""
+    name, digest = path.relative_to(root).as_posix(), sha256(temporary.read_bytes())
+    add(root, {"file": name, "sha256": digest})
+    os.replace(temporary, path)
+
+
+def is_sound(path: Path, root: Path) -> bool:
+    """Return whether a file is one of the last two written, or has no digest."""
+    name = path.relative_to(root).as_posix()
+    digests = [line["sha256"] for line in lines(root, name) if "sha256" in line]
+    return not digests or sha256(path.read_bytes()) in digests[-2:]
+
+
+def sha256(data: bytes) -> str:
+    """Return the digest of bytes, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def add(root: Path, line: dict[str, Any]) -> None:
+    """Add a line to the ledger, flushed to the disk."""
+    append_text(root / LEDGER, json.dumps(line) + "\n")
+
+
+def names(root: Path) -> list[str]:
+    """Return the files that the ledger of *root* knows, in order."""
+    files = (line.get("file") for line in json_lines(root / LEDGER)[0])
+    return list(dict.fromkeys(name for name in files if isinstance(name, str)))
+
+
+def lines(root: Path, name: str) -> Iterator[dict[str, Any]]:
+    """Yield the ledger's lines of a file, in order; damaged ones are left out."""
+    for line in json_lines(root / LEDGER)[0]:
+        if line.get("file") == name and isinstance(line.get("sha256", ""), str):
+            yield line

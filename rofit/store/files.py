@@ -1,0 +1,55 @@
+"""Plain files: written whole or not at all, read line by line."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write *text* so that the file is the old or the new one, whole."""
+    temporary = path.with_name(path.name + ".tmp")
+    flushed(temporary, text.encode())
+    os.replace(temporary, path)
+
+
+def flushed(path: Path, data: bytes) -> None:
+    """Write *data*, flushed to the disk."""
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def append_text(path: Path, text: str) -> None:
+    """Add text on lines of its own, flushed to the disk.
+
+    A line that a kill has torn is ended first: it would swallow the next one.
+    """
+    with open(path, "ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+        file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def json_lines(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
+    """Return the objects in a file of JSON lines, and the numbers of other lines.
+
+    Empty without a file. Blank lines are neither.
+    """
+    objects, other = [], []
+    data = path.read_bytes() if path.exists() else b""
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        try:
+            value = json.loads(line) if line.strip() else None
+        except ValueError:  # of the text or of its encoding
+            value = line
+        if isinstance(value, dict):
+            objects.append(value)
+        elif line.strip():
+            other.append(number)
+    return objects, other
