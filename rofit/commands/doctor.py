@@ -25,5 +25,6 @@ def doctor(session: Session, mend: bool) -> int:
     if rows or session.flags.as_json:
         answer({"findings": rows}, session.flags.as_json)
     else:
-        say(f"{len(session.store.runs())} runs in {session.store.root}: all is sound")
+        n = len(session.store.runs())
+        say(f"{n} run{'s' * (n != 1)} in {session.store.root}: all is sound")
     return int(wrong > 0)

@@ -12,6 +12,7 @@ from rofit.settings.knobs import knob_types
 from rofit.settings.recipes import RECIPES
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
+from rofit.store.environment import changes_since
 from rofit.store.evaluations import evaluations
 from rofit.store.rows import load_logs
 from rofit.store.runs import RunFolder, RunStore
@@ -102,6 +103,7 @@ def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:
         "best": None,
         "last": None,
         "gap": None,
+        "changed since": ", ".join(changes_since(folder, spec)),
     }
     if folder.state in ("done", "partial"):
         logs = load_logs(folder.path.parent, [folder.path.name], evaluations=False)

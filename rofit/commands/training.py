@@ -25,10 +25,12 @@ from rofit.store.runs import read_spec
 @click.option("--spec", "file", type=Path, help="A spec.json to begin from.")
 @click.option("--keep", multiple=True, type=int, help="Keep this epoch's weights.")
 @click.option("--watch", multiple=True, help="Diagnostic [all].")
+@click.option("--again", is_flag=True, help="Anew if done; the old one is kept.")
 @with_all_flags
 def train(
     session: Session,
     file: Path | None,
+    again: bool,
     keep: tuple[int, ...],
     watch: tuple[str, ...],
     **choices: str | None,
@@ -51,6 +53,7 @@ def train(
             keep=keep,
             jobs=session.flags.jobs,
             deterministic=session.flags.deterministic,
+            again=again,
             **session.execution(),
         )
     folders = [session.store.folder(spec.run_id) for spec in specs]

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from rofit.data.augment import to_unit
 from rofit.errors import UserError
 from rofit.evaluation.verdicts import EvaluationImages
+from rofit.methods.resolve import resolve
 from rofit.running.components import initial_model, load_data, split_of
 from rofit.settings.spec import RunSpec
-from rofit.store.runs import RunStore
+from rofit.store.runs import RunFolder, RunStore
 from rofit.training import checkpoint
 from rofit.training.engine import Engine
 
@@ -23,7 +24,8 @@ class Checkpoint:
     """Which weights of a run are meant.
 
     Attributes:
-        name: of the checkpoint: ``best``, ``last``, ``epoch-0100``.
+        name: of the checkpoint: ``best``, ``last``, ``epoch-0100``; with the weights'
+            digest behind it if the file lies outside of its run's folder.
         epoch: whole epochs that they were trained for.
         digest: of their numbers.
     """
@@ -84,8 +86,9 @@ def load_checkpoint(
     """Return the network of a checkpoint with the test images of its run.
 
     Raises:
-        UserError: there is no checkpoint, it cannot be read, its weights do not fit the
-            network or the data set that its spec names.
+        UserError: there is no checkpoint, it cannot be read, it lies in another run's
+            folder, or its weights do not fit the network or the data set that its spec
+            names.
     """
     require_file(path)
     state = checkpoint.load(path, device)
@@ -94,10 +97,12 @@ def load_checkpoint(
     )
     if state is None or not readable:
         raise UserError(
-            f"{path} cannot be read as a checkpoint of rofit: it is truncated, or of "
+            f"{path} cannot be read as a checkpoint of rofit: it is damaged, or of "
             "another program"
         )
     spec = RunSpec.from_dict(state["spec"])
+    digest = _digest(state["model"])
+    name = _name(path, spec, digest)
     images = load_data(spec, data)
     model = initial_model(spec, images).to(device)
     try:
@@ -110,9 +115,9 @@ def load_checkpoint(
         ) from None
     splits = split_of(spec, images)
     return LoadedCheckpoint(
-        path.stem,
+        name,
         state["epoch"],
-        _digest(state["model"]),
+        digest,
         spec,
         Engine(model, "fp32").frozen,
         EvaluationImages(
@@ -122,6 +127,21 @@ def load_checkpoint(
         ),
         images.n_classes,
     )
+
+
+def _name(path: Path, spec: RunSpec, digest: str) -> str:
+    """Return what the checkpoint is called in its run's folder.
+
+    Raises:
+        UserError: the file lies in the folder of another run.
+    """
+    folder = path.resolve().parent.parent
+    if path.resolve().parent.name == "checkpoints" and (folder / "spec.json").exists():
+        owner = resolve(RunFolder(folder).spec).run_id
+        if owner != spec.run_id:
+            raise UserError(f"{path} is of run {spec.run_id}, not of {owner}")
+        return path.stem
+    return f"{path.stem}-{digest[:8]}"
 
 
 def _digest(weights: dict[str, Tensor]) -> str:

@@ -95,21 +95,26 @@ def _log(run: RunFolder, spec: RunSpec) -> Iterator[_Item]:
     for file in (log.LOG, "events.jsonl", LEDGER):
         for number in json_lines(run.path / file)[1]:
             yield file, f"line {number} cannot be read", None
-    if ended and not lost and not (run.path / COLUMNS_FILE).exists():
-        yield COLUMNS_FILE, "missing: reading is slower", lambda: keep_columns(run)
+    if ended and not lost and not load_columns(run.path):
+        yield COLUMNS_FILE, "missing or damaged", partial(_columns_anew, run)
+
+
+def _columns_anew(run: RunFolder) -> None:
+    (run.path / COLUMNS_FILE).unlink(missing_ok=True)
+    keep_columns(run)
 
 
 def _digested(root: Path) -> Iterator[_Item]:
     """Yield the damaged and missing files that the ledger of a folder names."""
     for name in names(root):
         path = root / name
-        if name == log.LOG or name.startswith("evaluations/part"):
+        again = name == "done.json" or "-checks-" in name
+        if name in (log.LOG, COLUMNS_FILE) or name.startswith("part-"):
             continue
         if not path.exists():
-            if not name.startswith("part-"):
+            if not again:
                 yield name, "missing", None
         elif not is_sound(path, root):
-            again = name == COLUMNS_FILE or name == "done.json" or "checks-" in name
             what = "damaged: the same command makes it again" if again else "damaged"
             yield name, what, path.unlink if again else None
 

@@ -15,12 +15,13 @@ from rofit.methods import Context, find_kind, make_params
 from rofit.methods.resolve import described, teachers
 from rofit.precision import CONVOLUTIONS, PrecisionCopy
 from rofit.progress import Report
-from rofit.running.components import device_name, initial_model, load_data, split_of
+from rofit.running.begin import begin
+from rofit.running.components import initial_model, load_data, split_of
 from rofit.running.epoch_views import view_maker
 from rofit.seeding import numpy_rng
 from rofit.settings.spec import RunSpec
-from rofit.store.environment import environment
-from rofit.store.rows import keep_columns, require_log
+from rofit.store.environment import method_sources
+from rofit.store.rows import keep_columns
 from rofit.store.runs import RunFolder, RunStore
 from rofit.training import checkpoint
 from rofit.training.batches import DeviceImages
@@ -151,10 +152,13 @@ def train_run(
     training.monitor.require(needed, training.view(training))
     with folder.opened(described(spec)):
         if folder.state == "done":
-            require_log(folder, spec.epochs)
             return True
-        description = {"data_digest": images.digest, "engine": engine_used}
-        remarks = _begin(training, labels, folder, device, description)
+        description = {
+            "data_digest": images.digest,
+            "engine": engine_used,
+            "method_sources": method_sources(spec),
+        }
+        remarks = begin(training, labels, folder, device, description)
         begun = time.monotonic()
         try:
             with report(spec, training.epoch) as progress:
@@ -222,52 +226,3 @@ def _teacher(
             raise UserError(f"the teacher's checkpoint {path} cannot be read")
         network.load_state_dict(state["model"])
     return PrecisionCopy(network, CONVOLUTIONS[spec.precision]).network
-
-
-def _begin(
-    training: Training,
-    labels: pd.DataFrame,
-    folder: RunFolder,
-    device: torch.device,
-    description: dict[str, str],
-) -> list[str]:
-    """Load the newest checkpoint, and drop the rows that are past it.
-
-    Returns:
-        Sentences about what was damaged.
-
-    Raises:
-        UserError: the checkpoint is another run's, or the log lacks epochs before it.
-    """
-    description = (
-        environment(device_name(device), torch.get_num_threads()) | description
-    )
-    watched = sorted(training.monitor.diagnostics)
-    newest = checkpoint.load_last(folder.checkpoints, device)
-    if newest is None:
-        folder.keep_epochs_to(0)
-        folder.note_environment(description)
-        folder.write_sample("labels", labels)
-        folder.event("start", diagnostics=watched, environment=description)
-        return _unreadable(folder, "the run begins anew")
-    state, file = newest
-    owner = RunSpec.from_dict(state["spec"]).run_id
-    if owner != training.spec.run_id:
-        raise UserError(
-            f"{folder.checkpoints / file} is of run {owner}, not of this one; "
-            "move it away"
-        )
-    require_log(folder, state["epoch"])
-    training.load_state_dict(state)
-    folder.keep_epochs_to(training.epoch)
-    position = {"epoch": training.epoch, "step": training.step, "file": file}
-    folder.event("resume", **position, diagnostics=watched, environment=description)
-    if file == checkpoint.LAST:
-        return []
-    return _unreadable(folder, f"the run goes on from {file}, epoch {training.epoch}")
-
-
-def _unreadable(folder: RunFolder, consequence: str) -> list[str]:
-    """Return a sentence if there is a last checkpoint, which was not taken."""
-    path = folder.checkpoints / checkpoint.LAST
-    return [f"{path} is damaged; {consequence}"] if path.exists() else []

@@ -1,6 +1,7 @@
 """`rofit.train`: runs by their specs, what they learn from first."""
 
 import time
+import warnings
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from rofit.errors import UserError
 from rofit.methods.resolve import all_teachers, resolve
 from rofit.running.jobs import TrainingJob, work_all
 from rofit.settings.spec import RunSpec
+from rofit.store.environment import changes_since
 from rofit.store.places import Places
+from rofit.store.rows import require_log
 from rofit.store.runs import RunFolder, RunStore
 from rofit.training.stop import minutes_left
 
@@ -28,6 +31,7 @@ def train(
     jobs: int = 1,
     max_minutes: float | None = None,
     deterministic: bool = False,
+    again: bool = False,
     console: Console | None = None,
 ) -> list[RunFolder]:
     """Train the runs that are not done, from their last checkpoint on.
@@ -47,15 +51,19 @@ def train(
         jobs: runs side by side, each in a process of its own.
         max_minutes: then stop at an epoch's end; no limit where None.
         deterministic: the same bits twice on a GPU too.
+        again: train anew what is done; the old run is kept in ``<store>/earlier``.
         console: where progress is shown; nowhere where None.
 
     Returns:
         The folders of *specs*, whose ``state`` is ``done`` where the run is.
 
     Raises:
-        UserError: a name or number that cannot be used, data that are not there, or a
-            run that another process holds.
+        UserError: a name or number that cannot be used, data that are not there, a run
+            that another process holds, or one whose log has lost rows.
         Diverged: a term of the loss became NaN or infinite.
+
+    Warns:
+        UserWarning: a run is done, and the code of its method has changed since.
 
     Example:
         ``(run,) = rofit.train(rofit.RunSpec(method="sgls", dataset="digits"))``
@@ -66,6 +74,19 @@ def train(
     check_kept(specs, keep)
     places = Places.given(store)
     folders = RunStore(places.store)
+    for spec in specs:
+        folder = folders.folder(spec.run_id)
+        if folder.state == "done" and again:
+            folders.set_aside(spec.run_id)
+        elif folder.state == "done":
+            require_log(folder, spec.epochs)
+            if changed := changes_since(folder, spec):
+                warnings.warn(
+                    f"{spec.run_id} is done, by other code: {', '.join(changed)}; "
+                    f"rofit train --spec {folder.path}/spec.json --again trains it "
+                    "anew and keeps the old one",
+                    stacklevel=2,
+                )
 
     def jobs_of(runs: Sequence[RunSpec], needed: Collection[str]) -> list[TrainingJob]:
         return [

@@ -1,10 +1,14 @@
 """What a number was made with: versions, device, commit. Nothing names a machine."""
 
+import hashlib
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from rofit.settings.spec import RunSpec
+from rofit.store.runs import RunFolder, read_events
 
 _PACKAGES = (
     "rofit",
@@ -28,12 +32,7 @@ def versions() -> dict[str, str]:
     if torch.cuda.is_initialized():
         by_package["cuda"] = str(torch.version.cuda)
         by_package["cudnn"] = str(torch.backends.cudnn.version())
-    for name in _PACKAGES:
-        try:
-            by_package[name] = version(name)
-        except PackageNotFoundError:
-            by_package[name] = "not installed"
-    return by_package
+    return by_package | {name: _version(name) for name in _PACKAGES}
 
 
 def commit() -> str:
@@ -51,6 +50,35 @@ def commit() -> str:
     return (revision + ("+" if changed else "")) if tracked else ""
 
 
+def method_sources(spec: RunSpec) -> dict[str, str]:
+    """Return method -> digest of its file, of all methods that a run takes parts of."""
+    methods = Path(__file__).parent.parent / "methods"
+    names = (spec.method, spec.labels_from, *spec.weights_from)
+    files = {name: methods / f"{name}.py" for name in names if name}
+    return {
+        name: hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+        for name, file in files.items()
+        if file.exists()
+    }
+
+
+def changes_since(run: RunFolder, spec: RunSpec) -> list[str]:
+    """Return what of the code has changed since the run was last gone on with.
+
+    The files of its methods and rofit's version, as far as the run has recorded them.
+    """
+    recorded: dict[str, Any] = {}
+    for event in read_events(run.path):
+        recorded = event.get("environment") or recorded
+    before, now = recorded.get("method_sources", {}), method_sources(spec)
+    changes = [
+        f"method {name}" for name in now if before.get(name, now[name]) != now[name]
+    ]
+    old = recorded.get("versions", {}).get("rofit")
+    new = _version("rofit")
+    return changes + ([f"rofit {old} -> {new}"] if old and old != new else [])
+
+
 def environment(device: str, threads: int) -> dict[str, Any]:
     """Return versions, commit, and the kind of device with its number of threads."""
     return {
@@ -60,6 +88,13 @@ def environment(device: str, threads: int) -> dict[str, Any]:
         "device": device,
         "threads": threads,
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _git(folder: Path, *words: str) -> str:

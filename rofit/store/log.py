@@ -64,7 +64,7 @@ def altered(data: bytes, sealed: dict[int, dict[str, Any]], *, done: bool) -> se
             break
         position = end
     else:
-        if position == len(data) or not done:
+        if position == len(data):
             return set()
     by_epoch: dict[int, list[bytes]] = {}
     for epoch, line in _numbered(data):

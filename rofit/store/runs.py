@@ -184,6 +184,19 @@ class RunStore:
         matching = ", ".join(close) if close else "none"
         raise UserError(f"no single run {text!r} in {self.root}; matching: {matching}")
 
+    def set_aside(self, run_id: str) -> None:
+        """Move a run into the folder ``earlier``, where nobody reads it.
+
+        Raises:
+            UserError: another process holds it.
+        """
+        folder = self.folder(run_id)
+        with folder.opened(json.loads((folder.path / "spec.json").read_text())):
+            earlier = self.root / "earlier"
+            earlier.mkdir(exist_ok=True)
+            taken = len(list(earlier.glob(f"{run_id}-*")))
+            folder.path.rename(earlier / f"{run_id}-{taken + 1}")
+
     def runs(self) -> list[RunFolder]:
         """Return the folders of all runs that were started, sorted by name."""
         paths = sorted(self.root.glob("*/spec.json")) if self.root.is_dir() else []
