@@ -128,6 +128,7 @@ def _untar(path: Path, packed: int, contents: Contents) -> None:
 def _unzip(path: Path, packed: int, contents: Contents) -> None:
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
+        _check_count(archive, packed)
         check_entries(len(members), path)
         for member in members:
             check_file(member.file_size, member.filename, path)
@@ -142,6 +143,19 @@ def _unzip(path: Path, packed: int, contents: Contents) -> None:
                 contents.folders.add(parts)
             else:
                 contents.add(parts, _read(archive, member))
+
+
+def _check_count(archive: zipfile.ZipFile, packed: int) -> None:
+    """Raise BadZipFile unless there are as many members as the archive's end says.
+
+    A wrong length in the directory may hide the members after it from zipfile.
+    """
+    assert archive.fp is not None
+    archive.fp.seek(packed - len(archive.comment) - 12)
+    stated = int.from_bytes(archive.fp.read(2), "little")
+    number = len(archive.infolist())
+    if stated not in (number, 0xFFFF):  # which says that a larger field has it
+        raise zipfile.BadZipFile(f"{number} members, not {stated}")
 
 
 def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:

@@ -87,15 +87,17 @@ def _reader(
 
 
 def _check_end(tar: tarfile.TarFile, stream: "_Bounded") -> None:
-    """Raise ReadError unless the block of zeros that ends a tar archive is there.
+    """Raise ReadError unless zeros end a tar archive, a block at least, and no more.
 
-    Python takes a cut or damaged header after the first member for the end.
+    Python takes a cut, damaged or zeroed header after the first member for the end.
     """
     stream.seek(tar.offset)
     if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
         raise tarfile.ReadError("no end-of-archive mark")
-    while stream.read(_LONGEST_NAMES):
-        pass  # To the end of the stream, where gzip and xz keep their checksums.
+    # To the end of the stream, where gzip and xz keep their checksums.
+    while block := stream.read(_LONGEST_NAMES):
+        if block.strip(b"\0"):
+            raise tarfile.ReadError("more after its end")
 
 
 class _Bounded:
