@@ -1,11 +1,14 @@
 """What there is: registries, runs in the store, data sets, as rows for the terminal."""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from rofit.commands.session import Session, notify
+from rofit.errors import NothingToDraw
 from rofit.measures.metrics import best_last_gap
 from rofit.reproduction import catalog
 from rofit.settings.knobs import knob_types
@@ -16,9 +19,6 @@ from rofit.store.environment import changes_since
 from rofit.store.evaluations import evaluations
 from rofit.store.rows import load_logs
 from rofit.store.runs import RunFolder, RunStore
-
-if TYPE_CHECKING:
-    from rofit.commands.session import Session
 
 Rows = list[dict[str, Any]]
 
@@ -127,17 +127,21 @@ def missing(plans: dict[str, list[RunSpec]], store: RunStore) -> Rows:
     ]
 
 
-def status(session: "Session") -> dict[str, Rows]:
-    """Return the runs of the store, and how far each analysis is at the scale."""
+def status(session: Session) -> dict[str, Rows]:
+    """Return the runs of the store, and how far each analysis is at the scale.
+
+    Analyses of other data sets than those that ``--data`` has are left out.
+    """
     from rofit.reproduction.plan import plan
 
     analyses = []
     trained = [n for n in catalog.analysis_names() if not catalog.is_timed(n)]
     for name in trained:
-        states = [
-            session.store.folder(spec.run_id).state
-            for spec in plan(session.request(name))
-        ]
+        try:
+            specs = plan(session.request(name))
+        except NothingToDraw:
+            continue  # of other data sets than --data has
+        states = [session.store.folder(spec.run_id).state for spec in specs]
         counts = {s: states.count(s) for s in ("done", "missing")}
         counts["partial"] = len(states) - sum(counts.values())
         analyses.append({"analysis": name, "scale": session.scale} | counts)
@@ -170,7 +174,7 @@ def run_details(folder: RunFolder) -> tuple[dict[str, Any], pd.DataFrame]:
     return {"run": state, "spec": spec, "evaluations": evaluated}, logs
 
 
-def data(session: "Session", name: str | None, fetch: bool) -> dict[str, Rows]:
+def data(session: Session, name: str | None, fetch: bool) -> dict[str, Rows]:
     """Return the data sets, after fetching or decoding the one called *name*."""
     from rofit.data import datasets, folders
 
@@ -180,8 +184,8 @@ def data(session: "Session", name: str | None, fetch: bool) -> dict[str, Rows]:
         columns = ("name", "size", "present", "where")
         descriptions = map(asdict, datasets.describe(root))
         return {title: [{key: row[key] for key in columns} for row in descriptions]}
-    if name not in datasets.DATASETS and Path(name).exists():
-        dataset = folders.read_class_folders(Path(name), cache=root)
+    if name not in datasets.DATASETS and os.path.exists(name):
+        dataset = folders.read_class_folders(Path(name), cache=root, say=notify)
     else:
         dataset = datasets.load(name, root=root, download=fetch)
     rows = [row for row in datasets.describe(root) if row.name == dataset.name]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import click
 from rich.console import Console
 
 from rofit.errors import UserError
@@ -50,6 +51,7 @@ class Session:
         places: folders of runs, results and data.
         typed: the overrides of ``--set`` as text, field -> value.
         data: the class folders that ``--data`` names.
+        known: the data sets in torchvision's folder, where ``--data`` names that.
     """
 
     flags: Flags
@@ -57,6 +59,7 @@ class Session:
     places: Places = field(init=False)
     typed: dict[str, str] = field(init=False)
     data: "tuple[ClassFolders, ...]" = field(init=False, default=())
+    known: tuple[str, ...] = field(init=False, default=())
     start_time: float = field(init=False, default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -73,10 +76,12 @@ class Session:
         if flags.max_minutes is not None and math.isnan(flags.max_minutes):
             raise UserError("--max-minutes expects a number of minutes, got nan")
         if flags.data:
+            from rofit.data.datasets import known_in
             from rofit.data.folders import open_all
 
-            root, self.data = open_all(flags.data, cache=self.places.data)
+            root, self.data = open_all(flags.data, cache=self.places.data, say=notify)
             self.places = replace(self.places, data=root)
+            self.known = () if self.data else known_in(root)
 
     @cached_property
     def scale(self) -> str:
@@ -135,7 +140,14 @@ class Session:
 
     def request(self, name: str) -> Request:
         """Return the request for an analysis that these flags make."""
-        return Request(name, self.scale, self.settings, self.flags.seeds, self.data)
+        return Request(
+            name,
+            self.scale,
+            self.settings,
+            self.flags.seeds,
+            self.data,
+            self.known,
+        )
 
     def _without_bf16(self) -> bool:
         from rofit.commands.devices import has_cuda
@@ -147,6 +159,11 @@ class Session:
         from rofit.training.process import without_bf16
 
         return without_bf16(torch.device("cpu"))
+
+
+def notify(sentence: str) -> None:
+    """Print a sentence on standard error, as rofit's."""
+    click.echo(f"rofit: {sentence}", err=True)
 
 
 def _default_scale() -> str:

@@ -84,7 +84,8 @@ def specs_of(
     if recipe:
         spec = find_recipe(recipe).apply(spec)
     if scaled:
-        spec = find_scale(session.scale).apply(spec)
+        named_dataset = dataset or "dataset" in session.typed
+        spec = _scaled(session, spec, named_dataset=bool(named_dataset))
     if len(session.data) > 1:
         raise UserError("rofit train is of one data set: give --data once")
     for copy in session.data:
@@ -101,3 +102,22 @@ def specs_of(
     if "seed" in session.typed:
         raise UserError("--seeds and --set seed exclude each other: give one")
     return [spec.replace(seed=seed) for seed in range(session.flags.seeds)]
+
+
+def _scaled(session: Session, spec: RunSpec, *, named_dataset: bool) -> RunSpec:
+    """Return *spec* at the scale; its data set stays if torchvision's folder has it.
+
+    Raises:
+        UserError: the folder has others, none is named, and the scale's would be taken.
+    """
+    scale = find_scale(session.scale)
+    scale_dataset = scale.changes.get("dataset")
+    if not session.known or not scale_dataset or named_dataset:
+        return scale.apply(spec)
+    if spec.dataset not in session.known:
+        raise UserError(
+            f"scale {session.scale} is of {scale_dataset}, and the folder of --data "
+            f"holds {', '.join(session.known)}; name one by --dataset, or leave --data "
+            "out"
+        )
+    return scale.apply(spec, but={"dataset"})

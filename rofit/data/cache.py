@@ -7,7 +7,9 @@ is looked up by name and either of the two.
 import json
 import os
 import tempfile
-import zipfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
@@ -15,11 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from rofit.data.images import Dataset, Images
-from rofit.data.reason import in_one_line
+from rofit.data.reason import PARSER_ERRORS, in_one_line, printable
 from rofit.errors import UserError
 
 ENDING = ".rofit.npz"
-_DAMAGE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
+# A header may say that there are more pixels than memory.
+_DAMAGE = (*PARSER_ERRORS, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -41,28 +44,55 @@ class CachedSet:
     path: Path
 
 
+class DamagedCache(UserError):
+    """Decoded images that are not what was written.
+
+    Attributes:
+        file: where they are.
+        reason: what is wrong with them.
+    """
+
+    def __init__(self, file: Path, reason: str) -> None:
+        self.file, self.reason = file, reason
+        super().__init__(
+            f"expected decoded images in {printable(file)}, got a damaged file "
+            f"({reason}); delete it and pass --data PATH again"
+        )
+
+
 def cached(name: str, digest: str, cache: Path) -> Dataset | None:
     """Return the decoded data set of that name and digest under *cache*, None if none.
 
     Raises:
-        UserError: if a file is there, but damaged.
+        DamagedCache: if a file is there, but damaged.
     """
-    dataset = _first_undamaged(
-        f"{escape(name)}-{escape(digest)}-{'?' * 16}{ENDING}", cache
-    )
-    if isinstance(dataset, UserError):
+    stem = f"{name}-{digest}"
+    if os.path.basename(stem) != stem:
+        return None  # It would lead out of the folder.
+    dataset = _first_undamaged(f"{escape(stem)}-{'?' * 16}{ENDING}", cache)
+    if isinstance(dataset, DamagedCache):
         raise dataset
     return dataset
 
 
-def cached_source(name: str, fingerprint: str, cache: Path) -> Dataset | None:
-    """Return what was decoded of the source with *fingerprint*, None if not whole."""
+def cached_source(
+    name: str, fingerprint: str, cache: Path, say: Callable[[str], None]
+) -> Dataset | None:
+    """Return what was decoded of the source with *fingerprint*, None if not whole.
+
+    Says in a sentence that a file is damaged: decoding the source again mends it.
+    """
     # Twelve places for the digest: a star would also match names that begin like this.
     dataset = _first_undamaged(
         f"{escape(name)}-{'?' * 12}-{fingerprint}{ENDING}", cache
     )
-    # The caller has the source: decoding it again mends a damaged file.
-    return None if isinstance(dataset, UserError) else dataset
+    if isinstance(dataset, DamagedCache):
+        say(
+            f"the decoded images in {printable(dataset.file)} are damaged "
+            f"({dataset.reason}) and made again"
+        )
+        return None
+    return dataset
 
 
 def list_cached(cache: Path) -> list[CachedSet]:
@@ -71,9 +101,9 @@ def list_cached(cache: Path) -> list[CachedSet]:
     One data set that was decoded from two sources is listed once.
     """
     entries: dict[tuple[str, str], CachedSet] = {}
-    for path in sorted(cache.glob(f"*{ENDING}")):
+    for path in _files(f"*{ENDING}", cache):
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            with _arrays(path) as arrays:
                 metadata = json.loads(str(arrays["about"]))
             entry = CachedSet(
                 name=metadata["name"],
@@ -136,14 +166,15 @@ def check_writable(cache: Path) -> None:
 
 
 def read_cached(file: Path) -> Dataset:
-    """Return the data set in *file*, its digest checked against its content.
+    """Return the data set in *file*, checked against its digests and the file's name.
+
+    The zip's CRC-32 holds for every byte of an array, ours (SHA-256) for the content.
 
     Raises:
-        UserError: if the file is damaged.
+        DamagedCache: if the file is damaged, or another's content is in it.
     """
     try:
-        # Opened here because np.load leaves a damaged file open.
-        with file.open("rb") as data, np.load(data, allow_pickle=False) as arrays:
+        with _arrays(file) as arrays:
             metadata = json.loads(str(arrays["about"]))
             train, test = (
                 Images(arrays[f"{split}_pixels"], arrays[f"{split}_labels"])
@@ -155,21 +186,35 @@ def read_cached(file: Path) -> Dataset:
             raise ValueError(
                 f"its digest is {dataset.digest}, not {metadata['digest']}"
             )
+        if not file.name.startswith(f"{dataset.name}-{dataset.digest}-"):
+            raise ValueError(f"it holds {dataset.name} of digest {dataset.digest}")
     except _DAMAGE as error:
-        raise UserError(
-            f"expected decoded images in {file}, got a damaged file "
-            f"({in_one_line(error)}); delete it and pass --data PATH again"
-        ) from error
+        raise DamagedCache(file, in_one_line(error)) from error
     return dataset
 
 
-def _first_undamaged(pattern: str, cache: Path) -> Dataset | UserError | None:
+@contextmanager
+def _arrays(file: Path) -> "Iterator[np.lib.npyio.NpzFile]":
+    """Give the arrays of an npz file; whatever NumPy would only warn of is raised."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # Opened here because np.load leaves a damaged file open.
+        with file.open("rb") as data, np.load(data, allow_pickle=False) as arrays:
+            yield arrays
+
+
+def _files(pattern: str, cache: Path) -> list[Path]:
+    # Regular ones: a pipe would wait for ever.
+    return [file for file in sorted(cache.glob(pattern)) if os.path.isfile(file)]
+
+
+def _first_undamaged(pattern: str, cache: Path) -> Dataset | DamagedCache | None:
     """Return the first undamaged match, else what is wrong with one, else None."""
     damage = None
-    for file in sorted(cache.glob(pattern)):
+    for file in _files(pattern, cache):
         try:
             return read_cached(file)
-        except UserError as error:
+        except DamagedCache as error:
             damage = error
     return damage
 

@@ -13,7 +13,7 @@ from rofit.data.known import DATASETS
 from rofit.data.published import load_published
 from rofit.errors import UserError, unknown
 
-__all__ = ["DATASETS", "Row", "describe", "holds_known", "load"]
+__all__ = ["DATASETS", "Row", "describe", "known_in", "load"]
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,13 @@ def describe(root: Path) -> list[Row]:
     return rows
 
 
-def holds_known(folder: Path) -> bool:
-    """Return whether *folder* holds a data set as torchvision lays it out."""
-    downloads = [registered for registered in DATASETS.values() if registered.files]
-    return any(registered.is_present(folder) for registered in downloads)
+def known_in(folder: Path) -> tuple[str, ...]:
+    """Return the data sets that are in *folder* as torchvision lays them out."""
+    return tuple(
+        name
+        for name, registered in DATASETS.items()
+        if registered.files and registered.is_present(folder)
+    )
 
 
 def _load_decoded(name: str, digest: str, root: Path) -> Dataset:

@@ -5,7 +5,7 @@ The way in for data that no download offers: any archive or folder of small imag
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,10 +13,11 @@ import numpy as np
 
 from rofit.data.archives import ENDINGS, Parts
 from rofit.data.cache import cached, cached_source, check_writable, list_cached, store
-from rofit.data.datasets import DATASETS, holds_known
+from rofit.data.datasets import DATASETS, known_in
 from rofit.data.decode import Progress, decode
 from rofit.data.images import Dataset, Images, Labels
 from rofit.data.layout import find_layout
+from rofit.data.reason import in_one_line, printable
 from rofit.data.sources import fingerprint, open_source
 from rofit.errors import UserError
 
@@ -28,6 +29,9 @@ __all__ = [
     "open_data",
     "read_class_folders",
 ]
+
+# Names of decoded images and of runs begin with it; a file's may have 255 bytes.
+_LONGEST_NAME = 100
 
 
 class ClassFolders(NamedTuple):
@@ -58,13 +62,14 @@ class ClassFolders(NamedTuple):
 
 
 def open_all(
-    texts: Iterable[str], *, cache: Path
+    texts: Iterable[str], *, cache: Path, say: Callable[[str], None]
 ) -> tuple[Path, tuple[ClassFolders, ...]]:
     """Return the folder of data sets and the class folders that ``--data`` names.
 
     Args:
         texts: ``PATH``, or ``NAME=PATH`` for a copy of the data set NAME.
         cache: the folder of data sets where decoded images are kept.
+        say: called with a sentence about what is not as one would expect.
 
     Raises:
         UserError: as `open_data`; no path; a folder as torchvision lays it out beside
@@ -75,7 +80,7 @@ def open_all(
         original, path = _named_path(text)
         if not path:
             raise UserError("--data expects a path, got nothing")
-        root, folders = open_data(Path(path), cache=cache)
+        root, folders = open_data(Path(path), cache=cache, say=say)
         opened.append(folders and folders._replace(original=original))
     copies = tuple(copy for copy in opened if copy)
     if len(opened) > 1 and len(copies) < len(opened):
@@ -90,46 +95,76 @@ def open_all(
     return root, copies
 
 
-def open_data(path: Path, *, cache: Path) -> tuple[Path, ClassFolders | None]:
+def open_data(
+    path: Path, *, cache: Path, say: Callable[[str], None]
+) -> tuple[Path, ClassFolders | None]:
     """Return the folder of data sets that *path* means, and the class folders in it.
 
     Args:
         path: a folder as torchvision lays it out, or class folders, which are decoded.
         cache: the folder of data sets where decoded images are kept.
+        say: called with a sentence about what is not as one would expect.
 
     Raises:
         UserError: as `read_class_folders`.
     """
-    if holds_known(path):
+    path = _expanded(path)
+    if known_in(path):
         return path, None
-    dataset = read_class_folders(path, cache=cache)
+    dataset = read_class_folders(path, cache=cache, say=say)
     return cache, ClassFolders(dataset.name, dataset.digest, dataset.shown_as)
 
 
 def read_class_folders(
-    path: Path, *, cache: Path, progress: Progress | None = None
+    path: Path,
+    *,
+    cache: Path,
+    say: Callable[[str], None] = lambda sentence: None,
+    progress: Progress | None = None,
 ) -> Dataset:
     """Return the images of an archive or a folder of class folders, decoded once.
 
     Classes are sorted by name, the images of a class by file name, so the order in an
-    archive does not matter. One channel if every image is greyscale, else RGB. If there
-    is no pair of train and test folders, a fixed fifth of every class becomes the test
-    part and `shown_as` says so. Hidden files are passed over.
+    archive does not matter. One channel if every image is greyscale, else RGB. Without
+    a test folder, val (or valid, validation) beside train is the test part, as in
+    ImageNet; without a pair a fixed fifth of every class is, and `shown_as` says so.
+    Hidden files are passed over.
 
     Args:
         path: a tar (plain, gz, bz2, xz) or zip archive, or a folder.
         cache: the folder where decoded images are kept.
+        say: called with a sentence where val is the test part, and where the decoded
+            images are damaged and made again.
         progress: called with the numbers of images decoded and to decode.
 
     Raises:
-        UserError: if the source or an image cannot be read, the layout is another one,
-            image sizes differ, or the cache cannot be written.
+        UserError: if the source or an image cannot be read, holds more than
+            `rofit.data.limits` allow or memory does, the layout is another one, image
+            sizes differ, or the cache cannot be written.
     """
-    path, cache = path.expanduser(), cache.expanduser()
+    path, cache = _expanded(path), _expanded(cache)
     name = _name(path)
     source_id = fingerprint(path)
-    if (decoded := cached_source(name, source_id, cache)) is not None:
+    if (decoded := cached_source(name, source_id, cache, say)) is not None:
         return decoded
+    try:
+        dataset = _decoded(name, path, cache, say, progress)
+    except MemoryError:
+        raise UserError(
+            f"expected images that fit into memory at {printable(path)}, got more; "
+            "resize them or take fewer"
+        ) from None
+    store(dataset, source_id, cache)
+    return dataset
+
+
+def _decoded(
+    name: str,
+    path: Path,
+    cache: Path,
+    say: Callable[[str], None],
+    progress: Progress | None,
+) -> Dataset:
     source = open_source(path)
     layout = find_layout(source, path)
     check_writable(cache)
@@ -138,15 +173,18 @@ def read_class_folders(
     ]
     pixels = decode(source, files, path, progress)
     train, test = (_labels(split) for split in layout.splits())
-    dataset = Dataset(
+    if layout.note.endswith("as test"):
+        say(
+            f"{printable(path)} has no test folder: {layout.note}; validation images "
+            "are taken from train"
+        )
+    return Dataset(
         name=name,
-        shown_as=_shown_as(name, own_split=layout.own_split),
+        shown_as=_shown_as(name, layout.note),
         classes=tuple(layout.train),
         train=Images(pixels[: len(train)], train),
         test=Images(pixels[len(train) :], test),
     )
-    store(dataset, source_id, cache)
-    return dataset
 
 
 def _named_path(text: str) -> tuple[str, str]:
@@ -157,21 +195,41 @@ def _named_path(text: str) -> tuple[str, str]:
         (('cifar100', 'images/a=b.tar'), ('', 'images/a=b.tar'))
     """
     name, sign, path = text.partition("=")
-    if sign and re.fullmatch(r"[\w-]+", name) and not Path(text).exists():
+    if sign and re.fullmatch(r"[\w-]+", name) and not os.path.exists(text):
         return name, path
     return "", text
 
 
 def _name(path: Path) -> str:
-    """Return the name of the data set: the file's, fit to stand in a run id."""
+    """Return the name of the data set: the file's, fit to stand in a run id.
+
+    Raises:
+        UserError: if there is none, or it is too long for names of other files.
+    """
     name = os.path.basename(os.path.abspath(path)).lower()
     ending = next((end for end in ENDINGS if name.endswith(end)), "")
-    return re.sub(r"[^\w.-]+", "_", name.removesuffix(ending))
+    name = re.sub(r"[^\w.-]+", "_", name.removesuffix(ending))
+    if not name.strip(".") or len(name.encode()) > _LONGEST_NAME:
+        raise UserError(
+            f"expected a name of 1 to {_LONGEST_NAME} bytes for the images at "
+            f"{printable(path)}, got {len(name.encode())}; rename it"
+        )
+    return name
 
 
-def _shown_as(name: str, *, own_split: bool) -> str:
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise UserError(
+            f"expected a path, got {printable(path)} ({in_one_line(error)}); write it "
+            "in full"
+        ) from error
+
+
+def _shown_as(name: str, note: str) -> str:
     head, _, rest = name.partition("-")
-    note = ", own 80/20 split" if own_split else ""
+    note = note and f", {note}"
     if rest and head in DATASETS:
         return f"{head} ({rest}{note})"
     return f"{name} (class folders{note})"

@@ -1,5 +1,6 @@
 """The data sets that rofit knows by name, and the files that each consists of."""
 
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,7 +33,8 @@ class RegisteredDataset:
         """Return whether every file is under *root* (or scikit-learn is installed)."""
         if self.loader is None:
             return find_spec("sklearn") is not None
-        return all((root / file).is_file() for file in self.files)
+        # Not Path.is_file, which raises where a folder is closed or a name too long.
+        return all(os.path.isfile(root / file) for file in self.files)
 
 
 _IDX = tuple(

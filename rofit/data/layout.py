@@ -1,10 +1,12 @@
 """Which files of a source are images of which class, in which split."""
 
+import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from rofit.data.archives import Parts
+from rofit.data.reason import printable
 from rofit.data.sources import Source
 from rofit.errors import UserError
 
@@ -12,6 +14,8 @@ from rofit.errors import UserError
 Classes = dict[str, list[Parts]]
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+# What a test part may be called as well, ImageNet's name first.
+_INSTEAD = ("val", "valid", "validation")
 _EXPECTED = "train/<class>/<image> and test/<class>/<image>, or <class>/<image>,"
 
 
@@ -22,12 +26,12 @@ class Layout:
     Attributes:
         train: files of the training split by class.
         test: files of the test split by class.
-        own_split: True if the source has no such splits and rofit drew the test images.
+        note: where the test split is from, in words; empty if from a test folder.
     """
 
     train: Classes
     test: Classes
-    own_split: bool
+    note: str
 
     def splits(self) -> tuple[Classes, Classes]:
         """Return the training and the test split."""
@@ -37,8 +41,9 @@ class Layout:
 def find_layout(source: Source, path: Path) -> Layout:
     """Return the images by split and class, below the source's one top folder if any.
 
-    Without a pair of train and test folders a fixed fifth of every class, at least one
-    image, becomes the test split.
+    Without a test folder, val (or valid, validation) beside train is the test split, as
+    users of ImageNet have it, whose test labels nobody has. Without a pair a fixed
+    fifth of every class, at least one image, becomes the test split.
 
     Args:
         source: the files.
@@ -46,7 +51,8 @@ def find_layout(source: Source, path: Path) -> Layout:
 
     Raises:
         UserError: if an image has no class, a class has no images in one of the splits,
-            a class folder holds something else, or there are fewer than two classes.
+            a class folder holds something else, there are fewer than two classes, or
+            the name of one is no text.
     """
     images: dict[Parts, list[Parts]] = defaultdict(list)
     for file in source.files:
@@ -57,8 +63,7 @@ def find_layout(source: Source, path: Path) -> Layout:
     top: Parts = ()
     while len(subfolders[top]) == 1 and subfolders[subfolders[top][0]]:
         top = subfolders[top][0]
-    pair = [(*top, "train"), (*top, "test")]
-    bases = pair if set(pair) <= set(subfolders[top]) else [top]
+    bases = _pair(top, subfolders[top]) or [top]
     splits = {
         base: {folder[-1]: images[folder] for folder in subfolders[base]}
         for base in bases
@@ -66,8 +71,18 @@ def find_layout(source: Source, path: Path) -> Layout:
     _check_files(splits, source, path)
     _check_classes(splits, path)
     if len(bases) == 2:
-        return Layout(splits[bases[0]], splits[bases[1]], own_split=False)
+        train, test = bases
+        note = "" if test[-1] == "test" else f"{test[-1]} as test"
+        return Layout(splits[train], splits[test], note)
     return _split(splits[top], path)
+
+
+def _pair(top: Parts, folders: list[Parts]) -> list[Parts]:
+    """Return the folders of the training and the test split, empty without both."""
+    names = {folder[-1] for folder in folders}
+    instead = sorted(names.intersection(_INSTEAD))
+    test = "test" if "test" in names else instead[0] if len(instead) == 1 else ""
+    return [(*top, "train"), (*top, test)] if "train" in names and test else []
 
 
 def _check_files(splits: dict[Parts, Classes], source: Source, path: Path) -> None:
@@ -78,18 +93,20 @@ def _check_files(splits: dict[Parts, Classes], source: Source, path: Path) -> No
     stray = [file for file in source.files if _is_image(file) and file not in listed]
     if stray:
         raise UserError(
-            f"expected {_EXPECTED} in {path}, found {'/'.join(stray[0])}; move or "
-            "remove it"
+            f"expected {_EXPECTED} in {printable(path)}, found {_name(stray[0])}; move "
+            "or remove it"
         )
     if not listed:
         raise UserError(
-            f"expected {_EXPECTED} in {path}, found no images; check the path"
+            f"expected {_EXPECTED} in {printable(path)}, found no images"
+            f"{_instead(source)}; check the path"
         )
     for file in sorted(listed):
         if not _is_image(file):
             raise UserError(
                 f"expected only images ({', '.join(_SUFFIXES)}) in the class folders "
-                f"of {path}, found {'/'.join(file)}; remove it or convert it to png"
+                f"of {printable(path)}, found {_name(file)}; remove it or convert it "
+                "to png"
             )
 
 
@@ -100,14 +117,21 @@ def _check_classes(splits: dict[Parts, Classes], path: Path) -> None:
         for name in names:
             if not split.get(name):
                 raise UserError(
-                    f"expected images of every class in {path}, found none in "
-                    f"{'/'.join((*base, name))}; add some or remove the class"
+                    f"expected images of every class in {printable(path)}, found none "
+                    f"in {_name((*base, name))}; add some or remove the class"
                 )
     if len(names) < 2:
         raise UserError(
-            f"expected at least 2 classes in {path}, found only {names[0]!r}; give "
-            "every class a folder of its own"
+            f"expected at least 2 classes in {printable(path)}, found only "
+            f"'{printable(names[0])}'; give every class a folder of its own"
         )
+    for name in names:
+        # Control characters, and surrogates: bytes that are not UTF-8 come as these.
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+            raise UserError(
+                f"expected names of classes that are text in {printable(path)}, found "
+                f"{printable(name)}; rename that folder"
+            )
 
 
 def _split(classes: Classes, path: Path) -> Layout:
@@ -118,15 +142,25 @@ def _split(classes: Classes, path: Path) -> Layout:
     for name, files in classes.items():
         if len(files) < 2:
             raise UserError(
-                f"expected at least 2 images a class in {path} to split off a test "
-                f"part, found {len(files)} in {name}; add some or make a test folder"
+                f"expected at least 2 images a class in {printable(path)} to split off "
+                f"a test part, found {len(files)} in {printable(name)}; add some or "
+                "make a test folder"
             )
         order = numpy_rng(0, "class folders", name).permutation(len(files))
         n_test = max(1, (len(files) + 2) // 5)
         test[name] = [files[i] for i in sorted(order[:n_test])]
         train[name] = [files[i] for i in sorted(order[n_test:])]
-    return Layout(train, test, own_split=True)
+    return Layout(train, test, "own 80/20 split")
 
 
 def _is_image(file: Parts) -> bool:
     return PurePosixPath(file[-1]).suffix.lower() in _SUFFIXES
+
+
+def _name(parts: Parts) -> str:
+    return printable("/".join(parts))
+
+
+def _instead(source: Source) -> str:
+    """Return what else there is: an archive inside of another, for instance."""
+    return f", only others ({_name(source.files[0])})" if source.files else ""

@@ -23,6 +23,8 @@ class Request:
         seeds: runs of each setting; the scale's number where None.
         data: class folders; those that are copies of the analysis's data sets take
             their places.
+        known: data sets in torchvision's folder, where that was given: of them a scale
+            of another data set (digits) is made, as of copies.
     """
 
     name: str
@@ -30,12 +32,14 @@ class Request:
     settings: dict[str, str] = field(default_factory=dict)
     seeds: int | None = None
     data: "tuple[ClassFolders, ...]" = ()
+    known: tuple[str, ...] = ()
 
     @property
     def folder(self) -> str:
         """The result's folder: the scale, and all that departs from it."""
         labels = [self.scale]
         labels += [f"{c.name}-{c.digest[:6]}" for c in copies(self).values()]
+        labels += kept_datasets(self)
         labels += [f"{key}={value}" for key, value in sorted(self.settings.items())]
         if self.seeds is not None:
             labels.append(f"seeds={self.seeds}")
@@ -57,7 +61,8 @@ def plan(request: Request) -> list[RunSpec]:
         if key in varied | {"seed"}:
             instead = "use --seeds" if key == "seed" else "leave it out"
             raise UserError(f"{request.name} varies {key} itself; {instead}")
-    sized = [_sized(spec, scale, varied, specs[0].dataset) for spec in specs]
+    kept = kept_datasets(request)
+    sized = [_sized(spec, scale, varied, specs[0].dataset, kept) for spec in specs]
     for original, copy in copies(request).items():
         replacement = {"dataset": copy.name, "dataset_digest": copy.digest}
         sized = [
@@ -72,12 +77,15 @@ def plan(request: Request) -> list[RunSpec]:
     return [spec.replace(seed=seed) for spec in sized for seed in seeds]
 
 
-def _sized(spec: RunSpec, scale: Scale, varied: set[str], first: str) -> RunSpec:
+def _sized(
+    spec: RunSpec, scale: Scale, varied: set[str], first: str, kept: list[str]
+) -> RunSpec:
     """Return *spec* at a scale; of data sets that are compared, the first shrinks.
 
     Networks that are compared have each a small one of its kind.
     """
     but = varied - {"dataset"} if spec.dataset == first else varied
+    but |= {"dataset"} if spec.dataset in kept else set()
     if "model" in varied:
         small = scale.smaller.get(spec.model, spec.model)
         return scale.apply(spec, but=but | {"width"}).replace(model=small)
@@ -119,6 +127,30 @@ def copies(request: Request) -> "dict[str, ClassFolders]":
     return chosen
 
 
+def kept_datasets(request: Request) -> list[str]:
+    """Return the analysis's data sets that a scale of another one leaves as they are.
+
+    They are in the folder that the user gave.
+
+    Raises:
+        NothingToDraw: a folder was given, the scale is of a data set of its own, and
+            the folder has none of the analysis's.
+    """
+    scale_dataset = find_scale(request.scale).changes.get("dataset")
+    if not request.known or not scale_dataset or "dataset" in request.settings:
+        return []
+    specs = catalog.load_analysis(request.name).runs()
+    datasets = list(dict.fromkeys(spec.dataset for spec in specs))
+    kept = [dataset for dataset in datasets if dataset in request.known]
+    if not kept:
+        raise NothingToDraw(
+            f"the analysis is of {', '.join(datasets)}, and the folder of --data holds "
+            f"{', '.join(request.known)}; leave --data out for {scale_dataset}, which "
+            f"scale {request.scale} is of"
+        )
+    return kept
+
+
 def varied_fields(specs: list[RunSpec]) -> set[str]:
     """Return the fields and method parameters in which the specs differ."""
     settings = [spec.as_dict() | dict(spec.method_params) for spec in specs]
@@ -145,6 +177,7 @@ def beyond_scale(request: Request, specs: list[RunSpec]) -> set[str]:
     if scale_dataset is None or len(ours) == 1:
         return set()
     given = {spec.dataset for spec in specs if spec.dataset_digest}
+    given.update(kept_datasets(request))
     return ours - given - {scale_dataset}
 
 

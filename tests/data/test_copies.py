@@ -13,6 +13,10 @@ HUNDRED = ClassFolders("cifar100", "b" * 12, "cifar100 (class folders)")
 MINE = ClassFolders("photos", "c" * 12, "photos (class folders)")
 
 
+def _silent(sentence: str) -> None:
+    raise AssertionError(sentence)
+
+
 def _request(name, *data) -> Request:
     return Request(name, "cpu", data=data)
 
@@ -71,7 +75,7 @@ def archives(tmp_path):
 
 def test_each_path_is_opened_with_the_name_before_it(archives, tmp_path):
     texts = [f"cifar10={archives[0]}", archives[1]]
-    root, opened = open_all(texts, cache=tmp_path / "cache")
+    root, opened = open_all(texts, cache=tmp_path / "cache", say=_silent)
     assert root == tmp_path / "cache"
     described = [(copy.name, copy.original) for copy in opened]
     assert described == [("one", "cifar10"), ("two", "")]
@@ -81,25 +85,26 @@ def test_each_path_is_opened_with_the_name_before_it(archives, tmp_path):
 def test_path_with_an_equals_sign_is_a_path_where_it_exists(archives, tmp_path):
     odd = tmp_path / "a=b"
     (tmp_path / "a" / "one").rename(odd)
-    _, (copy,) = open_all([str(odd)], cache=tmp_path / "cache")
+    _, (copy,) = open_all([str(odd)], cache=tmp_path / "cache", say=_silent)
     assert copy.original == ""
 
 
 @pytest.mark.parametrize("text", ["", "cifar10="])
 def test_no_path_is_one_sentence(text, tmp_path):
     with pytest.raises(UserError, match="expects a path, got nothing"):
-        open_all([text], cache=tmp_path)
+        open_all([text], cache=tmp_path, say=_silent)
 
 
 def test_two_data_sets_of_one_name_are_refused(archives, tmp_path):
     with pytest.raises(UserError, match="two data sets called one; rename"):
-        open_all([archives[0], archives[2]], cache=tmp_path / "cache")
+        open_all([archives[0], archives[2]], cache=tmp_path / "cache", say=_silent)
 
 
 def test_folder_of_torchvision_stands_alone(archives, tmp_path):
     (tmp_path / "cifar-100-python").mkdir()
     for part in ("train", "test"):
         (tmp_path / "cifar-100-python" / part).touch()
-    assert open_all([str(tmp_path)], cache=tmp_path / "cache") == (tmp_path, ())
+    opened = open_all([str(tmp_path)], cache=tmp_path / "cache", say=_silent)
+    assert opened == (tmp_path, ())
     with pytest.raises(UserError, match="there can be only one"):
-        open_all([str(tmp_path), archives[0]], cache=tmp_path / "cache")
+        open_all([str(tmp_path), archives[0]], cache=tmp_path / "cache", say=_silent)

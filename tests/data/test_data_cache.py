@@ -1,6 +1,8 @@
 """Decoded class folders on disk: found by name and digest, never taken for another."""
 
+import os
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +94,98 @@ def test_damaged_file_is_an_error_for_a_run_and_mended_from_the_source(tmp_path)
     read_class_folders(tmp_path / "pets", cache=tmp_path / "root")
     assert file.read_bytes() == whole
     load("pets", root=tmp_path / "root", digest=made.digest)
+
+
+def _same(one: Dataset, other: Dataset) -> bool:
+    described = [(d.name, d.shown_as, d.classes) for d in (one, other)]
+    return described[0] == described[1] and all(
+        np.array_equal(getattr(a, array), getattr(b, array))
+        for a, b in ((one.train, other.train), (one.test, other.test))
+        for array in ("pixels", "labels")
+    )
+
+
+def test_no_flipped_bit_changes_what_is_read(tmp_path):
+    """Names and sentences too, which are in no digest: the zip's CRC-32 holds them."""
+    made = _decode(tmp_path)
+    (file,) = (tmp_path / "root").iterdir()
+    whole, harmless = file.read_bytes(), 0
+    for place in range(0, len(whole), 3):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        file.write_bytes(damaged)
+        try:
+            assert _same(cache_module.read_cached(file), made)
+            harmless += 1  # times, attributes, padding
+        except cache_module.DamagedCache as error:
+            assert "\n" not in str(error)
+    assert 0 < harmless < 0.1 * len(whole)
+
+
+def _flip(data: bytes, other: bytes) -> bytes:
+    place = data.index(bytes([7] * 6))  # pixels
+    return data[:place] + b"\6" + data[place + 1 :]
+
+
+def _zero_a_block(data: bytes, other: bytes) -> bytes:
+    return bytes(4096) + data[4096:]
+
+
+DAMAGE = {
+    "bit": _flip,
+    "cut": lambda data, other: data[:-30],
+    "block": _zero_a_block,
+    "empty": lambda data, other: b"",
+    "an array alone": lambda data, other: b"\x93NUMPY" + data,
+    "another's": lambda data, other: other,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_said_and_made_good(tmp_path, damage):
+    made, _ = _decode(tmp_path), _decode(tmp_path, "more", 9)
+    (file,) = (tmp_path / "root").glob("pets-*")
+    (other,) = (tmp_path / "root").glob("more-*")
+    whole, said = file.read_bytes(), []
+    file.write_bytes(DAMAGE[damage](whole, other.read_bytes()))
+    for _ in range(2):
+        source = tmp_path / "pets"
+        got = read_class_folders(source, cache=file.parent, say=said.append)
+        assert _same(got, made) and file.read_bytes() == whole
+    (sentence,) = said
+    assert sentence.startswith(f"the decoded images in {file} are damaged (")
+    assert sentence.endswith(") and made again") and "\n" not in sentence
+
+
+def test_header_that_says_more_than_memory_is_damage(tmp_path):
+    made = _decode(tmp_path)
+    (file,) = (tmp_path / "root").iterdir()
+    with zipfile.ZipFile(file) as packed:
+        members = {name: packed.read(name) for name in packed.namelist()}
+    shape, more = b"(2, 1, 2, 3), }" + 12 * b" ", b"(%s, 1, 2, 3), }" % (b"9" * 13)
+    assert members["train_pixels.npy"].count(shape) == 1
+    members["train_pixels.npy"] = members["train_pixels.npy"].replace(shape, more)
+    with zipfile.ZipFile(file, "w") as packed:
+        for name, content in members.items():
+            packed.writestr(name, content)
+    with pytest.raises(UserError, match="got a damaged file .*Unable to allocate"):
+        load("pets", root=file.parent, digest=made.digest)
+
+
+def test_pipe_among_decoded_sets_is_passed_over(tmp_path):
+    made = _decode(tmp_path)
+    os.mkfifo(tmp_path / "root" / f"pets-{made.digest}-{'0' * 16}.rofit.npz")
+    assert len(list_cached(tmp_path / "root")) == 1
+    assert load("pets", root=tmp_path / "root", digest=made.digest).n_classes == 2
+
+
+def test_no_name_leads_out_of_the_folder_of_decoded_sets(tmp_path):
+    made = _decode(tmp_path)
+    (tmp_path / "root" / "sub").mkdir()
+    for name in ("sub/../pets", "../root/pets", f"{tmp_path}/root/pets", "/pets"):
+        for root in (tmp_path / "root", tmp_path / "root" / "sub"):
+            with pytest.raises(UserError, match="expected the decoded images of"):
+                load(name, root=root, digest=made.digest)
 
 
 def test_renamed_copy_of_a_source_keeps_its_own_name(tmp_path):

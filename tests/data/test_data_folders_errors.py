@@ -241,7 +241,11 @@ def test_link_to_nowhere_in_a_folder(tmp_path):
     _refused(tmp_path / "pets", "expected to read .*pets.*No such file")
 
 
-def test_links_in_a_circle_end(tmp_path):
-    (tmp_path / "pets").mkdir()
-    (tmp_path / "pets/loop").symlink_to(tmp_path / "pets", target_is_directory=True)
-    _refused(tmp_path / "pets", "found no images")
+@pytest.mark.parametrize("number", [1, 300])
+def test_links_in_a_circle_end(tmp_path, number):
+    (tmp_path / "pets/cats").mkdir(parents=True)
+    for i in range(number):
+        (tmp_path / f"pets/cats/{i}").symlink_to(tmp_path / "pets")
+    _refused(
+        tmp_path / "pets", "found cats/0, which leads to a folder above it; remove"
+    )
