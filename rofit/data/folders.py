@@ -19,6 +19,7 @@ from rofit.data.images import Dataset, Images, Labels
 from rofit.data.layout import find_layout
 from rofit.data.sources import fingerprint, open_source
 from rofit.errors import UserError
+from rofit.names import check_name
 
 __all__ = [
     "ClassFolders",
@@ -123,7 +124,8 @@ def read_class_folders(
 
     Raises:
         UserError: if the source or an image cannot be read, the layout is another one,
-            image sizes differ, or the cache cannot be written.
+            image sizes differ, the cache cannot be written, or the name is none that a
+            data set can have.
     """
     path, cache = path.expanduser(), cache.expanduser()
     name = _name(path)
@@ -164,9 +166,11 @@ def _named_path(text: str) -> tuple[str, str]:
 
 def _name(path: Path) -> str:
     """Return the name of the data set: the file's, fit to stand in a run id."""
-    name = os.path.basename(os.path.abspath(path)).lower()
-    ending = next((end for end in ENDINGS if name.endswith(end)), "")
-    return re.sub(r"[^\w.-]+", "_", name.removesuffix(ending))
+    file = os.path.basename(os.path.abspath(path)).lower()
+    ending = next((end for end in ENDINGS if file.endswith(end)), "")
+    name = re.sub(r"[^\w.-]+", "_", file.removesuffix(ending))
+    check_name(f"{path} without folder and ending", name)
+    return name
 
 
 def _shown_as(name: str, *, own_split: bool) -> str:

@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from rofit.errors import UserError
+from rofit.errors import UserError, quoted
+from rofit.names import check_name
 from rofit.settings.spec import RunSpec
+from rofit.settings.spec_file import read_object
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,7 +144,12 @@ class RunStore:
         self.root = root
 
     def folder(self, run_id: str) -> RunFolder:
-        """Return a run's folder, whether it exists or not."""
+        """Return a run's folder, whether it exists or not.
+
+        Raises:
+            UserError: an id that would lead out of the store.
+        """
+        check_name("a run's id", run_id, longest=255)
         return RunFolder(self.root / run_id)
 
     def find(self, text: str) -> RunFolder:
@@ -158,7 +165,9 @@ class RunStore:
         if len(close) == 1:
             return self.folder(close[0])
         matching = ", ".join(close) if close else "none"
-        raise UserError(f"no single run {text!r} in {self.root}; matching: {matching}")
+        raise UserError(
+            f"no single run {quoted(text)} in {self.root}; matching: {matching}"
+        )
 
     def runs(self) -> list[RunFolder]:
         """Return the folders of all runs that were started, sorted by name."""
@@ -172,15 +181,12 @@ def read_spec(file: Path) -> tuple[RunSpec, str]:
     Raises:
         UserError: the file is missing or not readable.
     """
-    try:
-        stored = json.loads(file.read_text())
-        fields = {k: v for k, v in stored.items() if k not in ("run_id", "family_id")}
-        spec = RunSpec.from_dict(fields)
-        return spec, stored.get("family_id", spec.family_id)
-    except UserError:
-        raise
-    except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"expected a spec.json at {file}, got {error}") from None
+    stored = read_object(file)
+    fields = {k: v for k, v in stored.items() if k not in ("run_id", "family_id")}
+    spec = RunSpec.from_dict(fields)
+    family_id = stored.get("family_id", spec.family_id)
+    check_name("family_id", family_id, longest=255)
+    return spec, family_id
 
 
 def read_rows(path: Path, name: str = "epochs.jsonl") -> Iterator[dict[str, Any]]:
