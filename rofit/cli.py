@@ -9,7 +9,7 @@ from importlib import import_module
 
 import click
 
-from rofit.errors import UserError
+from rofit.errors import UserError, one_line
 
 # Command -> module and function under rofit.commands, and what `rofit --help` says.
 # A command is imported when it is called: torch takes seconds, pandas half a second.
@@ -82,5 +82,5 @@ def main() -> None:
 def _print_error(error: object, code: int) -> int:
     if "--debug" in sys.argv:
         raise  # noqa: PLE0704  inside the handler of main
-    click.echo(f"rofit: {error}", err=True)
+    click.echo(f"rofit: {one_line(str(error))}", err=True)
     return code

@@ -1,22 +1,58 @@
 """The one exception that means "your input", and the sentence for an unknown name.
 
 The command line answers a UserError with its text and exit code 2; anything else is a
-defect of ours or of the machine and exits with 1.
+defect of ours or of the machine and exits with 1. However long the input was, a
+message is one line, and repeats 200 characters of a value at most.
 """
 
 import difflib
+import re
+import reprlib
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+_LONGEST_WORD = 200  # of a value, or of a path
+_LONGEST_SENTENCE = 1000
 
 
 class UserError(ValueError):
     """Input that cannot be used: says what was expected, what came and what to do."""
 
+    def __init__(self, sentence: str = "") -> None:
+        """Keep the sentence, on one line and no longer than can be read."""
+        super().__init__(one_line(sentence))
+
 
 class NothingToDraw(UserError):
     """None of an analysis's data are there: others may still be drawn."""
+
+
+def one_line(sentence: str) -> str:
+    r"""Return a sentence on one line, what cannot be printed escaped, long words cut.
+
+    Example:
+        >>> print(one_line("no run 'a\nb'"))
+        no run 'a\nb'
+    """
+    rough = _cut(sentence, 10 * _LONGEST_SENTENCE)
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in rough)
+    line = re.sub(rf"\S{{{_LONGEST_WORD + 1},}}", lambda m: _cut(m[0]), line)
+    return _cut(line, _LONGEST_SENTENCE)
+
+
+def quoted(value: Any) -> str:
+    """Return a value as Python writes it, in at most 200 characters.
+
+    Example:
+        >>> quoted("8/255"), quoted(10**6), len(quoted("9" * 10**6))
+        ("'8/255'", '1000000', 200)
+    """
+    try:
+        return _cut(_SHORT.repr(value))
+    except (ValueError, RecursionError):  # a whole number of too many digits
+        return f"a value of {type(value).__name__} that is too long to show"
 
 
 def look_up(kind: str, name: str, registry: Mapping[str, T]) -> T:
@@ -38,11 +74,30 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
         "unknown method 'pgdat'; did you mean pgd_at? (known: pgd_at, sgls)"
     """
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}? " if close else ""
+    near = difflib.get_close_matches(str(name)[:_LONGEST_WORD], names, 3, 0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
     listing = f"known: {', '.join(names)}"
     return UserError(
-        f"unknown {kind} {name!r}; {hint}({listing})"
+        f"unknown {kind} {quoted(name)}; {hint}({listing})"
         if hint
-        else f"unknown {kind} {name!r}; {listing}"
+        else f"unknown {kind} {quoted(name)}; {listing}"
     )
+
+
+def _cut(text: str, longest: int = _LONGEST_WORD) -> str:
+    """Return the text, without its middle if it is too long."""
+    if len(text) <= longest:
+        return text
+    head = (longest - 3) // 2
+    return f"{text[:head]}...{text[head + 3 - longest :]}"
+
+
+def _shortening_repr() -> reprlib.Repr:
+    short = reprlib.Repr()
+    short.maxlevel = 4
+    short.maxstring = short.maxother = short.maxlong = _LONGEST_WORD
+    short.maxlist = short.maxtuple = short.maxdict = 40
+    return short
+
+
+_SHORT = _shortening_repr()

@@ -231,10 +231,6 @@ def watch(
     )
     sizes = {"train_size": len(train[1]), "val_size": len(val[1]) if val else 0}
     spec = spec.replace(**sizes | settings)
-    if Path(spec.run_id).name != spec.run_id:
-        raise UserError(
-            f"the run's folder cannot be called {spec.run_id!r}; leave out /"
-        )
     tensors = {"train": train} | ({"val": val} if val else {}) | {"test": test}
     images = {name: UnitImages(*split) for name, split in tensors.items()}
     truth = train[1] if true is None else true

@@ -12,11 +12,13 @@ from rofit.commands.session import Session
 @click.command()
 @click.argument("tables", nargs=-1)
 @click.option("--model", "models", multiple=True, help="A network (rofit list).")
-@click.option("--batch-size", type=click.IntRange(2), help="Images a step.")
-@click.option("--rounds", type=click.IntRange(2), default=5, help="Of each way [5].")
+@click.option("--batch-size", type=click.IntRange(2, 65_536), help="Images a step.")
+@click.option(
+    "--rounds", type=click.IntRange(2, 1000), default=5, help="Of each way [5]."
+)
 @click.option("--engine", default="auto", help="auto, compiled or eager [auto].")
 @click.option("--run", "text", default="", help="Network for the table library.")
-@click.option("--n", type=click.IntRange(1), default=64, help="Its images [64].")
+@click.option("--n", type=click.IntRange(1, 10**9), default=64, help="Its images [64].")
 @with_flags("store", "data", "device", "as_json", "debug")
 def bench(session: Session, tables: tuple[str, ...], text: str, **options: Any) -> None:
     """Time the field's step against rofit's, side by side in one process.

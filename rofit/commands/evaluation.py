@@ -1,5 +1,6 @@
 """`rofit eval`: networks under attacks, as tables of accuracies and warnings."""
 
+import re
 from typing import Any
 
 import click
@@ -8,7 +9,7 @@ import pandas as pd
 from rofit.commands.answers import answer, unfinished
 from rofit.commands.flags import with_flags
 from rofit.commands.session import Session
-from rofit.errors import UserError
+from rofit.errors import UserError, quoted
 from rofit.settings.knobs import parse_value
 from rofit.settings.threat import ThreatModel
 from rofit.store.evaluations import Shard, read_verdicts
@@ -25,12 +26,16 @@ Rows = list[dict[str, Any]]
 @click.option("--checkpoint", "checkpoints", multiple=True, help="[best and last].")
 @click.option("--epsilon", "epsilons", default="", help="Radii: 0.5/255,8/255 [run's].")
 @click.option("--norm", default="", help="linf or l2 [the run's].")
-@click.option("--n", type=click.IntRange(0), default=0, help="Test images [all].")
+@click.option(
+    "--n", type=click.IntRange(0, 10**9), default=0, help="Test images [all]."
+)
 @click.option("--shard", default="", metavar="K/N", help="Only this share of them.")
 @click.option("--from", "source", default="", help="Run that transfer attacks.")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Of the draws [0].")
 @click.option(
-    "--batch-size", type=click.IntRange(0), default=0, help="Images at a time."
+    "--seed", type=click.IntRange(0, 10**18), default=0, help="Of the draws [0]."
+)
+@click.option(
+    "--batch-size", type=click.IntRange(0, 65_536), default=0, help="Images at a time."
 )
 @click.option(
     "--precision",
@@ -157,9 +162,11 @@ def _accuracy(accuracy: float | None, n: int) -> dict[str, Any]:
 
 
 def _shard(text: str) -> Shard:
-    k, slash, of = text.partition("/")
     if not text:
         return (1, 1)
-    if not (slash and k.isdigit() and of.isdigit() and 1 <= int(k) <= int(of)):
-        raise UserError(f"--shard expects K/N with K from 1 to N (1/4), got {text!r}")
-    return int(k), int(of)
+    numbers = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text)
+    if numbers is None or not 1 <= int(numbers[1]) <= int(numbers[2]):
+        raise UserError(
+            f"--shard expects K/N with K from 1 to N (1/4), got {quoted(text)}"
+        )
+    return int(numbers[1]), int(numbers[2])

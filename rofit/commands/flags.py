@@ -2,12 +2,17 @@
 
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from rofit.commands.session import Flags, Session
+from rofit.errors import UserError, quoted
+
+_LONGEST_ARGUMENT, _LONGEST_PART = 1024, 255  # bytes; a part stands between slashes
 
 _FLAGS = {
     "scale": click.option("--scale", help="smoke, demo, cpu, hour, gpu or paper."),
@@ -15,7 +20,7 @@ _FLAGS = {
         "--set", "settings", multiple=True, metavar="K=V", help="Override."
     ),
     "seeds": click.option(
-        "--seeds", type=click.IntRange(1), help="Runs of each setting."
+        "--seeds", type=click.IntRange(1, 1000), help="Runs of each setting."
     ),
     "store": click.option("--store", help="Folder of the runs [runs]."),
     "out": click.option("--out", help="Folder of the results [results]."),
@@ -32,7 +37,7 @@ _FLAGS = {
         "--engine", default="auto", help="auto, compiled or eager [auto]."
     ),
     "jobs": click.option(
-        "--jobs", type=click.IntRange(1), default=1, help="Runs at a time."
+        "--jobs", type=click.IntRange(1, 1000), default=1, help="Runs at a time."
     ),
     "deterministic": click.option(
         "--deterministic", is_flag=True, help="The same bits twice, on a GPU too."
@@ -60,6 +65,7 @@ def with_flags(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
         def with_session(**options: Any) -> Any:
+            _check_texts()
             values = {name: options.pop(name) for name in names}
             return command(Session(Flags(**values), Console(stderr=True)), **options)
 
@@ -71,3 +77,35 @@ def with_flags(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
 
 
 with_all_flags = with_flags(*_FLAGS)
+
+
+def _check_texts() -> None:
+    """Raise UserError for a text on the command line that can be no name or path."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        typed = context.get_parameter_source(name) == ParameterSource.COMMANDLINE
+        if typed and name != "settings":  # no paths; knobs say what they may be
+            value = context.params[name]
+            for text in value if isinstance(value, tuple) else (value,):
+                if isinstance(text, str | Path):
+                    _check_text(parameter.human_readable_name, str(text))
+
+
+def _check_text(label: str, text: str) -> None:
+    if not text:
+        raise UserError(f"{label} expects a text, got an empty one")
+    if "\0" in text:
+        raise UserError(
+            f"{label} expects a text without zero bytes, got {quoted(text)}"
+        )
+    longest_part = max(map(_size, text.split("/")))
+    if _size(text) > _LONGEST_ARGUMENT or longest_part > _LONGEST_PART:
+        raise UserError(
+            f"{label} expects at most {_LONGEST_ARGUMENT:,} bytes, {_LONGEST_PART} "
+            f"between slashes, got {_size(text):,}: {quoted(text)}"
+        )
+
+
+def _size(text: str) -> int:
+    return len(text.encode(errors="surrogatepass"))

@@ -16,6 +16,8 @@ from rofit.reproduction.publish import read_result
 from rofit.reproduction.reproduce import redraw, reproduce
 from rofit.settings.spec import RunSpec
 
+_NUMBER = click.IntRange(0, 1000)
+
 
 @click.command("run")
 @click.argument("names", nargs=-1, required=True)
@@ -26,8 +28,8 @@ def run(session: Session, names: tuple[str, ...]) -> int:
 
 
 @click.command("reproduce")
-@click.option("--figure", "figures", type=int, multiple=True, help="By its number.")
-@click.option("--table", "tables", type=int, multiple=True, help="By its number.")
+@click.option("--figure", "figures", type=_NUMBER, multiple=True, help="By its number.")
+@click.option("--table", "tables", type=_NUMBER, multiple=True, help="By its number.")
 @click.option("--all", "everything", is_flag=True, help="Every analysis there is.")
 @with_all_flags
 def reproduce_(

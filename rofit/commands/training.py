@@ -15,6 +15,8 @@ from rofit.settings.scales import find_scale
 from rofit.settings.spec import RunSpec
 from rofit.store.runs import read_spec
 
+_EPOCH = click.IntRange(0, 1_000_000)
+
 
 @click.command()
 @click.option("--method", help="Training method (rofit list).")
@@ -23,7 +25,7 @@ from rofit.store.runs import read_spec
 @click.option("--dataset", help="Data set (rofit data).")
 @click.option("--recipe", help="Published training recipe.")
 @click.option("--spec", "file", type=Path, help="A spec.json to begin from.")
-@click.option("--keep", multiple=True, type=int, help="Keep this epoch's weights.")
+@click.option("--keep", multiple=True, type=_EPOCH, help="Keep this epoch's weights.")
 @click.option("--watch", multiple=True, help="Diagnostic [all].")
 @click.option("--again", is_flag=True, help="Anew if done; the old one is kept.")
 @with_all_flags

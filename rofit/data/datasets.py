@@ -12,6 +12,7 @@ from rofit.data.images import Dataset
 from rofit.data.known import DATASETS
 from rofit.data.published import load_published
 from rofit.errors import UserError, unknown
+from rofit.names import check_name
 
 __all__ = ["DATASETS", "Row", "describe", "known_in", "load"]
 
@@ -117,6 +118,8 @@ def known_in(folder: Path) -> tuple[str, ...]:
 
 
 def _load_decoded(name: str, digest: str, root: Path) -> Dataset:
+    check_name("the data set", name)
+    check_name("its digest", digest)
     dataset = cached(name, digest, root)
     if dataset is None:
         digests = [entry.digest for entry in list_cached(root) if entry.name == name]

@@ -20,6 +20,7 @@ from rofit.data.layout import find_layout
 from rofit.data.reason import in_one_line, printable
 from rofit.data.sources import fingerprint, open_source
 from rofit.errors import UserError
+from rofit.names import check_name
 
 __all__ = [
     "ClassFolders",
@@ -31,7 +32,6 @@ __all__ = [
 ]
 
 # Names of decoded images and of runs begin with it; a file's may have 255 bytes.
-_LONGEST_NAME = 100
 
 
 class ClassFolders(NamedTuple):
@@ -140,7 +140,8 @@ def read_class_folders(
     Raises:
         UserError: if the source or an image cannot be read, holds more than
             `rofit.data.limits` allow or memory does, the layout is another one, image
-            sizes differ, or the cache cannot be written.
+            sizes differ, the cache cannot be written, or the name is none that a data
+            set can have.
     """
     path, cache = _expanded(path), _expanded(cache)
     name = _name(path)
@@ -201,19 +202,11 @@ def _named_path(text: str) -> tuple[str, str]:
 
 
 def _name(path: Path) -> str:
-    """Return the name of the data set: the file's, fit to stand in a run id.
-
-    Raises:
-        UserError: if there is none, or it is too long for names of other files.
-    """
-    name = os.path.basename(os.path.abspath(path)).lower()
-    ending = next((end for end in ENDINGS if name.endswith(end)), "")
-    name = re.sub(r"[^\w.-]+", "_", name.removesuffix(ending))
-    if not name.strip(".") or len(name.encode()) > _LONGEST_NAME:
-        raise UserError(
-            f"expected a name of 1 to {_LONGEST_NAME} bytes for the images at "
-            f"{printable(path)}, got {len(name.encode())}; rename it"
-        )
+    """Return the name of the data set: the file's, fit to stand in a run id."""
+    file = os.path.basename(os.path.abspath(path)).lower()
+    ending = next((end for end in ENDINGS if file.endswith(end)), "")
+    name = re.sub(r"[^\w.-]+", "_", file.removesuffix(ending))
+    check_name(f"{path} without folder and ending", name)
     return name
 
 

@@ -59,7 +59,8 @@ ALL = (
     "clean fgsm pgd20 pgd20x5 pgd100 cw100 apgd-ce apgd-t square5000 autoattack"
 ).split()
 _NAME = re.compile(
-    rf"(?P<kind>{'|'.join(ATTACKS)})(?P<number>\d+)?(?:x(?P<times>\d+))?"
+    rf"(?P<kind>{'|'.join(ATTACKS)})"
+    r"(?P<number>[0-9]{1,6})?(?:x(?P<times>[0-9]{1,4}))?"
 )
 
 

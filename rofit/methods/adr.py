@@ -20,8 +20,12 @@ class Params(Knobs):
     """Settings of the teacher and its labels."""
 
     adr_decay: float = knob(0.995, "of the teacher's weights (ADR)", low=0, high=1)
-    adr_hot: float = knob(2.5, "temperature at first (ADR, CIFAR-10)", low=0.01)
-    adr_cool: float = knob(2.0, "temperature at last (ADR, CIFAR-10)", low=0.01)
+    adr_hot: float = knob(
+        2.5, "temperature at first (ADR, CIFAR-10)", low=0.01, high=1000
+    )
+    adr_cool: float = knob(
+        2.0, "temperature at last (ADR, CIFAR-10)", low=0.01, high=1000
+    )
     adr_first: float = knob(0.7, "teacher's share at first (ADR)", low=0, high=1)
     adr_last: float = knob(0.95, "teacher's share at last (ADR)", low=0, high=1)
     attack_labels: str = knob(

@@ -18,9 +18,13 @@ BRINGS = frozenset({"labels", "perturbation"})
 class Params(adr.Params, awp.Params):
     """The settings of both, as ADR's code has them together."""
 
-    adr_cool: float = knob(1.5, "temperature at last (ADR with AWP)", low=0.01)
+    adr_cool: float = knob(
+        1.5, "temperature at last (ADR with AWP)", low=0.01, high=1000
+    )
     adr_last: float = knob(0.85, "teacher's share at last (ADR)", low=0, high=1)
-    awp_gamma: float = knob(0.005, "perturbation over the weights' norm (ADR)", low=0)
+    awp_gamma: float = knob(
+        0.005, "perturbation over the weights' norm (ADR)", low=0, high=100
+    )
 
 
 def build(params: Params, context: Context) -> Method:

@@ -18,7 +18,9 @@ BRINGS = frozenset({"perturbation"})
 class Params(Knobs):
     """How far weights are moved, and from when on."""
 
-    awp_gamma: float = knob(0.01, "perturbation over the weights' norm (AWP)", low=0)
+    awp_gamma: float = knob(
+        0.01, "perturbation over the weights' norm (AWP)", low=0, high=100
+    )
     awp_start: float = knob(
         0.0, "fraction of the run without perturbation (AWP)", low=0, high=1
     )

@@ -18,7 +18,7 @@ BRINGS = frozenset({"attack"})
 class Params(Knobs):
     """The length of the step."""
 
-    reach: float = knob(1.25, "step over radius (Wong 2020)", low=0)
+    reach: float = knob(1.25, "step over radius (Wong 2020)", low=0, high=100)
 
 
 def build(params: Params, context: Context) -> Method:

@@ -26,10 +26,18 @@ TEACHERS = {"clean": ("standard", "last"), "robust": ("pgd_at", "best")}
 class Params(Knobs):
     """Temperature and the three weights."""
 
-    kd_temperature: float = knob(2.0, "of all predictions (Chen 2021)", low=0.01)
-    kd_given: float = knob(0.3, "weight of the given label (Chen 2021)", low=0)
-    kd_clean: float = knob(0.1, "weight of the standard teacher (Chen 2021)", low=0)
-    kd_robust: float = knob(0.6, "weight of the robust teacher (Chen 2021)", low=0)
+    kd_temperature: float = knob(
+        2.0, "of all predictions (Chen 2021)", low=0.01, high=1000
+    )
+    kd_given: float = knob(
+        0.3, "weight of the given label (Chen 2021)", low=0, high=1e6
+    )
+    kd_clean: float = knob(
+        0.1, "weight of the standard teacher (Chen 2021)", low=0, high=1e6
+    )
+    kd_robust: float = knob(
+        0.6, "weight of the robust teacher (Chen 2021)", low=0, high=1e6
+    )
 
 
 def build(params: Params, context: Context) -> Method:

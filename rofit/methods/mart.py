@@ -25,7 +25,9 @@ BRINGS = frozenset({"objective"})
 class Params(Knobs):
     """The weight of robustness."""
 
-    beta: float = knob(5.0, "weight of the divergence (MART, ResNet-18)", low=0)
+    beta: float = knob(
+        5.0, "weight of the divergence (MART, ResNet-18)", low=0, high=1e6
+    )
 
 
 def build(params: Params, context: Context) -> Method:

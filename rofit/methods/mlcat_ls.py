@@ -24,7 +24,7 @@ _TINY = 1e-6  # a loss of zero has no factor
 class Params(Knobs):
     """The smallest loss, and which of two readings."""
 
-    mlcat_floor: float = knob(1.5, "smallest loss, in nats (MLCAT)", low=0)
+    mlcat_floor: float = knob(1.5, "smallest loss, in nats (MLCAT)", low=0, high=1e6)
     mlcat_detach: bool = knob(True, "no gradient through the factor (MLCAT's text)")
 
 

@@ -18,9 +18,15 @@ BRINGS = frozenset({"perturbation"})
 class Params(Knobs):
     """How far weights are moved, by which examples, in how many steps."""
 
-    wp_floor: float = knob(1.5, "only losses below it count, in nats (MLCAT)", low=0)
-    wp_gamma: float = knob(0.01, "perturbation over the weights' norm (MLCAT)", low=0)
-    wp_ascents: int = knob(10, "gradients that make the perturbation (MLCAT)", low=1)
+    wp_floor: float = knob(
+        1.5, "only losses below it count, in nats (MLCAT)", low=0, high=1e6
+    )
+    wp_gamma: float = knob(
+        0.01, "perturbation over the weights' norm (MLCAT)", low=0, high=100
+    )
+    wp_ascents: int = knob(
+        10, "gradients that make the perturbation (MLCAT)", low=1, high=1000
+    )
 
 
 def build(params: Params, context: Context) -> Method:

@@ -21,8 +21,12 @@ BRINGS = frozenset({"objective"})
 class Params(Knobs):
     """The two weights."""
 
-    sce_forward: float = knob(0.1, "weight of CE(label, p) (Wang 2019)", low=0)
-    sce_reverse: float = knob(1.0, "weight of CE(p, label) (Wang 2019)", low=0)
+    sce_forward: float = knob(
+        0.1, "weight of CE(label, p) (Wang 2019)", low=0, high=1e6
+    )
+    sce_reverse: float = knob(
+        1.0, "weight of CE(p, label) (Wang 2019)", low=0, high=1e6
+    )
 
 
 def build(params: Params, context: Context) -> Method:

@@ -29,7 +29,9 @@ class Params(Knobs):
     """Settings of the ensembles."""
 
     te_momentum: float = knob(0.9, "of the ensembles (TE)", low=0, high=1)
-    te_weight: float = knob(300.0, "largest weight of the distance (TE)", low=0)
+    te_weight: float = knob(
+        300.0, "largest weight of the distance (TE)", low=0, high=1e6
+    )
     te_start: float = knob(
         0.445, "fraction of the run without ensembles (TE)", low=0, high=1
     )

@@ -24,7 +24,9 @@ BRINGS = frozenset({"objective"})
 class Params(Knobs):
     """The weight of robustness."""
 
-    beta: float = knob(6.0, "weight of the divergence (1 / lambda; TRADES)", low=0)
+    beta: float = knob(
+        6.0, "weight of the divergence (1 / lambda; TRADES)", low=0, high=1e6
+    )
 
 
 def build(params: Params, context: Context) -> Method:

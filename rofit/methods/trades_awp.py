@@ -17,7 +17,9 @@ BRINGS = frozenset({"objective", "perturbation"})
 class Params(trades.Params, awp.Params):
     """The settings of both, with AWP's as its code has them for TRADES."""
 
-    awp_gamma: float = knob(0.005, "perturbation over the weights' norm (AWP)", low=0)
+    awp_gamma: float = knob(
+        0.005, "perturbation over the weights' norm (AWP)", low=0, high=100
+    )
     awp_start: float = knob(
         0.045, "fraction of the run without perturbation (AWP)", low=0, high=1
     )

@@ -72,7 +72,7 @@ def build_model(
 def _builder(name: str) -> Callable[..., Classifier]:
     if name in MODELS:
         return MODELS[name]
-    wrn = re.fullmatch(r"wrn_([1-9]\d*)_([1-9]\d*)", name)
+    wrn = re.fullmatch(r"wrn_([1-9][0-9]{0,2})_([1-9][0-9]{0,2})", name)
     if wrn is None:
         raise unknown("model", name, [*MODELS, "wrn_<depth>_<widen>"])
     return partial(wide_resnet, depth=int(wrn[1]), widen=int(wrn[2]))

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rofit.errors import UserError
 from rofit.models.classifier import Classifier
+
+MOST_WEIGHTS = 2 * 10**9  # WRN-106-16, the largest in the field, has 0.4 * 10**9
 
 
 class PreActBlock(nn.Module):
@@ -75,7 +78,7 @@ class PreActResNet(Classifier):
         stem_stride: int = 1,
         normalise: nn.Module | None = None,
     ) -> None:
-        """Build the network; sizes are trusted here, `build_model` checks them.
+        """Build the network; `build_model` checks the sizes one by one.
 
         Args:
             channels: channels of the input.
@@ -87,8 +90,12 @@ class PreActResNet(Classifier):
             stem_stride: 1, as in the source; 2 (ours) computes everything on maps of
                 half the side, at a quarter of the cost.
             normalise: first layer; None for an identity.
+
+        Raises:
+            UserError: more weights than can be trained.
         """
         super().__init__()
+        _check_weights(width, blocks)
         self.normalise = nn.Identity() if normalise is None else normalise
         stem_width = width if stem_width is None else stem_width
         self.stem = _conv3x3(channels, stem_width, stem_stride)
@@ -107,6 +114,16 @@ class PreActResNet(Classifier):
         inputs = self.normalise(x).to(self.stem.weight.dtype)
         maps = F.relu(self.bn(self.stages(self.stem(inputs))))
         return maps.to(self.classifier.weight.dtype).mean(dim=(2, 3))
+
+
+def _check_weights(width: int, blocks: Sequence[int]) -> None:
+    """Raise UserError before memory runs out; counts two 3x3 convolutions a block."""
+    weights = sum(18 * n * (width * 2**i) ** 2 for i, n in enumerate(blocks))
+    if weights > MOST_WEIGHTS:
+        raise UserError(
+            f"the network would have about {weights:.2g} weights, of which at most "
+            f"{MOST_WEIGHTS:.2g} can be trained; lower its width or its blocks"
+        )
 
 
 def _conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:

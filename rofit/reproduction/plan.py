@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rofit.errors import NothingToDraw, UserError
+from rofit.names import check_name
 from rofit.reproduction import catalog
 from rofit.settings.scales import Scale, find_scale
 from rofit.settings.spec import RunSpec
@@ -51,7 +52,7 @@ def plan(request: Request) -> list[RunSpec]:
 
     Raises:
         UserError: unknown analysis, scale or field; an override of a field that the
-            analysis itself varies.
+            analysis itself varies; so many that no folder can be called by them.
     """
     analysis = catalog.load_analysis(request.name)
     scale = find_scale(request.scale)
@@ -74,6 +75,11 @@ def plan(request: Request) -> list[RunSpec]:
         from rofit.methods.resolve import override_each  # imports torch
 
         sized = override_each(sized, request.settings)
+    check_name(
+        "the results' folder, which is called by all overrides,",
+        request.folder,
+        longest=255,
+    )
     return [spec.replace(seed=seed) for spec in sized for seed in seeds]
 
 

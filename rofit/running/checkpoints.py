@@ -12,6 +12,7 @@ from rofit.data.augment import to_unit
 from rofit.errors import UserError
 from rofit.evaluation.verdicts import EvaluationImages
 from rofit.methods.resolve import resolve
+from rofit.names import check_name
 from rofit.running.components import initial_model, load_data, split_of
 from rofit.settings.spec import RunSpec
 from rofit.store.runs import RunFolder, RunStore
@@ -61,11 +62,14 @@ def checkpoint_files(
     """Return the checkpoint files that *run*, a run or a file, stands for.
 
     Raises:
-        UserError: no such run, or several.
+        UserError: no such run, or several; a checkpoint that leads out of its folder.
     """
     if is_file(run):
         return [Path(run)]
     folder = store.find(str(run))
+    checkpoints = list(checkpoints)
+    for name in checkpoints:
+        check_name("--checkpoint", name)
     return [folder.checkpoints / f"{name}.pt" for name in checkpoints]
 
 

@@ -1,5 +1,6 @@
 """What the names in a RunSpec stand for: images, their split, the network, a device."""
 
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,11 +34,11 @@ def find_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda") or number and not number.isdigit():
+    numbered = re.fullmatch(r"(cpu|cuda)(?::([0-9]{1,3}))?", name)
+    if numbered is None:
         raise unknown("device", name, ["auto", "cpu", "cuda"])
     count = torch.cuda.device_count()
-    if kind == "cuda" and not int(number or 0) < count:
+    if numbered[1] == "cuda" and not int(numbered[2] or 0) < count:
         raise UserError(f"device {name} is not here: torch sees {count} CUDA devices")
     return torch.device(name)
 

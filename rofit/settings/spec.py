@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from rofit.errors import UserError, unknown
-from rofit.settings.knobs import Knobs, knob, knob_types
+from rofit.errors import UserError, quoted, unknown
+from rofit.names import check_name
+from rofit.settings.knobs import Knobs, check_plain, knob, knob_types
 from rofit.settings.threat import NORMS, ThreatModel
 
 Params = tuple[tuple[str, Any], ...]
@@ -34,50 +35,68 @@ class RunSpec(Knobs):
     weights_from: tuple[str, ...] = knob((), "methods whose weight rules are taken")
     dataset: str = knob("cifar10", "data set, or the name of an archive (--data)")
     dataset_digest: str = knob("", "content of a data set of class folders")
-    train_size: int = knob(0, "training images, 0 = all that are left", low=0)
-    val_size: int = knob(1000, "held-out training images that choose best", low=0)
-    test_size: int = knob(0, "test images, 0 = all", low=0)
-    data_seed: int = knob(0, "draws subsets, validation split, noise", low=0)
+    train_size: int = knob(
+        0, "training images, 0 = all that are left", low=0, high=10**9
+    )
+    val_size: int = knob(
+        1000, "held-out training images that choose best", low=0, high=10**9
+    )
+    test_size: int = knob(0, "test images, 0 = all", low=0, high=10**9)
+    data_seed: int = knob(
+        0, "draws subsets, validation split, noise", low=0, high=10**18
+    )
     label_noise: float = knob(0.0, "share of training labels redrawn", low=0, high=1)
     noise_convention: str = knob(
         "uniform",
         "redrawn over all classes or the others",
         choices=("uniform", "other"),
     )
-    crop_pad: int = knob(4, "padding of the random crop in pixels, 0 = none", low=0)
+    crop_pad: int = knob(
+        4, "padding of the random crop in pixels, 0 = none", low=0, high=256
+    )
     flip: bool = knob(True, "random horizontal flip")
     model: str = knob("preact_resnet18", "architecture")
-    width: int = knob(0, "channels of the first stage, 0 = the model's own", low=0)
-    blocks: tuple[int, ...] = knob((), "blocks a stage, empty = the model's own", low=1)
+    width: int = knob(
+        0, "channels of the first stage, 0 = the model's own", low=0, high=4096
+    )
+    blocks: tuple[int, ...] = knob(
+        (), "blocks a stage, empty = the model's own", low=1, high=200
+    )
     normalise: bool = knob(True, "first layer: subtract mean, divide by deviation")
     norm: str = knob("linf", "the threat model's norm", choices=NORMS)
     epsilon: float = knob(8 / 255, "the threat model's radius in input units")
-    step_size: float = knob(2 / 255, "PGD step in input units", low=0)
-    attack_steps: int = knob(10, "PGD steps while training", low=0)
+    step_size: float = knob(2 / 255, "PGD step in input units", low=0, high=100)
+    attack_steps: int = knob(10, "PGD steps while training", low=0, high=10_000)
     attack_bn: str = knob("eval", "BatchNorm in the attack", choices=("eval", "train"))
-    eval_steps: int = knob(20, "PGD steps of each epoch's evaluation", low=1)
-    eval_every: int = knob(1, "epochs between evaluations", low=1)
+    eval_steps: int = knob(
+        20, "PGD steps of each epoch's evaluation", low=1, high=10_000
+    )
+    eval_every: int = knob(1, "epochs between evaluations", low=1, high=1_000_000)
     precision: str = knob(
         "fp32",
         "of convolutions; the rest is fp32 (tf32: GPU only)",
         choices=("fp32", "tf32", "bf16"),
     )
-    epochs: int = knob(200, "passes over the training images", low=1)
-    batch_size: int = knob(128, "training images a step", low=2)
-    lr: float = knob(0.1, "learning rate before the drops", low=0)
+    epochs: int = knob(200, "passes over the training images", low=1, high=1_000_000)
+    batch_size: int = knob(128, "training images a step", low=2, high=65_536)
+    # The largest that fp32 holds: a rate that diverges is noticed where it does.
+    lr: float = knob(0.1, "learning rate before the drops", low=0, high=1e38)
     momentum: float = knob(0.9, "SGD momentum", low=0, high=1)
-    weight_decay: float = knob(5e-4, "on all parameters", low=0)
+    weight_decay: float = knob(5e-4, "on all parameters", low=0, high=1000)
     drops: tuple[float, ...] = knob(
         (0.5, 0.75), "learning-rate drops, as fractions of the run", low=0, high=1
     )
     drop_factor: float = knob(0.1, "what a drop multiplies by", low=0, high=1)
-    seed: int = knob(0, "initial weights, order, crops, attack starts", low=0)
+    seed: int = knob(
+        0, "initial weights, order, crops, attack starts", low=0, high=10**18
+    )
 
     def __post_init__(self) -> None:
         """Check every field against its range, then the threat model."""
         super().__post_init__()
         object.__setattr__(self, "method_params", _pairs(self.method_params))
         object.__setattr__(self, "weights_from", tuple(sorted(self.weights_from)))
+        _check_names(self)
         ThreatModel(self.norm, self.epsilon)
 
     @property
@@ -107,14 +126,15 @@ class RunSpec(Knobs):
             >>> RunSpec(epochs=20, eval_every=8).evaluated_epochs
             (8, 9, 10, 11, 14, 15, 16, 20)
         """
-        drops = [epoch_at(drop, self.epochs) for drop in self.drops]
+        drops = (epoch_at(drop, self.epochs) for drop in self.drops)
+        beside = {drop + step for drop in drops for step in (-1, 0, 1)}
         return tuple(
             epoch
             for epoch in range(1, self.epochs + 1)
             if epoch % self.eval_every == 0
             or epoch == self.epochs
             or not self.val_size
-            or any(abs(epoch - drop) <= 1 for drop in drops)
+            or epoch in beside
         )
 
     def replace(self, **changes: Any) -> "RunSpec":
@@ -168,14 +188,39 @@ def epoch_at(fraction: float, epochs: int) -> int:
     return round(fraction * epochs)
 
 
+def _check_names(spec: RunSpec) -> None:
+    """Raise UserError for a name that leads out of the store, or cannot be shown."""
+    for name in spec.weights_from:
+        check_name("weights_from", name)
+    for field in ("method", "dataset", "model"):
+        check_name(field, getattr(spec, field))
+    for field in ("labels_from", "dataset_digest"):
+        if name := getattr(spec, field):
+            check_name(field, name)
+
+
 def _pairs(params: Any) -> Params:
-    """Return method parameters, a mapping or pairs, as sorted pairs."""
+    """Return method parameters, a mapping or pairs, as sorted pairs.
+
+    Their ranges are checked where the method's own are known; here that they are what
+    a setting can be.
+    """
     try:
-        return tuple(sorted((k, _as_tuple(v)) for k, v in dict(params).items()))
+        pairs = sorted((k, _as_tuple(v)) for k, v in dict(params).items())
     except (TypeError, ValueError):
         raise UserError(
-            f"method_params must map names to values, got {params!r}"
+            f"method_params must map names to values, got {quoted(params)}"
         ) from None
+    for name, value in pairs:
+        check_name("a method parameter", name)
+        for element in value if isinstance(value, tuple) else (value,):
+            if not isinstance(element, bool | int | float | str):
+                raise UserError(
+                    f"{name} must be a number, a text, true or false, or several, "
+                    f"got {quoted(value)}"
+                )
+            check_plain(name, element)
+    return tuple(pairs)
 
 
 def _as_tuple(value: Any) -> Any:

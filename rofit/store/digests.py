@@ -9,11 +9,12 @@ an older version, and is believed.
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rofit.store.files import append_text, json_lines
+from rofit.store.files import append_text, flushed, json_lines
 
 LEDGER = "digests.jsonl"
 
@@ -23,6 +24,31 @@ def put(temporary: Path, path: Path, root: Path) -> None:
     name, digest = path.relative_to(root).as_posix(), sha256(temporary.read_bytes())
     add(root, {"file": name, "sha256": digest})
     os.replace(temporary, path)
+
+
+def write_json(path: Path, content: dict[str, Any], root: Path) -> None:
+    """Write an object as JSON, whole, with a line in the ledger of *root*."""
+    temporary = path.with_name(path.name + ".tmp")
+    flushed(temporary, (json.dumps(content, indent=1) + "\n").encode())
+    put(temporary, path, root)
+
+
+def read_json(path: Path, root: Path) -> dict[str, Any] | None:
+    """Return what `write_json` wrote; None without a file.
+
+    Warns:
+        UserWarning: it is damaged; None.
+    """
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_bytes())
+        if isinstance(content, dict) and is_sound(path, root):
+            return content
+    except (OSError, ValueError):
+        pass
+    warnings.warn(f"{path} is damaged and is left out", stacklevel=3)
+    return None
 
 
 def is_sound(path: Path, root: Path) -> bool:

@@ -12,7 +12,6 @@ parameters, the number of images, the seed, the precision if it is not fp32. Bat
 device and shards are not in it.
 """
 
-import json
 import os
 import re
 import warnings
@@ -28,7 +27,6 @@ from pyarrow import parquet
 
 from rofit.errors import UserError
 from rofit.store.digests import is_sound, put
-from rofit.store.files import flushed
 from rofit.store.runs import RunFolder
 
 _REQUIRED = set(
@@ -110,10 +108,7 @@ class EvaluationFolder:
     def finish(self, table: pd.DataFrame, result: dict[str, Any]) -> None:
         """Write verdicts and result, the result last."""
         _write(table, self.path / "samples.parquet")
-        path = self.path / "result.json"
-        temporary = path.with_suffix(".tmp")
-        flushed(temporary, (json.dumps(result, indent=1) + "\n").encode())
-        put(temporary, path, self.path)
+        write_json(self.path / "result.json", result, self.path)
 
     def _parts(self) -> set[Shard]:
         matches = (_PART.fullmatch(path.name) for path in self.path.glob("part-*"))
@@ -199,14 +194,8 @@ def _read_table(path: Path) -> pd.DataFrame:
 
 def _read(path: Path) -> dict[str, Any] | None:
     """Return a result; None where there is none, or with a warning if it is damaged."""
-    if not path.exists():
-        return None
-    try:
-        result = json.loads(path.read_bytes())
-        if isinstance(result, dict) and _REQUIRED <= set(result):
-            if is_sound(path, path.parent):
-                return result
-    except (OSError, ValueError):
-        pass
-    warnings.warn(f"{path} is damaged and is left out", stacklevel=2)
+    result = read_json(path, path.parent)
+    if result is None or _REQUIRED <= set(result):
+        return result
+    warnings.warn(f"{path} lacks what a result has and is left out", stacklevel=2)
     return None

@@ -14,7 +14,6 @@ Rows hold nothing of the clock, so that a resumed run's file equals an unbroken 
 
 import json
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,11 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from rofit.errors import UserError
+from rofit.errors import UserError, quoted
+from rofit.names import check_name
 from rofit.settings.spec import RunSpec
+from rofit.settings.spec_file import read_object
 from rofit.store import log
-from rofit.store.digests import is_sound, put
-from rofit.store.files import append_text, flushed, json_lines
+from rofit.store.digests import is_sound, put, read_json, write_json
+from rofit.store.files import append_text, json_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,28 +126,11 @@ class RunFolder:
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a file of the folder, whole, with its digest."""
-        path = self.path / name
-        temporary = path.with_name(path.name + ".tmp")
-        flushed(temporary, (json.dumps(content, indent=1) + "\n").encode())
-        put(temporary, path, self.path)
+        write_json(self.path / name, content, self.path)
 
     def read_json(self, name: str) -> dict[str, Any] | None:
-        """Return what `write_json` wrote; None without a file.
-
-        Warns:
-            UserWarning: it is damaged; None.
-        """
-        path = self.path / name
-        if not path.exists():
-            return None
-        try:
-            content = json.loads(path.read_bytes())
-            if isinstance(content, dict) and is_sound(path, self.path):
-                return content
-        except (OSError, ValueError):
-            pass
-        warnings.warn(f"{path} is damaged and is left out", stacklevel=2)
-        return None
+        """Return what `write_json` wrote; None without it, or with a warning damaged."""
+        return read_json(self.path / name, self.path)
 
     def _claim(self, spec: dict[str, Any]) -> None:
         path = self.path / "spec.json"
@@ -166,7 +150,12 @@ class RunStore:
         self.root = root
 
     def folder(self, run_id: str) -> RunFolder:
-        """Return a run's folder, whether it exists or not."""
+        """Return a run's folder, whether it exists or not.
+
+        Raises:
+            UserError: an id that would lead out of the store.
+        """
+        check_name("a run's id", run_id, longest=255)
         return RunFolder(self.root / run_id)
 
     def find(self, text: str) -> RunFolder:
@@ -182,7 +171,9 @@ class RunStore:
         if len(close) == 1:
             return self.folder(close[0])
         matching = ", ".join(close) if close else "none"
-        raise UserError(f"no single run {text!r} in {self.root}; matching: {matching}")
+        raise UserError(
+            f"no single run {quoted(text)} in {self.root}; matching: {matching}"
+        )
 
     def set_aside(self, run_id: str) -> None:
         """Move a run into the folder ``earlier``, where nobody reads it.
@@ -209,17 +200,14 @@ def read_spec(file: Path) -> tuple[RunSpec, str]:
     Raises:
         UserError: the file is missing, damaged or not readable.
     """
-    try:
-        stored = json.loads(file.read_text())
-        fields = {k: v for k, v in stored.items() if k not in ("run_id", "family_id")}
-        spec = RunSpec.from_dict(fields)
-        if not is_sound(file, file.parent):
-            raise UserError(f"{file} is damaged: it is not what was written")
-        return spec, stored.get("family_id", spec.family_id)
-    except UserError:
-        raise
-    except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"expected a spec.json at {file}, got {error}") from None
+    stored = read_object(file)
+    fields = {k: v for k, v in stored.items() if k not in ("run_id", "family_id")}
+    spec = RunSpec.from_dict(fields)
+    family_id = stored.get("family_id", spec.family_id)
+    check_name("family_id", family_id, longest=255)
+    if not is_sound(file, file.parent):
+        raise UserError(f"{file} is damaged: it is not what was written")
+    return spec, family_id
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -34,7 +34,7 @@ WRONG = {
     "train --set model=resnet19": "unknown model 'resnet19'; did you mean resnet18",
     "train --device gpu": "unknown device 'gpu'; did you mean cpu? (known: auto",
     f"{FIG1} --scale papers": (
-        "unknown scale 'papers'; did you mean paper? (known: cpu, demo, gpu, paper, sm"
+        "unknown scale 'papers'; did you mean paper? (known: cpu, demo, gpu, hour, p"
     ),
     f"{FIG1} --set epoch=3": (
         "unknown field (of a run or of pgd_at) 'epoch'; did you mean epochs"
@@ -53,7 +53,7 @@ WRONG = {
     f"{FIG1} --set seed=3": "fig1_gradnorm varies seed itself; use --seeds",
     "train --set flip=yes": "flip must be true or false, got 'yes'",
     "train --set lr=nan": "lr must be finite, got nan",
-    "train --set epochs=0": "epochs must be at least 1, got 0",
+    "train --set epochs=0": "epochs must be at least 1 and at most 1,000,000, got 0",
     "train --set attack_bn=evil": "unknown attack_bn 'evil'; did you mean eval?",
     "train --set train_size=9000": "must fit into the 1,297 training images of digits",
     "train --set train_size=129": "129 training images in batches of 64 leave a last",
@@ -110,7 +110,10 @@ SPECS = {
     "field": (b'{"epoch": 3}', "unknown field of a run 'epoch'; did you mean epochs"),
     "type": (b'{"epochs": "3"}', "epochs must be int, got '3'"),
     "null": (b'{"epsilon": null}', "epsilon must be float, got None"),
-    "range": (b'{"epochs": 0}', "epochs must be at least 1, got 0"),
+    "range": (
+        b'{"epochs": 0}',
+        "epochs must be at least 1 and at most 1,000,000, got 0",
+    ),
     "threat": (b'{"epsilon": 8}', "did you mean 8/255?"),
     "list": (b'{"drops": 0.5}', "drops must be a tuple, got 0.5"),
     "parameter": (b'{"method_params": {"a": 1}}', "unknown parameter of pgd_at 'a'"),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rofit.data.datasets import load
 from rofit.data.folders import read_class_folders
 from rofit.errors import UserError
 
@@ -249,3 +250,16 @@ def test_links_in_a_circle_end(tmp_path, number):
     _refused(
         tmp_path / "pets", "found cats/0, which leads to a folder above it; remove"
     )
+
+
+@pytest.mark.parametrize("name", ["...tar", ".zip", "x" * 101 + ".zip"])
+def test_archive_whose_name_no_data_set_can_have(tmp_path, name):
+    path = _zip(tmp_path / name, GOOD)
+    _refused(path, "without folder and ending must be a name")
+
+
+def test_decoded_images_outside_of_the_folder_of_data_sets(tmp_path):
+    read_class_folders(_zip(tmp_path / "good.zip", GOOD), cache=tmp_path / "cache")
+    (tmp_path / "cache" / "sub").mkdir()
+    with pytest.raises(UserError, match="the data set must be a name"):
+        load("sub/../good", root=tmp_path / "cache", digest="?" * 12)

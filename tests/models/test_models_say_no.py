@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import torch
 from small_models import CIFAR10, small_model
 
 from rofit.errors import UserError
@@ -28,6 +29,11 @@ from rofit.errors import UserError
         ("resnet18", {"width": 32}, "^width cannot .*'resnet18'.* preact_resnet18, "),
         ("wrn_10_1", {"blocks": (1, 1)}, "^blocks cannot .*'wrn_10_1'.*, preact_small"),
         ("resnet18", {"width": 8, "blocks": (1,)}, "^width and blocks cannot be set"),
+        ("wrn_1000_1", {}, "unknown model 'wrn_1000_1'"),
+        ("wrn_10_\u0661", {}, "unknown model 'wrn_10_"),
+        ("wrn_" + "9" * 5000 + "_1", {}, "unknown model 'wrn_999"),
+        ("wrn_994_999", {}, r"about 1\.6e\+13 weights, of .* at most 2e\+09 can"),
+        ("preact_small", {"width": 4096, "blocks": (200,) * 3}, "about .* weights"),
         ("preact_small", {"width": 0}, "width must be a positive int, got 0"),
         ("preact_small", {"width": 8.0}, r"width must be a positive int, got 8\.0"),
         ("preact_small", {"blocks": ()}, r"tuple of positive ints.*; got \(\)"),
@@ -55,3 +61,9 @@ def test_wrong_input_is_answered_with_what_was_expected(
 ) -> None:
     with pytest.raises(UserError, match=message):
         small_model(name, **changed)
+
+
+def test_largest_network_of_the_field_can_be_made() -> None:
+    with torch.device("meta"):
+        model = small_model("wrn_106_16")
+    assert sum(p.numel() for p in model.parameters()) == 415_475_162

@@ -3,7 +3,7 @@
 import pytest
 
 from rofit.diagnostics import DIAGNOSTICS, find_diagnostic
-from rofit.errors import UserError, unknown
+from rofit.errors import UserError, quoted, unknown
 from rofit.methods import METHODS, find_method
 from rofit.reproduction import catalog
 from rofit.settings import recipes, scales
@@ -51,3 +51,42 @@ def test_lookup_finds_every_name_and_proposes_the_nearest_for_a_slip(kind):
             find(slip)
         proposed = str(e.value).partition("did you mean ")[2].partition("?")[0]
         assert name == proposed.split(" or ")[0]
+
+
+def test_sentence_is_one_line_whatever_it_repeats():
+    text = str(UserError("no run 'a\nTraceback\x1b[31m\0\udcff'"))
+    assert text == r"no run 'a\nTraceback\x1b[31m\x00\udcff'"
+
+
+@pytest.mark.parametrize("sentence", ["no " + "x" * 10**6 + " here", "a b " * 10**5])
+def test_sentence_of_a_huge_input_keeps_both_its_ends(sentence):
+    text = str(UserError(sentence))
+    assert len(text) <= 1000 and max(map(len, text.split())) <= 200
+    assert text.startswith(sentence[:4]) and text.endswith(sentence[-4:])
+    assert str(UserError(text)) == text
+
+
+@pytest.mark.parametrize("value", ["8/255", 3, 0.5, None, (1, 2), ["a"], True])
+def test_short_value_is_quoted_as_python_writes_it(value):
+    assert quoted(value) == repr(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 10**6, 10**5000, [[1] * 99] * 99, {1: "y" * 999}],
+    ids=["text", "number", "list", "mapping"],
+)
+def test_long_value_is_quoted_in_200_characters(value):
+    assert 0 < len(quoted(value)) <= 200
+
+
+def test_value_of_any_depth_is_quoted():
+    deep: list[object] = []
+    for _ in range(10**5):
+        deep = [deep]
+    assert len(quoted(deep)) <= 200
+
+
+def test_unknown_name_of_any_length_or_type_is_answered():
+    assert len(str(unknown("colour", "x" * 10**6, ["red"]))) < 300
+    assert str(unknown("colour", 3, ["red"])) == "unknown colour 3; known: red"

@@ -12,6 +12,7 @@ import pytest
 
 from rofit.errors import UserError
 from rofit.store.files import write_text
+from rofit.store.rows import load_logs
 from rofit.store.runs import RunFolder, RunStore, read_rows
 
 HOLD = """
@@ -35,6 +36,14 @@ def test_second_opener_is_refused_and_may_open_when_the_first_is_through(tmp_pat
         with pytest.raises(UserError, match=BUSY):
             _open(RunFolder(path))
     _open(RunFolder(path))
+
+
+@pytest.mark.parametrize("run_id", ["../a-run", "..", "a/b", "", "x" * 256])
+def test_run_outside_of_the_store_has_no_folder(tmp_path, run_id):
+    with pytest.raises(UserError, match="a run's id must be a name"):
+        RunStore(tmp_path / "runs").folder(run_id)
+    with pytest.raises(UserError, match="a run's id must be a name"):
+        load_logs(tmp_path / "runs", [run_id])
 
 
 def test_error_inside_gives_the_folder_free(tmp_path):
