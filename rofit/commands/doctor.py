@@ -5,7 +5,6 @@ import click
 from rofit.commands.answers import answer, say
 from rofit.commands.flags import with_flags
 from rofit.commands.session import Session
-from rofit.running.doctor import examine
 
 
 @click.command()
@@ -13,6 +12,8 @@ from rofit.running.doctor import examine
 @with_flags("store", "as_json", "debug")
 def doctor(session: Session, mend: bool) -> int:
     """Check every file of a store; exit with 1 if something remains wrong."""
+    from rofit.running.doctor import examine
+
     rows, wrong = [], 0
     for finding in examine(session.store):
         mended = bool(mend and finding.mend)

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
 
 from rofit.errors import UserError
 from rofit.methods.resolve import resolve
@@ -19,7 +18,7 @@ from rofit.settings.spec import RunSpec
 from rofit.store import log
 from rofit.store.columns import COLUMNS_FILE, load_columns
 from rofit.store.digests import LEDGER, is_sound, names
-from rofit.store.files import json_lines
+from rofit.store.files import is_locked, json_lines
 from rofit.store.rows import keep_columns
 from rofit.store.runs import RunFolder, RunStore
 from rofit.training import checkpoint
@@ -146,7 +145,7 @@ def _checkpoints(run: RunFolder, spec: RunSpec) -> Iterator[_Item]:
 
 def _others(run: RunFolder) -> Iterator[_Item]:
     """Yield what killed writers have left over, and what is no run's file."""
-    if not _is_written(run):
+    if not is_locked(run.path / "lock"):
         for path in sorted(run.path.rglob("*.tmp")):
             file = path.relative_to(run.path).as_posix()
             yield file, "left over by a writer that was killed", path.unlink
@@ -154,11 +153,3 @@ def _others(run: RunFolder) -> Iterator[_Item]:
         known = _FOLDERS if path.is_dir() else _FILES
         if path.name not in known and path.suffix != ".tmp":
             yield path.name, "is no run's", None
-
-
-def _is_written(run: RunFolder) -> bool:
-    try:
-        with FileLock(run.path / "lock", timeout=0):
-            return False
-    except Timeout:
-        return True

@@ -37,7 +37,9 @@ def load_columns(folder: Path) -> tuple[pa.Table, str] | None:
         table = parquet.read_table(path)
     except (OSError, pa.ArrowException):
         return None
-    made_of = (table.schema.metadata or {}).get(_MADE_OF, b"")
+    made_of = (table.schema.metadata or {}).get(_MADE_OF)
+    if made_of is None:  # of a version without digests
+        return None
     return table.replace_schema_metadata(), made_of.decode()
 
 

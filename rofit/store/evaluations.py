@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 from pyarrow import parquet
 
 from rofit.errors import UserError
-from rofit.store.digests import is_sound, put
+from rofit.store.digests import is_sound, put, read_json, write_json
 from rofit.store.runs import RunFolder
 
 _REQUIRED = set(
@@ -197,5 +197,5 @@ def _read(path: Path) -> dict[str, Any] | None:
     result = read_json(path, path.parent)
     if result is None or _REQUIRED <= set(result):
         return result
-    warnings.warn(f"{path} lacks what a result has and is left out", stacklevel=2)
+    warnings.warn(f"{path} is damaged and is left out", stacklevel=2)
     return None

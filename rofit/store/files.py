@@ -5,6 +5,17 @@ import os
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether another process holds the lock in a file."""
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+
 
 def write_text(path: Path, text: str) -> None:
     """Write *text* so that the file is the old or the new one, whole."""

@@ -53,8 +53,11 @@ def seals(folder: Path) -> dict[int, dict[str, Any]]:
 def altered(data: bytes, sealed: dict[int, dict[str, Any]], *, done: bool) -> set[int]:
     """Return the epochs whose rows in the log *data* are not those that were sealed.
 
-    Epochs without a row are not among them; those of a *done* run without a seal are.
+    Epochs without a row are not among them; those of a *done* run without a seal are,
+    unless none has one: such a log is of an older version.
     """
+    if not sealed:
+        return set()
     if data and not data.endswith(b"\n"):
         data += b"\n"
     position = 0

@@ -129,7 +129,7 @@ class RunFolder:
         write_json(self.path / name, content, self.path)
 
     def read_json(self, name: str) -> dict[str, Any] | None:
-        """Return what `write_json` wrote; None without it, or with a warning damaged."""
+        """Return what `write_json` wrote; None if it is missing or damaged."""
         return read_json(self.path / name, self.path)
 
     def _claim(self, spec: dict[str, Any]) -> None:

@@ -57,7 +57,10 @@ def test_rows_that_are_not_those_written_are_named_left_out_and_gone_on_from_nev
         require_log(run, 3)
 
 
-def test_log_without_digests_is_believed_but_for_its_holes(run):
+@pytest.mark.parametrize("done", [False, True])
+def test_log_without_digests_is_believed_but_for_its_holes(run, done):
+    if done:
+        run.finish({"epochs": 3})
     (run.path / "digests.jsonl").unlink()
     _edit(run, lambda lines: [line.replace("0.5", "0.6") for line in lines])
     assert set(load_logs(run.path.parent)["value"]) == {0.6, 1 / 3}
