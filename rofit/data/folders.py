@@ -174,10 +174,11 @@ def _decoded(
     ]
     pixels = decode(source, files, path, progress)
     train, test = (_labels(split) for split in layout.splits())
-    if layout.note.endswith("as test"):
+    instead = layout.note.removesuffix(" as test")
+    if instead != layout.note:
         say(
-            f"{printable(path)} has no test folder: {layout.note}; validation images "
-            "are taken from train"
+            f"{printable(path)} has no test folder: its folder {instead} is the test "
+            "part; validation images are taken from train"
         )
     return Dataset(
         name=name,

@@ -171,7 +171,8 @@ def _as_nobody(folder: Path) -> Iterator[None]:
 
 
 def _limit_memory() -> None:
-    for line in Path("/proc/self/status").read_text().splitlines():
+    status = Path("/proc/self/status")  # of Linux; elsewhere there is no limit
+    for line in status.read_text().splitlines() if status.exists() else ():
         if line.startswith("VmSize:"):
             most = int(line.split()[1]) * 1024 + MEMORY
             resource.setrlimit(resource.RLIMIT_AS, (most, most))

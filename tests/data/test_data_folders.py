@@ -212,8 +212,8 @@ def test_val_beside_train_is_the_test_part_and_that_is_said_once(tmp_path, inste
         assert got.shown_as == f"pets (class folders, {instead} as test)"
         assert got.test.pixels[:, 0, 0, 0].tolist() == [3, 4, 13]
     assert said == [
-        f"{path} has no test folder: {instead} as test; validation images are taken "
-        "from train"
+        f"{path} has no test folder: its folder {instead} is the test part; "
+        "validation images are taken from train"
     ]
     usual = read_class_folders(_zip(tmp_path / "toy.zip", _toy()), cache=tmp_path)
     assert usual.digest == got.digest

@@ -106,6 +106,28 @@ def test_tar_that_is_cut_between_two_members(tmp_path):
     _refused(path, r"cut short, damaged or locked \(no end-of-archive mark\)")
 
 
+def test_tar_with_a_header_of_zeros_in_its_middle(tmp_path):
+    """Zeros are a tar's end: the members behind them must not be lost in silence."""
+    path = _tar(tmp_path / "pets.tar", "")
+    with tarfile.open(path) as tar:
+        third = next(m for m in tar if m.name == "test/cat/2.png").offset
+    data = path.read_bytes()
+    path.write_bytes(data[:third] + bytes(512) + data[third + 512 :])
+    _refused(path, r"cut short, damaged or locked \(more after its end\)")
+
+
+def test_zip_whose_directory_hides_a_member(tmp_path):
+    """A length of a comment that is as long as the next entry is one wrong number."""
+    path = _zip(tmp_path / "pets.zip", GOOD)
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"PK\1\2")
+    data[entry + 32] = data.index(b"PK\1\2", entry + 4) - entry
+    path.write_bytes(data)
+    with zipfile.ZipFile(path) as packed:
+        assert len(packed.namelist()) == len(GOOD) - 1, "zipfile says nothing"
+    _refused(path, r"damaged or locked \(7 members, not 8\)")
+
+
 @pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
 def test_tar_with_a_flipped_byte(tmp_path, kind):
     path = _tar(tmp_path / "pets.tar", kind)
