@@ -20,7 +20,7 @@ from rofit.data.layout import find_layout
 from rofit.data.reason import in_one_line, printable
 from rofit.data.sources import fingerprint, open_source
 from rofit.errors import UserError
-from rofit.names import check_name
+from rofit.names import LONGEST_NAME
 
 __all__ = [
     "ClassFolders",
@@ -203,11 +203,19 @@ def _named_path(text: str) -> tuple[str, str]:
 
 
 def _name(path: Path) -> str:
-    """Return the name of the data set: the file's, fit to stand in a run id."""
+    """Return the name of the data set: the file's, fit to stand in a run id.
+
+    Raises:
+        UserError: if there is none, or it is too long for names of other files.
+    """
     file = os.path.basename(os.path.abspath(path)).lower()
     ending = next((end for end in ENDINGS if file.endswith(end)), "")
     name = re.sub(r"[^\w.-]+", "_", file.removesuffix(ending))
-    check_name(f"{path} without folder and ending", name)
+    if not name.strip(".") or len(name.encode()) > LONGEST_NAME:
+        raise UserError(
+            f"expected a name of 1 to {LONGEST_NAME} bytes for the images at "
+            f"{printable(path)}, got {len(name.encode())}; rename it"
+        )
     return name
 
 

@@ -184,7 +184,9 @@ def test_no_name_leads_out_of_the_folder_of_decoded_sets(tmp_path):
     (tmp_path / "root" / "sub").mkdir()
     for name in ("sub/../pets", "../root/pets", f"{tmp_path}/root/pets", "/pets"):
         for root in (tmp_path / "root", tmp_path / "root" / "sub"):
-            with pytest.raises(UserError, match="expected the decoded images of"):
+            with pytest.raises(
+                UserError, match="expected the decoded images|must be a name"
+            ):
                 load(name, root=root, digest=made.digest)
 
 

@@ -277,7 +277,7 @@ def test_links_in_a_circle_end(tmp_path, number):
 @pytest.mark.parametrize("name", ["...tar", ".zip", "x" * 101 + ".zip"])
 def test_archive_whose_name_no_data_set_can_have(tmp_path, name):
     path = _zip(tmp_path / name, GOOD)
-    _refused(path, "without folder and ending must be a name")
+    _refused(path, "expected a name of 1 to 100 bytes for the images at")
 
 
 def test_decoded_images_outside_of_the_folder_of_data_sets(tmp_path):

@@ -271,7 +271,7 @@ def test_names_are_shown_on_one_line_whatever_is_in_them(tmp_path):
     path = _tar(tmp_path / "pets.tar", GOOD | {bad: b"x"})
     _refused(path, r"found train/a/\\x1b\[31m\\n\\udce9.txt; remove")
     path = _tar(tmp_path / "pets.tar", GOOD | {f"train/a/{'x' * 9999}.txt": b"x"})
-    _refused(path, r"found train/a/x+\.\.\.; remove")
+    _refused(path, r"found train/a/x+\.\.\.")
 
 
 @pytest.mark.parametrize("name", ["caf\udce9", "a\nb"])
