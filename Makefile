@@ -4,6 +4,7 @@
 # make test-gpu-versions   the suite on those that GPU machines have
 #                          either with TESTS="files", and PYTHON310= or PYTHON312=
 # make lint   ruff and mypy
+# make abuse  an hour of kills, damage and hostile input; SHARE=0.1 for a tenth
 # make docs   the tables in docs/, from what is registered
 # make gpu MINUTES=9 DATA=cifar10-jpeg.tar.xz OUT=folder   all that wants a GPU
 # make gallery SIZE=cpu DATA="cifar10=PATH cifar100=PATH"   pictures and tables, some hours
@@ -12,7 +13,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-oldest test-gpu-versions lint docs clean gallery gpu
+.PHONY: abuse demo test test-oldest test-gpu-versions lint docs clean gallery gpu
 
 demo: $(VENV)/.installed
 	$(BIN)/rofit run fig1_gradnorm --scale demo
@@ -52,6 +53,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+SHARE ?= 1
+abuse: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python tests/abuse/abuse.py $(SHARE)
 
 docs: $(VENV)/.installed
 	$(BIN)/python docs/tables.py
