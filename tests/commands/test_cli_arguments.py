@@ -23,8 +23,14 @@ EMPTY = "expects a text, got an empty one"
         ([*TRAIN, "--store", "x" * 256], "255 between slashes, got 256: 'xxx"),
         ([*TRAIN, "--spec", "x/" * 600], "expects at most 1,024 bytes"),
         (["show", "x" * 10**6], "got 1,000,000: 'xxx"),
-        (["data", "~no such user/data"], "names a home that is not here: '~no such user/data'"),
-        ([*TRAIN, "--data", "x=~no such user"], "a home that is not here: 'x=~no such user'"),
+        (
+            ["data", "~no such user/data"],
+            "names a home that is not here: '~no such user/data'",
+        ),
+        (
+            [*TRAIN, "--data", "x=~no such user"],
+            "a home that is not here: 'x=~no such user'",
+        ),
         (["data", "/"], "must be a name, got an empty one"),
         (
             [*TRAIN, "--seeds", "1000000000"],
