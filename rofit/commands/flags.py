@@ -1,5 +1,6 @@
 """The flags that several commands share, for click."""
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -80,7 +81,9 @@ with_all_flags = with_flags(*_FLAGS)
 
 
 def _check_texts() -> None:
-    """Raise UserError for a text on the command line that can be no name or path."""
+    """Raise UserError for a text of the user's that can be no name and no path."""
+    if home := os.environ.get("ROFIT_HOME"):
+        _check_text("ROFIT_HOME", home)
     context = click.get_current_context()
     for parameter in context.command.params:
         name = str(parameter.name)
@@ -89,7 +92,14 @@ def _check_texts() -> None:
             value = context.params[name]
             for text in value if isinstance(value, tuple) else (value,):
                 if isinstance(text, str | Path):
-                    _check_text(parameter.human_readable_name, str(text))
+                    _check_text(_label(parameter), str(text))
+
+
+def _label(parameter: click.Parameter) -> str:
+    """Return what the user calls it: ``--store``, ``RUN``."""
+    if isinstance(parameter, click.Option):
+        return parameter.opts[0]
+    return parameter.human_readable_name
 
 
 def _check_text(label: str, text: str) -> None:
@@ -99,6 +109,13 @@ def _check_text(label: str, text: str) -> None:
         raise UserError(
             f"{label} expects a text without zero bytes, got {quoted(text)}"
         )
+    try:
+        for path in (text, text.partition("=")[2]):  # --data NAME=PATH
+            Path(path).expanduser()
+    except RuntimeError:
+        raise UserError(
+            f"{label} names a home that is not here: {quoted(text)}"
+        ) from None
     longest_part = max(map(_size, text.split("/")))
     if _size(text) > _LONGEST_ARGUMENT or longest_part > _LONGEST_PART:
         raise UserError(

@@ -20,14 +20,8 @@ from typing import Any
 
 import torch
 from command_line import rofit
-from hostile_values import (
-    Draw,
-    key,
-    number,
-    spec_bytes,
-    spec_values,
-    text,
-)
+from hostile_commands import command_line, pair
+from hostile_values import Draw, spec_bytes, spec_values
 
 from rofit.errors import UserError, quoted
 from rofit.methods import METHODS
@@ -91,11 +85,11 @@ def _file(draw: Draw, home: Path) -> str:
 def _set(draw: Draw, home: Path) -> str:
     """The overrides of a command, read as the command reads them."""
     method = draw.choice(list(METHODS))
-    pairs = [_pair(draw, method) for _ in range(draw.choice((1, 1, 2, 3)))]
+    pairs = [pair(draw, method) for _ in range(draw.choice((1, 1, 2, 3)))]
     spec = SCALES["smoke"].apply(RunSpec(method=method))
 
     def read() -> None:
-        _use(override(spec, dict(parse_pair(pair) for pair in pairs)), home, draw)
+        _use(override(spec, dict(parse_pair(typed) for typed in pairs)), home, draw)
 
     return _sentence(read)
 
@@ -106,8 +100,10 @@ def _command(draw: Draw, home: Path) -> str:
     answer = rofit(home, *words)
     fault = ""
     if answer.code == 2:
-        fault = _fault_of(answer.err.removeprefix("rofit: ").removesuffix("\n"))
-        fault = fault or ("" if answer.err.startswith("rofit: ") else "no sentence")
+        *remarks, sentence = answer.err.splitlines() or [""]
+        fault = _fault_of(sentence.removeprefix("rofit: "))
+        said = all(line.startswith("rofit: ") for line in (*remarks, sentence))
+        fault = fault or ("" if said else f"more than sentences: {quoted(answer.err)}")
         echoed = [w for w in words if len(w) > _LONGEST_ECHO and w in answer.err]
         fault = fault or ("repeats a long argument" if echoed else "")
     elif answer.code or "Traceback" in answer.err:
@@ -122,51 +118,6 @@ KINDS: dict[str, tuple[Callable[[Draw, Path], str], int]] = {
     "set": (_set, 40),
     "command": (_command, 15),
 }
-
-
-def _pair(draw: Draw, method: str) -> str:
-    right = draw.choice((text, number, number))(draw)
-    return draw.choice((f"{key(draw, method)}={right}",) * 9 + (text(draw),))
-
-
-COMMANDS = {
-    "train": "--method --labels --weights --dataset --recipe --keep --watch --spec",
-    "run": "--seeds --scale --data",
-    "reproduce": "--figure --table --seeds --jobs",
-    "eval": "--attack --checkpoint --epsilon --norm --n --shard --from --seed "
-    "--batch-size --precision --engine",
-    "status": "--seeds",
-    "show": "",
-    "compare": "--out",
-    "export": "--out",
-    "data": "",
-    "bench": "--model --batch-size --rounds --engine --run --n",
-}
-SHARED = "--set --scale --store --out --data --device --engine --jobs --max-minutes"
-# Where a sound line would train, attack or time something: there it is dry, or wrong.
-ALWAYS = {"train": ["--dry-run"], "run": ["--dry-run"], "reproduce": ["--dry-run"]}
-ALWAYS |= {"eval": ["--dry-run"], "bench": ["no such table"]}
-TARGETS = {"show", "compare", "export", "eval", "run", "data"}
-
-
-def command_line(draw: Draw) -> list[str]:
-    """Return the words of a command, most of them hostile."""
-    command = draw.choice((*COMMANDS, "train", "train", "eval", text(draw)))
-    words = [command, *ALWAYS.get(command, ())]
-    if command in ("train", "run", "reproduce") and draw.random() < 0.9:
-        words += ["--scale", "smoke"]
-    if command in TARGETS and draw.random() < 0.9:
-        words += [draw.choice(("pgd_at-digits", "fig1_gradnorm", text(draw)))]
-    options = [*COMMANDS.get(command, "").split(), *SHARED.split(), "--set"]
-    for _ in range(draw.choice((0, 1, 1, 2, 3))):
-        option = draw.choice(options) if draw.random() < 0.95 else text(draw)
-        worth = _pair(draw, "sgls") if option == "--set" else text(draw)
-        worth = number(draw) if draw.random() < 0.2 else worth
-        words += [f"{option}={worth}"] if draw.random() < 0.2 else [option, worth]
-    if draw.random() < 0.3:
-        words.append(draw.choice(("--json", "--quiet", text(draw))))
-    # Decoding the devices and folders of the machine is another fuzzer's.
-    return [word.replace("/dev/", "") for word in words]
 
 
 def _use(spec: RunSpec, home: Path, draw: Draw) -> None:

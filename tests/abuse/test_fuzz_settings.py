@@ -5,6 +5,7 @@ import random
 import fuzz_settings
 import pytest
 from fuzz_settings import fuzz
+from hostile_commands import command_line
 
 
 @pytest.mark.parametrize("seed", [11, 12])
@@ -13,7 +14,7 @@ def test_hostile_settings_end_in_success_or_one_sentence(seed):
 
 
 def test_cases_of_a_seed_are_the_same_twice():
-    lines = [fuzz_settings.command_line(random.Random("3-7")) for _ in range(2)]
+    lines = [command_line(random.Random("3-7")) for _ in range(2)]
     assert lines[0] == lines[1]
 
 

@@ -12,17 +12,25 @@ EMPTY = "expects a text, got an empty one"
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([*TRAIN, "--method", ""], f"method {EMPTY}"),
-        ([*TRAIN, "--store="], f"store {EMPTY}"),
-        ([*TRAIN, "--data", ""], f"data {EMPTY}"),
-        (["train", "--dry-run", "--scale", ""], f"scale {EMPTY}"),
+        ([*TRAIN, "--method", ""], f"--method {EMPTY}"),
+        ([*TRAIN, "--store="], f"--store {EMPTY}"),
+        ([*TRAIN, "--data", ""], f"--data {EMPTY}"),
+        (["train", "--dry-run", "--scale", ""], f"--scale {EMPTY}"),
         (["show", ""], f"RUN {EMPTY}"),
-        (["eval", "x", "--shard", ""], f"shard {EMPTY}"),
+        (["eval", "x", "--shard", ""], f"--shard {EMPTY}"),
         ([*TRAIN, "--store", "a\0b"], r"without zero bytes, got 'a\x00b'"),
         (["data", "\0"], r"without zero bytes, got '\x00'"),
         ([*TRAIN, "--store", "x" * 256], "255 between slashes, got 256: 'xxx"),
         ([*TRAIN, "--spec", "x/" * 600], "expects at most 1,024 bytes"),
         (["show", "x" * 10**6], "got 1,000,000: 'xxx"),
+        (
+            ["data", "~no such user/data"],
+            "names a home that is not here: '~no such user/data'",
+        ),
+        (
+            [*TRAIN, "--data", "x=~no such user"],
+            "a home that is not here: 'x=~no such user'",
+        ),
         (["data", "/"], "must be a name, got an empty one"),
         (
             [*TRAIN, "--seeds", "1000000000"],
