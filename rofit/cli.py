@@ -1,15 +1,20 @@
 """The command line: its commands and their exit codes.
 
-Exit codes: 0 done, 1 error, 2 usage, 75 unfinished (run again). Results go to standard
-output, progress to standard error.
+Exit codes: 0 done, 1 error, 2 usage, 75 unfinished (run again); 129, 130, 141 and 143
+as shells have them for SIGHUP, SIGINT, a closed pipe and SIGTERM. Results go to
+standard output, progress to standard error.
 """
 
+import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 import click
 
 from rofit.errors import UserError
+from rofit.interrupts import CLOSED_PIPE
+from rofit.writing import NotWritten, reason
 
 # Command -> module and function under rofit.commands, and what `rofit --help` says.
 # A command is imported when it is called: torch takes seconds, pandas half a second.
@@ -68,18 +73,58 @@ def cli(context: click.Context) -> None:
 def main() -> None:
     """Run the command line; turn errors into one sentence and an exit code."""
     try:
+        code = _answer()
+    except OSError as error:
+        code = _without_output(error)
+    sys.exit(code)
+
+
+def _answer() -> int:
+    """Run the command and return its exit code.
+
+    Raises:
+        OSError: standard output takes no more.
+    """
+    try:
         code = cli.main(standalone_mode=False)
+        _flush()
+        return code or 0
     except click.ClickException as error:
-        code = _print_error(error.format_message(), 2)
+        return _print_error(error.format_message(), 2)
     except UserError as error:
-        code = _print_error(error, 2)
-    except (Exception, KeyboardInterrupt) as error:
-        code = _print_error(f"{type(error).__name__}: {error}", 1)
-    sys.exit(code or 0)
+        return _print_error(error, 2)
+    except NotWritten as error:
+        return _print_error(error, 1)
+    except (KeyboardInterrupt, click.Abort):  # inside another program, or --debug
+        return _print_error("interrupted", 130)
+    except SystemExit as ended:  # what click and rich answer a closed pipe with
+        if isinstance(ended.__context__, BrokenPipeError):
+            raise ended.__context__ from None
+        raise
+    except Exception as error:
+        _flush()
+        if isinstance(error, BrokenPipeError):
+            raise
+        return _print_error(f"{type(error).__name__}: {error}", 1)
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _without_output(error: OSError) -> int:
+    """Drop what standard output does not take; return the shell's code for why."""
+    with suppress(OSError, ValueError):  # it is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return CLOSED_PIPE
+    return _print_error(f"standard output cannot be written ({reason(error)})", 1)
 
 
 def _print_error(error: object, code: int) -> int:
     if "--debug" in sys.argv:
-        raise  # noqa: PLE0704  inside the handler of main
-    click.echo(f"rofit: {error}", err=True)
+        raise  # noqa: PLE0704  inside a handler of the functions above
+    with suppress(OSError):  # the terminal is gone
+        click.echo(f"rofit: {error}", err=True)
     return code

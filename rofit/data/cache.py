@@ -17,6 +17,7 @@ import numpy as np
 from rofit.data.images import Dataset, Images
 from rofit.data.reason import in_one_line
 from rofit.errors import UserError
+from rofit.writing import NotWritten, is_full, reason
 
 ENDING = ".rofit.npz"
 _DAMAGE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
@@ -92,6 +93,7 @@ def store(dataset: Dataset, fingerprint: str, cache: Path) -> Path:
     """Write *dataset* under *cache* in one step and return the file.
 
     Raises:
+        NotWritten: if the disk is full.
         UserError: if the folder cannot be written.
     """
     file = cache / f"{dataset.name}-{dataset.digest}-{fingerprint}{ENDING}"
@@ -182,7 +184,12 @@ def _size(dataset: Dataset) -> str:
     )
 
 
-def _unwritable(cache: Path, error: OSError) -> UserError:
+def _unwritable(cache: Path, error: OSError) -> Exception:
+    if is_full(error):
+        return NotWritten(
+            f"the decoded images cannot be kept in {cache} ({reason(error)}); nothing "
+            "of them is kept: the same command decodes them again"
+        )
     return UserError(
         f"expected a folder for the decoded images at {cache}, got "
         f"{in_one_line(error)!r}; make it writable or choose another data folder"

@@ -9,10 +9,13 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
+from rofit.writing import writes_file
+
 TEXT = pa.dictionary(pa.int32(), pa.string())
 _SIZE = b"size of epochs.jsonl"
 
 
+@writes_file
 def save_columns(folder: Path, table: pa.Table) -> None:
     """Write the rows of ``epochs.jsonl`` as ``epochs.parquet``, whole or not at all."""
     size = str((folder / "epochs.jsonl").stat().st_size).encode()

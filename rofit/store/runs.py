@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from rofit.errors import UserError
 from rofit.settings.spec import RunSpec
+from rofit.writing import unwritable, writes_file, writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +37,7 @@ class RunFolder:
         self.path = path
         self.checkpoints = path / "checkpoints"
         self.samples = path / "samples"
+        self._lock: os.stat_result | None = None
 
     @contextmanager
     def opened(self, spec: dict[str, Any]) -> Iterator["RunFolder"]:
@@ -53,13 +55,21 @@ class RunFolder:
                 f"run {self.path.name} is being trained by another process; wait for it"
             ) from None
         except OSError as error:
-            raise UserError(
-                f"the store {self.path.parent} cannot be written ({error.strerror}); "
-                "choose another with --store"
+            raise unwritable(
+                f"the store {self.path.parent}", error, "--store"
             ) from None
         with held:
+            self._lock = os.stat(self.path / "lock")
             self._claim(spec)
             yield self
+
+    def require_same(self) -> None:
+        """Raise NotWritten if the folder was removed or replaced since its opening."""
+        with writing(self.path):
+            if self._lock and not os.path.samestat(
+                self._lock, os.stat(self.path / "lock")
+            ):
+                raise FileNotFoundError("it is another folder now")
 
     @property
     def spec(self) -> RunSpec:
@@ -99,10 +109,12 @@ class RunFolder:
         """Write samples, a table or its columns, as ``samples/<name>.parquet``."""
         import pandas as pd
 
-        self.samples.mkdir(exist_ok=True)
-        temporary = self.samples / f"{name}.tmp"
-        pd.DataFrame(table).to_parquet(temporary, index=False)
-        os.replace(temporary, self.samples / f"{name}.parquet")
+        file = self.samples / f"{name}.parquet"
+        with writing(file):
+            self.samples.mkdir(exist_ok=True)
+            temporary = self.samples / f"{name}.tmp"
+            pd.DataFrame(table).to_parquet(temporary, index=False)
+            os.replace(temporary, file)
 
     def event(self, kind: str, **details: Any) -> None:
         """Add an event with the time of day."""
@@ -193,8 +205,13 @@ def read_rows(path: Path, name: str = "epochs.jsonl") -> Iterator[dict[str, Any]
             continue
 
 
+@writes_file
 def write_text(path: Path, text: str) -> None:
-    """Write *text* so that the file is the old or the new one, whole."""
+    """Write *text* so that the file is the old or the new one, whole.
+
+    Raises:
+        NotWritten: the disk does not take it.
+    """
     temporary = path.with_name(path.name + ".tmp")
     with open(temporary, "w") as file:
         file.write(text)
@@ -218,11 +235,18 @@ def _holds_spec(file: Path, spec: dict[str, Any]) -> bool:
     return RunSpec().as_dict() | stored | {"method_params": params} == spec
 
 
+@writes_file
 def _append(path: Path, rows: list[dict[str, Any]]) -> None:
-    with open(path, "a") as file:
-        file.write(_lines(rows))
-        file.flush()
-        os.fsync(file.fileno())
+    before = path.stat().st_size if path.exists() else 0
+    try:
+        with open(path, "a") as file:
+            file.write(_lines(rows))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        if path.exists():  # half a row would spoil the next one
+            os.truncate(path, before)
+        raise
 
 
 def _lines(rows: list[dict[str, Any]]) -> str:
