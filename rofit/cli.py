@@ -7,14 +7,16 @@ standard output, progress to standard error.
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from typing import Any, TextIO
 
 import click
 
 from rofit.errors import UserError
 from rofit.interrupts import CLOSED_PIPE
-from rofit.writing import NotWritten, reason
+from rofit.writing import NotWritten, is_full, reason
 
 # Command -> module and function under rofit.commands, and what `rofit --help` says.
 # A command is imported when it is called: torch takes seconds, pandas half a second.
@@ -33,8 +35,35 @@ COMMANDS = {
 }
 
 
+class ClosedPipe(Exception):
+    """Nobody reads any more what is printed."""
+
+
+@contextmanager
+def _closed_pipes() -> Iterator[None]:
+    """Raise ClosedPipe where click and rich, later, would exit with 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise ClosedPipe from None
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # rich's answer
+            raise ClosedPipe from None
+        raise
+
+
 class Commands(click.Group):
     """Commands whose modules are imported when they are called."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Read the words; --help and --version print."""
+        with _closed_pipes():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        with _closed_pipes():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names, in the order of the table."""
@@ -72,22 +101,21 @@ def cli(context: click.Context) -> None:
 
 def main() -> None:
     """Run the command line; turn errors into one sentence and an exit code."""
-    try:
-        code = _answer()
-    except OSError as error:
-        code = _without_output(error)
+    code = _answer()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            _flush(stream)
+        except OSError as error:
+            code = code or _print_error(_disk_sentence(error), 1)
+            _drop(stream)
     sys.exit(code)
 
 
 def _answer() -> int:
-    """Run the command and return its exit code.
-
-    Raises:
-        OSError: standard output takes no more.
-    """
+    """Run the command and return its exit code."""
     try:
         code = cli.main(standalone_mode=False)
-        _flush()
+        _flush(sys.stdout)
         return code or 0
     except click.ClickException as error:
         return _print_error(error.format_message(), 2)
@@ -95,31 +123,31 @@ def _answer() -> int:
         return _print_error(error, 2)
     except NotWritten as error:
         return _print_error(error, 1)
+    except (ClosedPipe, BrokenPipeError):
+        return CLOSED_PIPE
     except (KeyboardInterrupt, click.Abort):  # inside another program, or --debug
         return _print_error("interrupted", 130)
-    except SystemExit as ended:  # what click and rich answer a closed pipe with
-        if isinstance(ended.__context__, BrokenPipeError):
-            raise ended.__context__ from None
-        raise
     except Exception as error:
-        _flush()
-        if isinstance(error, BrokenPipeError):
-            raise
+        if isinstance(error, OSError) and is_full(error):
+            return _print_error(_disk_sentence(error), 1)
         return _print_error(f"{type(error).__name__}: {error}", 1)
 
 
-def _flush() -> None:
-    if sys.stdout is not None:
-        sys.stdout.flush()
+def _disk_sentence(error: OSError) -> str:
+    """Return a sentence for what went to no file of a name: standard output, say."""
+    where = f" to {error.filename}" if error.filename else ""
+    return f"nothing more can be written{where} ({reason(error)})"
 
 
-def _without_output(error: OSError) -> int:
-    """Drop what standard output does not take; return the shell's code for why."""
+def _flush(stream: TextIO | None) -> None:
+    if stream is not None:
+        stream.flush()
+
+
+def _drop(stream: TextIO) -> None:
+    """Drop what a stream has not taken, or Python tries it again at its end."""
     with suppress(OSError, ValueError):  # it is no file
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if isinstance(error, BrokenPipeError):
-        return CLOSED_PIPE
-    return _print_error(f"standard output cannot be written ({reason(error)})", 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _print_error(error: object, code: int) -> int:
