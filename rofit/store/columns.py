@@ -9,13 +9,12 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
-from rofit.writing import writes_file
+from rofit.writing import writing
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
 _SIZE = b"size of epochs.jsonl"
 
 
-@writes_file
 def save_columns(folder: Path, table: pa.Table) -> None:
     """Write the rows of ``epochs.jsonl`` as ``epochs.parquet``, whole or not at all."""
     size = str((folder / "epochs.jsonl").stat().st_size).encode()
@@ -23,8 +22,9 @@ def save_columns(folder: Path, table: pa.Table) -> None:
         table, {f.name for f in table.schema if pa.types.is_string(f.type)}
     )
     temporary = folder / "epochs.parquet.tmp"
-    parquet.write_table(compact.replace_schema_metadata({_SIZE: size}), temporary)
-    temporary.replace(folder / "epochs.parquet")
+    with writing(folder / "epochs.parquet"):
+        parquet.write_table(compact.replace_schema_metadata({_SIZE: size}), temporary)
+        temporary.replace(folder / "epochs.parquet")
 
 
 def load_columns(folder: Path) -> pa.Table | None:
