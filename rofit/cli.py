@@ -1,15 +1,22 @@
 """The command line: its commands and their exit codes.
 
-Exit codes: 0 done, 1 error, 2 usage, 75 unfinished (run again). Results go to standard
-output, progress to standard error.
+Exit codes: 0 done, 1 error, 2 usage, 75 unfinished (run again); 129, 130, 141 and 143
+as shells have them for SIGHUP, SIGINT, a closed pipe and SIGTERM. Results go to
+standard output, progress to standard error.
 """
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from typing import Any, TextIO
 
 import click
 
 from rofit.errors import UserError, one_line
+from rofit.interrupts import CLOSED_PIPE
+from rofit.writing import NotWritten, is_full, reason
 
 # Command -> module and function under rofit.commands, and what `rofit --help` says.
 # A command is imported when it is called: torch takes seconds, pandas half a second.
@@ -29,8 +36,35 @@ COMMANDS = {
 }
 
 
+class ClosedPipe(Exception):
+    """Nobody reads any more what is printed."""
+
+
+@contextmanager
+def _closed_pipes() -> Iterator[None]:
+    """Raise ClosedPipe where click and rich, later, would exit with 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise ClosedPipe from None
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # rich's answer
+            raise ClosedPipe from None
+        raise
+
+
 class Commands(click.Group):
     """Commands whose modules are imported when they are called."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Read the words; --help and --version print."""
+        with _closed_pipes():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        with _closed_pipes():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names, in the order of the table."""
@@ -68,19 +102,58 @@ def cli(context: click.Context) -> None:
 
 def main() -> None:
     """Run the command line; turn errors into one sentence and an exit code."""
+    code = _answer()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            _flush(stream)
+        except OSError as error:
+            code = code or _print_error(_disk_sentence(error), 1)
+            _drop(stream)
+    sys.exit(code)
+
+
+def _answer() -> int:
+    """Run the command and return its exit code."""
     try:
         code = cli.main(standalone_mode=False)
+        _flush(sys.stdout)
+        return code or 0
     except click.ClickException as error:
-        code = _print_error(error.format_message(), 2)
+        return _print_error(error.format_message(), 2)
     except UserError as error:
-        code = _print_error(error, 2)
-    except (Exception, KeyboardInterrupt) as error:
-        code = _print_error(f"{type(error).__name__}: {error}", 1)
-    sys.exit(code or 0)
+        return _print_error(error, 2)
+    except NotWritten as error:
+        return _print_error(error, 1)
+    except (ClosedPipe, BrokenPipeError):
+        return CLOSED_PIPE
+    except (KeyboardInterrupt, click.Abort):  # inside another program, or --debug
+        return _print_error("interrupted", 130)
+    except Exception as error:
+        if isinstance(error, OSError) and is_full(error):
+            return _print_error(_disk_sentence(error), 1)
+        return _print_error(f"{type(error).__name__}: {error}", 1)
+
+
+def _disk_sentence(error: OSError) -> str:
+    """Return a sentence for what went to no file of a name: standard output, say."""
+    where = f" to {error.filename}" if error.filename else ""
+    return f"nothing more can be written{where} ({reason(error)})"
+
+
+def _flush(stream: TextIO | None) -> None:
+    if stream is not None:
+        stream.flush()
+
+
+def _drop(stream: TextIO) -> None:
+    """Drop what a stream has not taken, or Python tries it again at its end."""
+    with suppress(OSError, ValueError):  # it is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _print_error(error: object, code: int) -> int:
     if "--debug" in sys.argv:
-        raise  # noqa: PLE0704  inside the handler of main
-    click.echo(f"rofit: {one_line(str(error))}", err=True)
+        raise  # noqa: PLE0704  inside a handler of the functions above
+    with suppress(OSError):  # the terminal is gone
+        click.echo(f"rofit: {one_line(str(error))}", err=True)
     return code

@@ -159,8 +159,8 @@ class WatchedTraining:
             )
         if self.done == self.spec.epochs:
             self.folder.event("stop", watching=self.monitor.seconds)
-            self.folder.finish({"epochs": self.done})
             keep_columns(self.folder)
+            self.folder.finish({"epochs": self.done})
         return score
 
     def _view(self, soft: Tensor | None) -> EpochView:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rofit.cli import main
+from rofit.__main__ import main
 from rofit.running import jobs
 
 

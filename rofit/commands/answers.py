@@ -7,8 +7,7 @@ import click
 from rich.console import Console
 
 from rofit.commands import terminal
-
-UNFINISHED = 75
+from rofit.interrupts import GOES_ON, UNFINISHED
 
 
 def say(*objects: Any, **options: Any) -> None:
@@ -27,5 +26,5 @@ def answer(sections: dict[str, Any], as_json: bool) -> None:
 
 def unfinished() -> int:
     """Say on standard error that work remains; return the exit code that means it."""
-    click.echo("unfinished: the same command goes on from here", err=True)
+    click.echo(GOES_ON, err=True)
     return UNFINISHED

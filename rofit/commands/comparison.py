@@ -14,8 +14,10 @@ from rofit.errors import UserError
 from rofit.measures.metrics import best_last_gap, curve
 from rofit.reproduction import catalog
 from rofit.reproduction.publish import make_folder
+from rofit.store.files import write_text
 from rofit.store.rows import load_logs
 from rofit.store.runs import RunFolder
+from rofit.writing import writing
 
 Rows = list[dict[str, Any]]
 
@@ -106,7 +108,8 @@ def _picture(logs: pd.DataFrame, names: list[str], results: Path) -> Path:
     folder = results / f"compare-{digest}"
     make_folder(folder)
     table = curves(logs, names)
-    table.to_csv(folder / "table.csv", index=False)
+    write_text(folder / "table.csv", table.to_csv(index=False, lineterminator="\n"))
     figure = catalog.load_figure("_compare").draw(table)
-    catalog.load_figure("_style").save(figure, folder / "curves")
+    with writing(folder / "curves"):
+        catalog.load_figure("_style").save(figure, folder / "curves")
     return folder / "curves.png"

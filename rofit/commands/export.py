@@ -13,6 +13,7 @@ from rofit.commands.flags import with_flags
 from rofit.commands.session import Session
 from rofit.errors import UserError
 from rofit.store.runs import RunFolder, read_events
+from rofit.writing import unwritable
 
 _LEFT_OUT = ("checkpoints", "lock", "*.lock", "*.tmp")
 # What the last stop may say of the run's cost.
@@ -33,10 +34,7 @@ def export(session: Session, texts: tuple[str, ...], target: Path) -> None:
             try:
                 _copy(folder.path / name, target / folder.path.name / name)
             except OSError as error:
-                raise UserError(
-                    f"{target} cannot be written ({error.strerror}); choose another "
-                    "folder with --out"
-                ) from None
+                raise unwritable(str(target), error, "--out") from None
         rows.append(inventory.run_row(folder, folder.spec) | _cost(folder))
     answer({"runs": rows}, session.flags.as_json)
 

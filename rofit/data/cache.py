@@ -19,6 +19,7 @@ import numpy as np
 from rofit.data.images import Dataset, Images
 from rofit.data.reason import PARSER_ERRORS, in_one_line, printable
 from rofit.errors import UserError
+from rofit.writing import NotWritten, is_full, reason
 
 ENDING = ".rofit.npz"
 # A header may say that there are more pixels than memory.
@@ -122,6 +123,7 @@ def store(dataset: Dataset, fingerprint: str, cache: Path) -> Path:
     """Write *dataset* under *cache* in one step and return the file.
 
     Raises:
+        NotWritten: if the disk is full.
         UserError: if the folder cannot be written.
     """
     file = cache / f"{dataset.name}-{dataset.digest}-{fingerprint}{ENDING}"
@@ -227,7 +229,12 @@ def _size(dataset: Dataset) -> str:
     )
 
 
-def _unwritable(cache: Path, error: OSError) -> UserError:
+def _unwritable(cache: Path, error: OSError) -> Exception:
+    if is_full(error):
+        return NotWritten(
+            f"the decoded images cannot be kept in {cache} ({reason(error)}); nothing "
+            "of them is kept: the same command decodes them again"
+        )
     return UserError(
         f"expected a folder for the decoded images at {cache}, got "
         f"{in_one_line(error)!r}; make it writable or choose another data folder"

@@ -18,6 +18,7 @@ from rofit.store.rows import load_logs
 from rofit.store.runs import RunStore
 from rofit.store.samples import load_samples
 from rofit.store.tables import read_csv
+from rofit.writing import unwritable, writing
 
 
 def tabulate(request: Request, specs: list[RunSpec], store: RunStore) -> pd.DataFrame:
@@ -50,7 +51,7 @@ def publish(
     table.insert(0, "data", describe_data(request, specs))
     table.insert(0, "scale", request.scale)
     make_folder(folder)
-    table.to_csv(folder / "table.csv", index=False)
+    write_text(folder / "table.csv", table.to_csv(index=False, lineterminator="\n"))
     claims = holm(analysis.claims(table))
     plain = [as_plain(claim) for claim in claims]
     write_text(folder / "claims.json", json.dumps(plain, indent=1) + "\n")
@@ -73,7 +74,10 @@ def draw(name: str, folder: Path) -> None:
     else:
         style = catalog.load_figure("_style")
         for ending, width in style.WIDTHS.items():
-            style.save(figure.draw(table, width=width), folder / f"{name}{ending}")
+            stem = folder / f"{name}{ending}"
+            picture = figure.draw(table, width=width)
+            with writing(stem):
+                style.save(picture, stem)
 
 
 def make_folder(folder: Path) -> None:
@@ -85,9 +89,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(
-            f"results cannot be written to {folder} ({error.strerror}); choose --out"
-        ) from None
+        raise unwritable(f"the folder of results {folder}", error, "--out") from None
 
 
 def result_folder(request: Request, out: Path) -> Path:

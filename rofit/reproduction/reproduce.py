@@ -43,6 +43,7 @@ def reproduce(
     from rofit.diagnostics import DIAGNOSTICS  # here and below: what imports torch
     from rofit.methods.resolve import resolve
     from rofit.running.train import train
+    from rofit.training.stop import Stop
 
     specs = [resolve(spec) for spec in specs]
     name, analysis = request.name, catalog.load_analysis(request.name)
@@ -56,18 +57,19 @@ def reproduce(
         table = analysis.table(_step_times(specs, where))
     else:
         _check_diagnostics(folders, analysis.DIAGNOSTICS)
-        train(
-            *specs,
-            diagnostics=tuple(DIAGNOSTICS),
-            required=analysis.DIAGNOSTICS,
-            jobs=jobs,
-            deterministic=deterministic,
-            **execution(),
-        )
-        if any(folder.state != "done" for folder in folders):
-            return False
-        if not _evaluate(request, specs, jobs, execution()):
-            return False
+        with Stop() as stop:  # a signal at the very end of the last run is heard here
+            train(
+                *specs,
+                diagnostics=tuple(DIAGNOSTICS),
+                required=analysis.DIAGNOSTICS,
+                jobs=jobs,
+                deterministic=deterministic,
+                **execution(),
+            )
+            if stop.now or any(folder.state != "done" for folder in folders):
+                return False
+            if not _evaluate(request, specs, jobs, execution()):
+                return False
         table = tabulate(request, specs, store)
     folder = result_folder(request, results)
     publish(request, specs, table, folder, absent)

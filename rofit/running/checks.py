@@ -13,6 +13,7 @@ from rofit.settings.threat import ThreatModel
 from rofit.store.evaluations import evaluations, read_verdicts
 from rofit.store.runs import RunFolder
 from rofit.training.process import prepare
+from rofit.writing import writing
 
 
 def check(
@@ -61,7 +62,8 @@ def check(
         "passed": [name for name, text in warnings.items() if not text],
     }
     path = checks_file(checkpoint, folder, norm, epsilon, precision)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.parent.mkdir(exist_ok=True)
     folder.write_json(path.relative_to(folder.path).as_posix(), report)
     return warnings
 

@@ -27,6 +27,7 @@ from rofit.store.runs import RunFolder
 from rofit.training.engine import choose_engine
 from rofit.training.process import prepare
 from rofit.training.stop import Stop
+from rofit.writing import NotWritten
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,13 @@ def evaluate_cases(
     Raises:
         UserError: another process evaluates it, an attack cannot be made here, or the
             GPU has too little memory.
+        NotWritten: the disk takes no more verdicts.
     """
     for case in missing(checkpoint, folder, cases):
         prepare(case.precision)
         evaluation = EvaluationFolder(folder, evaluation_name(checkpoint, case))
         if same_weights := _of_same_weights(checkpoint, folder, case):
-            evaluation.path.mkdir(parents=True, exist_ok=True)
+            evaluation.make()
             table = read_verdicts(folder, same_weights.pop("name"))
             identity = {"checkpoint": checkpoint.name, "epoch": checkpoint.epoch}
             evaluation.finish(table, same_weights | identity)
@@ -84,6 +86,12 @@ def evaluate_cases(
                 f"{execution.device} has too little memory for {execution.images} "
                 "images at a time: free it, or take fewer (rofit eval --batch-size "
                 f"{execution.images // 2}); the verdicts so far are kept"
+            ) from None
+        except NotWritten as error:
+            kept = "none" if evaluation.load(execution.shard) is None else "those"
+            raise NotWritten(
+                f"{error}; of the verdicts {kept} so far are kept: the same command "
+                "goes on"
             ) from None
     return True
 

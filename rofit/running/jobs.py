@@ -9,20 +9,23 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import connection, parent_process
+from multiprocessing import connection, forkserver, resource_tracker
+from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from rich.console import Console
 
+from rofit import interrupts
 from rofit.progress import Lines, Report, report
 from rofit.running import runner
 from rofit.running.components import find_device
+from rofit.running.kept import saying_what_is_kept
 from rofit.settings.spec import RunSpec
 from rofit.store.runs import RunFolder
 from rofit.training.stop import Stop
@@ -77,19 +80,20 @@ class TrainingJob:
             report_type = report if alone else Lines
             return report_type(console, self.label, spec.epochs, done)
 
-        return runner.train_run(
-            self.spec,
-            self.folder,
-            self.diagnostics,
-            needed=self.needed,
-            data=self.data,
-            device=find_device(self.device),
-            engine=self.engine,
-            deterministic=self.deterministic,
-            stop=stop,
-            report=make_report,
-            keep=self.keep,
-        )
+        with saying_what_is_kept(self.folder):
+            return runner.train_run(
+                self.spec,
+                self.folder,
+                self.diagnostics,
+                needed=self.needed,
+                data=self.data,
+                device=find_device(self.device),
+                engine=self.engine,
+                deterministic=self.deterministic,
+                stop=stop,
+                report=make_report,
+                keep=self.keep,
+            )
 
 
 def work_all(
@@ -100,7 +104,8 @@ def work_all(
 ) -> bool:
     """Do every job, *at_a_time* side by side; say whether all are done.
 
-    After the deadline no job begins, but for the first ones, which do a part.
+    After the deadline no job begins, but for the first ones, which do a part. A signal
+    that comes while the last one ends is no less a request to stop.
 
     Raises:
         UserError, Diverged, Died: of the first job that fails; others stop with what
@@ -115,58 +120,65 @@ def work_all(
                 return False
             if not job.work(stop, console, alone=True):
                 return False
-    return True
+        return not stop.now
 
 
 def _side_by_side(
     jobs: Sequence[Job], at_a_time: int, stop: Stop, max_minutes: float | None
 ) -> bool:
     context = _context()
-    halt = context.Event()
+    halted, halt = context.Pipe(duplex=False)
     threads = max(1, torch.get_num_threads() // at_a_time)
     ends = None if max_minutes is None else time.time() + 60 * max_minutes
     waiting = list(jobs)
     running = [
-        _Process(context, waiting.pop(0), threads, ends, halt) for _ in range(at_a_time)
+        _Process(context, waiting.pop(0), threads, ends, halted)
+        for _ in range(at_a_time)
     ]
     done, failure = True, None
     while running:
         connection.wait([process.receiver for process in running], _POLL)
         if stop.now:
-            halt.set()
+            halt.close()
         for process in [process for process in running if process.receiver.poll()]:
             running.remove(process)
             try:
                 done = process.result() and done
             except Exception as error:  # raised below, when the others have stopped
                 failure = failure or error
-                halt.set()
-            if waiting and not (halt.is_set() or stop.out_of_time):
+                halt.close()
+            if waiting and not (halt.closed or stop.out_of_time):
                 job = waiting.pop(0)
-                running.append(_Process(context, job, threads, ends, halt))
+                running.append(_Process(context, job, threads, ends, halted))
     if failure is not None:
         raise failure
-    return done and not waiting
+    return done and not waiting and not stop.now
 
 
 def _context() -> BaseContext:
     """Return how processes begin: forked off one that has made the imports, no more.
 
     CUDA and threads forbid to fork off this one. Where there is no such server, each
-    begins from nothing.
+    begins from nothing. The server, and what is forked off it, blocks signals.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_IMPORTED)
+    resource_tracker.ensure_running()  # before: it unblocks signals here
+    _block_signals(True)
+    try:
+        forkserver.ensure_running()
+    finally:
+        _block_signals(False)
     return context
 
 
 def _block_signals(block: bool) -> None:
-    """Block SIGINT and SIGTERM, here and in processes that begin, or unblock them."""
+    """Block the signals that end, here and in processes that begin, or unblock them."""
     if hasattr(signal, "pthread_sigmask"):  # Windows has none
         action = signal.SIG_BLOCK if block else signal.SIG_UNBLOCK
-        signal.pthread_sigmask(action, (signal.SIGINT, signal.SIGTERM))
+        signal.pthread_sigmask(action, interrupts.SIGNALS)
 
 
 class _Process:
@@ -178,14 +190,15 @@ class _Process:
         job: Job,
         threads: int,
         ends: float | None,
-        halt: Event,
+        halted: Connection,
     ) -> None:
         """Start it, with signals blocked until it can answer them with a checkpoint."""
         self.job = job
         self.receiver, sender = context.Pipe(duplex=False)
-        arguments = (job, threads, ends, halt, sender)
+        arguments = (job, threads, ends, halted, sender)
         self.process: BaseProcess = context.Process(target=_work, args=arguments)  # type: ignore[attr-defined]
-        _block_signals(True)
+        # A server takes seconds to begin, and blocks them itself.
+        _block_signals(context.get_start_method() == "spawn")
         try:
             self.process.start()
         finally:
@@ -212,21 +225,25 @@ def _work(
     job: Job,
     threads: int,
     ends: float | None,
-    halt: Event,
-    sender: connection.Connection,
+    halted: Connection,
+    sender: Connection,
 ) -> None:
-    """Do one job in this process, and send the parent its result."""
+    """Do one job in this process, and send the parent its result.
+
+    It stops when the parent closes *halted*, or is no more.
+    """
+    interrupts.end_in_silence_on_signals()
     torch.set_num_threads(threads)
     minutes = None if ends is None else (ends - time.time()) / 60
-    parent = parent_process()
-
-    def stop_requested() -> bool:
-        return halt.is_set() or parent is not None and not parent.is_alive()
-
-    with Stop(minutes, stop_requested) as stop:
+    with Stop(minutes, lambda: bool(connection.wait([halted], 0))) as stop:
         _block_signals(False)
+        answer: object
         try:
             console = Console(stderr=True)
-            sender.send(not stop.now and job.work(stop, console, alone=False))
+            answer = not stop.now and job.work(stop, console, alone=False)
+        except SystemExit as ended:  # rich's answer to a closed pipe
+            answer = ended.__context__ or Died(f"{job.name} ended itself")
         except Exception as error:
-            sender.send(error)
+            answer = error
+        with suppress(BrokenPipeError):  # the parent is no more
+            sender.send(answer)

@@ -153,6 +153,8 @@ def train_run(
     with folder.opened(described(spec)):
         if folder.state == "done":
             return True
+        if stop.now:  # whose signal may have ended a trial of the compiler as well
+            return False
         description = {
             "data_digest": images.digest,
             "engine": engine_used,
@@ -191,8 +193,8 @@ def train_run(
         cost = {"seconds": seconds, "watching": watching} | training.cost()
         folder.event("stop", **position, **cost)
         if done:
-            folder.finish({"epochs": training.epoch, "best": training.best})
             keep_columns(folder)
+            folder.finish({"epochs": training.epoch, "best": training.best})
     return done
 
 

@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 from rofit.store.digests import is_sound, put, sha256
 from rofit.store.log import LOG
+from rofit.writing import writing
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
 COLUMNS_FILE = "epochs.parquet"
@@ -24,7 +25,9 @@ def save_columns(folder: Path, table: pa.Table) -> None:
         table, {f.name for f in table.schema if pa.types.is_string(f.type)}
     )
     temporary = folder / f"{COLUMNS_FILE}.tmp"
-    parquet.write_table(compact.replace_schema_metadata({_MADE_OF: text}), temporary)
+    rows = compact.replace_schema_metadata({_MADE_OF: text})
+    with writing(folder / COLUMNS_FILE):
+        parquet.write_table(rows, temporary)
     put(temporary, folder / COLUMNS_FILE, folder)
 
 

@@ -15,15 +15,21 @@ from pathlib import Path
 from typing import Any
 
 from rofit.store.files import append_text, flushed, json_lines
+from rofit.writing import writing
 
 LEDGER = "digests.jsonl"
 
 
 def put(temporary: Path, path: Path, root: Path) -> None:
-    """Move a written file to *path*, with a line in the ledger of *root*."""
-    name, digest = path.relative_to(root).as_posix(), sha256(temporary.read_bytes())
-    add(root, {"file": name, "sha256": digest})
-    os.replace(temporary, path)
+    """Move a written file to *path*, with a line in the ledger of *root*.
+
+    Raises:
+        NotWritten: the disk does not take it.
+    """
+    with writing(path):
+        name, digest = path.relative_to(root).as_posix(), sha256(temporary.read_bytes())
+        add(root, {"file": name, "sha256": digest})
+        os.replace(temporary, path)
 
 
 def write_json(path: Path, content: dict[str, Any], root: Path) -> None:

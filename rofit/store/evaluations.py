@@ -28,6 +28,7 @@ from pyarrow import parquet
 from rofit.errors import UserError
 from rofit.store.digests import is_sound, put, read_json, write_json
 from rofit.store.runs import RunFolder
+from rofit.writing import unwritable, writes_file
 
 _REQUIRED = set(
     "checkpoint epoch network kind attack norm epsilon n accuracy after".split()
@@ -48,6 +49,11 @@ class EvaluationFolder:
         """The result, or None if the evaluation is not finished."""
         return _read(self.path / "result.json")
 
+    def make(self) -> None:
+        """Make the folder in that of its run, which is there or was removed."""
+        self.path.parent.mkdir(exist_ok=True)
+        self.path.mkdir(exist_ok=True)
+
     @contextmanager
     def opened(self, shard: Shard) -> Iterator[None]:
         """Hold one shard for writing.
@@ -57,7 +63,7 @@ class EvaluationFolder:
                 evaluation was begun with another number of shards.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.make()
             lock = self.path / f"{_name(shard)}.lock"
             held = FileLock(lock, timeout=0).acquire()
         except Timeout:
@@ -66,10 +72,8 @@ class EvaluationFolder:
                 "another process; wait for it, or take another --shard"
             ) from None
         except OSError as error:
-            raise UserError(
-                f"the store {self.run.path.parent} cannot be written "
-                f"({error.strerror}); choose another with --store"
-            ) from None
+            store = f"the store {self.run.path.parent}"
+            raise unwritable(store, error, "--store") from None
         with held:
             shard_counts = {of for _, of in self._parts()}
             if shard_counts - {shard[1]}:
@@ -172,6 +176,7 @@ def _name(shard: Shard) -> str:
     return f"part-{shard[0]}of{shard[1]}.parquet"
 
 
+@writes_file
 def _write(table: pd.DataFrame, path: Path) -> None:
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     with open(temporary, "wb") as file:

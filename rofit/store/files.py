@@ -7,6 +7,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from rofit.writing import writes_file
+
 
 def is_locked(path: Path) -> bool:
     """Return whether another process holds the lock in a file."""
@@ -17,34 +19,54 @@ def is_locked(path: Path) -> bool:
         return True
 
 
+@writes_file
 def write_text(path: Path, text: str) -> None:
-    """Write *text* so that the file is the old or the new one, whole."""
+    """Write *text* so that the file is the old or the new one, whole.
+
+    Raises:
+        NotWritten: the disk does not take it.
+    """
     temporary = path.with_name(path.name + ".tmp")
     flushed(temporary, text.encode())
     os.replace(temporary, path)
 
 
+@writes_file
 def flushed(path: Path, data: bytes) -> None:
-    """Write *data*, flushed to the disk."""
+    """Write *data*, flushed to the disk.
+
+    Raises:
+        NotWritten: the disk does not take it.
+    """
     with open(path, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
 
 
+@writes_file
 def append_text(path: Path, text: str) -> None:
     """Add text on lines of its own, flushed to the disk.
 
     A line that a kill has torn is ended first: it would swallow the next one.
+
+    Raises:
+        NotWritten: the disk does not take it; the file is as before.
     """
-    with open(path, "ab+") as file:
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                file.write(b"\n")
-        file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
+    before = path.stat().st_size if path.exists() else 0
+    try:
+        with open(path, "ab+") as file:
+            if before:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        if path.exists():  # half a line would spoil the next one
+            os.truncate(path, before)
+        raise
 
 
 def json_lines(path: Path) -> tuple[list[dict[str, Any]], list[int]]:

@@ -13,6 +13,7 @@ Rows hold nothing of the clock, so that a resumed run's file equals an unbroken 
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from rofit.settings.spec_file import read_object
 from rofit.store import log
 from rofit.store.digests import is_sound, put, read_json, write_json
 from rofit.store.files import append_text, json_lines
+from rofit.writing import unwritable, writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +43,7 @@ class RunFolder:
         self.path = path
         self.checkpoints = path / "checkpoints"
         self.samples = path / "samples"
+        self._lock: os.stat_result | None = None
 
     @contextmanager
     def opened(self, spec: dict[str, Any]) -> Iterator["RunFolder"]:
@@ -58,13 +61,21 @@ class RunFolder:
                 f"run {self.path.name} is being trained by another process; wait for it"
             ) from None
         except OSError as error:
-            raise UserError(
-                f"the store {self.path.parent} cannot be written ({error.strerror}); "
-                "choose another with --store"
+            raise unwritable(
+                f"the store {self.path.parent}", error, "--store"
             ) from None
         with held:
+            self._lock = os.stat(self.path / "lock")
             self._claim(spec)
             yield self
+
+    def require_same(self) -> None:
+        """Raise NotWritten if the folder was removed or replaced since its opening."""
+        with writing(self.path):
+            if self._lock and not os.path.samestat(
+                self._lock, os.stat(self.path / "lock")
+            ):
+                raise FileNotFoundError("it is another folder now")
 
     @property
     def spec(self) -> RunSpec:
@@ -100,10 +111,12 @@ class RunFolder:
         """Write samples, a table or its columns, as ``samples/<name>.parquet``."""
         import pandas as pd
 
-        self.samples.mkdir(exist_ok=True)
+        file = self.samples / f"{name}.parquet"
         temporary = self.samples / f"{name}.tmp"
-        pd.DataFrame(table).to_parquet(temporary, index=False)
-        put(temporary, self.samples / f"{name}.parquet", self.path)
+        with writing(file):
+            self.samples.mkdir(exist_ok=True)
+            pd.DataFrame(table).to_parquet(temporary, index=False)
+        put(temporary, file, self.path)
 
     def event(self, kind: str, **details: Any) -> None:
         """Add an event with the time of day."""

@@ -21,18 +21,25 @@ from zipfile import BadZipFile, ZipFile
 import torch
 from torch import Tensor
 
+from rofit.writing import writes_file, writing
+
 # What zipfile and torch raise where a file is torn, or another program's.
 _TORN = (RuntimeError, EOFError, ValueError, LookupError, OSError, TypeError)
 _DAMAGED = (*_TORN, BadZipFile, pickle.UnpicklingError)
 LAST, PREVIOUS, BEST = "last.pt", "last-previous.pt", "best.pt"
 
 
+@writes_file
 def save(state: dict[str, Any], path: Path) -> None:
     """Write *state* so that *path* holds the old file or the new one, whole.
 
-    A temporary file in the same folder is flushed to the disk and then renamed.
+    A temporary file in the same folder is flushed to the disk and then renamed. The
+    run's folder must be there: where it was removed, no half of it is made.
+
+    Raises:
+        NotWritten: the disk does not take it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)
     temporary = path.with_suffix(".tmp")
     with open(temporary, "wb") as file:
         torch.save(state, file)
@@ -97,7 +104,8 @@ class Writer(AbstractContextManager["Writer"]):
 def _save_last(state: dict[str, Any], folder: Path) -> None:
     last = folder / LAST
     if last.exists():
-        os.replace(last, folder / PREVIOUS)
+        with writing(last):
+            os.replace(last, folder / PREVIOUS)
     save(state, last)
 
 

@@ -35,6 +35,7 @@ def train(run: Training, folder: "RunFolder", stop: "Stop", report: "Report") ->
 
     Raises:
         Diverged: a term of the loss is not finite; the last checkpoint stays.
+        NotWritten: the disk takes no more, or the folder was removed or replaced.
     """
     with checkpoint.Writer(folder.checkpoints) as writer:
         while run.epoch < run.spec.epochs:
@@ -42,6 +43,7 @@ def train(run: Training, folder: "RunFolder", stop: "Stop", report: "Report") ->
             terms = train_epoch(run, stop, report)
             first_step = run.step - len(terms) + 1
             check_finite(terms, epoch=run.epoch + 1, first_step=first_step)
+            folder.require_same()
             if run.step == run.steps:
                 finish_epoch(run, folder, writer, report)
                 if whole:

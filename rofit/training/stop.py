@@ -6,6 +6,12 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+from rofit import interrupts
+
+# Seconds in which a second Ctrl-C is the first one: launchers pass on what the
+# terminal has sent to the whole group.
+_ECHO = 0.1
+
 
 def minutes_left(limit: float | None, since: float) -> float | None:
     """Return what is left of *limit* minutes since a time of the monotonic clock.
@@ -18,9 +24,10 @@ def minutes_left(limit: float | None, since: float) -> float | None:
 
 
 class Stop:
-    """Catches SIGINT and SIGTERM while it is open; knows the deadline.
+    """Catches SIGINT, SIGTERM and SIGHUP while it is open; knows the deadline.
 
-    The second signal of a kind does what it always did (Ctrl-C twice leaves at once).
+    Ctrl-C twice leaves at once, as it always did; SIGTERM may be repeated, as
+    schedulers do. A stop inside another one passes its signals on.
     """
 
     def __init__(
@@ -39,6 +46,7 @@ class Stop:
             None if max_minutes is None else time.monotonic() + 60 * max_minutes
         )
         self._handlers: dict[int, object] = {}
+        self._first = 0.0  # when the first Ctrl-C came
 
     @property
     def now(self) -> bool:
@@ -51,10 +59,10 @@ class Stop:
         return self.deadline is not None and time.monotonic() > self.deadline
 
     def __enter__(self) -> "Stop":
-        """Take the two signals, as the main thread alone can."""
+        """Take the signals, as the main thread alone can."""
         if threading.current_thread() is not threading.main_thread():
             return self
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in interrupts.taken():
             self._handlers[number] = signal.signal(number, self._receive)
         return self
 
@@ -64,5 +72,20 @@ class Stop:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
+        before = self._handlers[number]
+        inside = isinstance(getattr(before, "__self__", None), Stop)
+        if inside or (number == signal.SIGINT and self._is_second()):
+            self._pass_on(before, number, frame)
         self.signalled = True
-        signal.signal(number, self._handlers[number])  # type: ignore[arg-type]
+
+    def _is_second(self) -> bool:
+        now = time.monotonic()
+        self._first = self._first or now
+        return now - self._first > _ECHO
+
+    @staticmethod
+    def _pass_on(handler: object, number: int, frame: FrameType | None) -> None:
+        if handler is interrupts.end:
+            interrupts.end_unfinished()
+        elif callable(handler):
+            handler(number, frame)

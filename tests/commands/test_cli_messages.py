@@ -138,19 +138,26 @@ def test_store_that_is_a_file_is_one_sentence(tmp_path):
     _is_one_sentence(answer, "cannot be written (Not a directory); choose another with")
 
 
-@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC])
-def test_store_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch, number):
+@pytest.mark.parametrize(
+    ("number", "code", "advice"),
+    [(errno.EROFS, 2, "choose another with --store\n"), (errno.ENOSPC, 1, "device)")],
+)
+def test_store_that_cannot_be_written_is_one_sentence(
+    tmp_path, monkeypatch, number, code, advice
+):
     def refuse(*_: object, **__: object) -> None:
         raise OSError(number, "no")
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    _is_one_sentence(rofit(tmp_path, *TRAIN), "choose another with --store")
+    answer = rofit(tmp_path, *TRAIN)
+    assert answer.code == code and answer.err.count("\n") == 1
+    assert answer.err.startswith("rofit: the store ") and advice in answer.err
 
 
 def test_results_that_cannot_be_written_are_one_sentence(tmp_path):
     (tmp_path / "file").touch()
     words = (*RUN, "--quiet", "--set", "epochs=1", "--out", tmp_path / "file")
-    _is_one_sentence(rofit(tmp_path, *words), "choose --out")
+    _is_one_sentence(rofit(tmp_path, *words), "choose another with --out")
 
 
 def test_run_that_another_spec_holds_is_left_alone(tmp_path):

@@ -216,8 +216,8 @@ def test_folder_that_cannot_be_written_is_one_sentence_and_code_2(home):
     (home / "file").touch()
     answer = _compare_(home, ONE, TWO, "--out", home / "file")
     assert answer.code == 2 and answer.err.count("\n") == 1
-    assert answer.err.startswith("rofit: results cannot be written to ")
-    assert answer.err.endswith("; choose --out\n")
+    assert answer.err.startswith("rofit: the folder of results ")
+    assert answer.err.endswith("; choose another with --out\n")
 
 
 def test_run_whose_first_epoch_was_cut_off_has_no_finished_epoch(home):

@@ -14,6 +14,7 @@ from rofit.data.datasets import describe, load
 from rofit.data.folders import cached, list_cached, read_class_folders
 from rofit.data.images import Dataset
 from rofit.errors import UserError
+from rofit.writing import NotWritten
 
 
 def _source(folder: Path, value: int = 7) -> Path:
@@ -239,7 +240,7 @@ def test_full_disk_leaves_no_half_written_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(cache_module.np, "savez", full)
     with pytest.raises(
-        UserError, match="got 'No space left on device'; make it writable"
+        NotWritten, match=r"root \(No space left on device\); nothing of them is kept"
     ):
         _decode(tmp_path)
     assert list((tmp_path / "root").iterdir()) == []

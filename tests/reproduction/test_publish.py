@@ -25,6 +25,8 @@ def test_results_that_cannot_be_written_are_one_sentence(name, tmp_path):
     request = Request(name, "smoke")
     empty = pd.DataFrame(columns=catalog.load_analysis(name).COLUMNS)
     folder = result_folder(request, tmp_path / "file")
-    sentence = "results cannot be written to .*; choose --out"
+    sentence = (
+        "the folder of results .* cannot be written .*; choose another with --out"
+    )
     with pytest.raises(UserError, match=sentence):
         publish(request, plan(request), empty, folder, {})

@@ -96,7 +96,7 @@ def test_signal_to_the_command_alone_stops_all_its_processes(tmp_path, start):
 # The command, the server that processes are forked off while it still imports, and the
 # processes.
 @pytest.mark.parametrize("processes", [2, 3, 4])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_to_all_while_the_processes_start_is_a_stop(start, processes, number):
     """A terminal or a scheduler sends it to the whole group."""
     command = start()
@@ -114,3 +114,6 @@ def test_processes_of_a_command_that_is_killed_end_too(start):
     far = [epoch + 5 for epoch in before]
     command.wait_for(lambda: not command.group() or command.epochs() >= far)
     assert not command.group()
+    assert command.errors.read_text() == ""
+    for folder in command.runs.runs():
+        assert events(folder) == ["start", "stop"]

@@ -13,6 +13,7 @@ from stored_runs import PGD, ROWS, stored
 from rofit.errors import UserError
 from rofit.evaluation.verdicts import COLUMNS, unattacked
 from rofit.store.evaluations import EvaluationFolder, evaluations, read_verdicts
+from rofit.writing import NotWritten
 
 HOLD = """
 import sys, pathlib
@@ -74,7 +75,7 @@ def test_failed_save_leaves_the_verdicts_before(folder, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(NotWritten, match="No space left"):
         folder.save(unattacked(some(5)), ONE)
     pd.testing.assert_frame_equal(folder.load(ONE), judged(some(5)))
 
@@ -171,7 +172,7 @@ def test_result_is_written_last(folder, run, monkeypatch, broken):
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(NotWritten, match="No space left"):
         folder.finish(judged(some(4)), RESULT)
     assert folder.result is None and evaluations(run) == []
     assert (folder.path / "samples.parquet").exists() == (broken == "result.json")

@@ -14,6 +14,7 @@ from rofit.errors import UserError
 from rofit.store.files import write_text
 from rofit.store.rows import load_logs
 from rofit.store.runs import RunFolder, RunStore, read_rows
+from rofit.writing import NotWritten
 
 HOLD = """
 import sys, pathlib
@@ -90,7 +91,8 @@ def test_store_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch, nam
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(UserError, match=os.strerror(number)):
+    kind = NotWritten if name in ("ENOSPC", "EDQUOT") else UserError
+    with pytest.raises(kind, match=os.strerror(number)):
         _open(RunStore(tmp_path / "store").folder("a-run"))
 
 
@@ -120,7 +122,7 @@ def broken(request, monkeypatch) -> str:
 def test_failed_write_leaves_the_old_text(tmp_path, broken):
     path = tmp_path / "spec.json"
     path.write_text("old")
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(NotWritten, match="No space left"):
         write_text(path, "new")
     assert path.read_text() == "old"
 
@@ -128,7 +130,7 @@ def test_failed_write_leaves_the_old_text(tmp_path, broken):
 def test_failed_drop_of_rows_leaves_all_rows(tmp_path, broken):
     rows = [{"epoch": 1}, {"epoch": 2}]
     (tmp_path / "epochs.jsonl").write_text("".join(f"{json.dumps(r)}\n" for r in rows))
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(NotWritten, match="No space left"):
         RunFolder(tmp_path).keep_epochs_to(1)
     assert list(read_rows(tmp_path)) == rows
 
@@ -136,7 +138,7 @@ def test_failed_drop_of_rows_leaves_all_rows(tmp_path, broken):
 def test_run_whose_end_cannot_be_written_is_not_done(tmp_path, broken):
     folder = RunFolder(tmp_path)
     (tmp_path / "epochs.jsonl").write_text('{"epoch": 1}\n')
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(NotWritten, match="No space left"):
         folder.finish({"epochs": 1})
     assert folder.state == "partial"
 
@@ -177,7 +179,7 @@ def test_failed_sample_leaves_the_old_table(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(NotWritten, match="No space left"):
         folder.write_sample("labels", pd.DataFrame({"given": [3]}))
     kept = pd.read_parquet(folder.samples / "labels.parquet")
     assert kept["given"].tolist() == [1, 2]
