@@ -54,6 +54,25 @@ def writes_file(function: Callable[P, T]) -> Callable[P, T]:
     return in_one_sentence
 
 
+@writes_file
+def append_text(path: Path, text: str) -> None:
+    """Add *text* to a file, flushed to the disk: all of it, or nothing.
+
+    Raises:
+        NotWritten: the disk does not take it.
+    """
+    before = path.stat().st_size if path.exists() else 0
+    try:
+        with open(path, "a") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        if path.exists():  # half a line would spoil the next one
+            os.truncate(path, before)
+        raise
+
+
 def unwritable(what: str, error: OSError, flag: str) -> Exception:
     """Return the error for a folder in which nothing can be begun.
 

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from rofit.errors import UserError
 from rofit.settings.spec import RunSpec
-from rofit.writing import unwritable, writes_file, writing
+from rofit.writing import append_text, unwritable, writes_file, writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +91,7 @@ class RunFolder:
 
     def append(self, rows: list[dict[str, Any]]) -> None:
         """Add rows to the numbers, flushed to the disk."""
-        _append(self.path / "epochs.jsonl", rows)
+        append_text(self.path / "epochs.jsonl", _lines(rows))
 
     def keep_epochs_to(self, epoch: int) -> None:
         """Drop the rows of later epochs, and a line that a kill has torn."""
@@ -119,9 +119,8 @@ class RunFolder:
     def event(self, kind: str, **details: Any) -> None:
         """Add an event with the time of day."""
         time_of_day = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        _append(
-            self.path / "events.jsonl", [{"event": kind, "at": time_of_day} | details]
-        )
+        row = {"event": kind, "at": time_of_day} | details
+        append_text(self.path / "events.jsonl", _lines([row]))
 
     def watched(self) -> set[str]:
         """Return the diagnostics that watched every start and resume of the run."""
@@ -233,20 +232,6 @@ def _holds_spec(file: Path, spec: dict[str, Any]) -> bool:
     except (ValueError, LookupError, TypeError):
         return False
     return RunSpec().as_dict() | stored | {"method_params": params} == spec
-
-
-@writes_file
-def _append(path: Path, rows: list[dict[str, Any]]) -> None:
-    before = path.stat().st_size if path.exists() else 0
-    try:
-        with open(path, "a") as file:
-            file.write(_lines(rows))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        if path.exists():  # half a row would spoil the next one
-            os.truncate(path, before)
-        raise
 
 
 def _lines(rows: list[dict[str, Any]]) -> str:
