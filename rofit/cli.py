@@ -7,14 +7,16 @@ standard output, progress to standard error.
 
 import os
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib import import_module
 from typing import Any, TextIO
 
 import click
 
-from rofit.errors import UserError, one_line
+from rofit.errors import Remark, UserError, one_line
 from rofit.interrupts import CLOSED_PIPE
 from rofit.writing import NotWritten, is_full, reason
 
@@ -102,7 +104,10 @@ def cli(context: click.Context) -> None:
 
 def main() -> None:
     """Run the command line; turn errors into one sentence and an exit code."""
-    code = _answer()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("once", category=Remark)
+        warnings.showwarning = partial(_show_warning, warnings.showwarning)
+        code = _answer()
     for stream in (sys.stdout, sys.stderr):
         try:
             _flush(stream)
@@ -149,6 +154,21 @@ def _drop(stream: TextIO) -> None:
     """Drop what a stream has not taken, or Python tries it again at its end."""
     with suppress(OSError, ValueError):  # it is no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _show_warning(
+    usual: Callable[..., None],
+    message: Warning | str,
+    category: type[Warning],
+    *place: Any,
+    **more: Any,
+) -> None:
+    """Show a remark as one line, and what others warn of as usual."""
+    if issubclass(category, Remark):
+        with suppress(OSError):
+            click.echo(f"rofit: {one_line(str(message))}", err=True)
+    else:
+        usual(message, category, *place, **more)
 
 
 def _print_error(error: object, code: int) -> int:

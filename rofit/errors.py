@@ -25,6 +25,10 @@ class UserError(ValueError):
         super().__init__(one_line(sentence))
 
 
+class Remark(UserWarning):
+    """What is left out, or taken in place of something damaged: one sentence."""
+
+
 class NothingToDraw(UserError):
     """None of an analysis's data are there: others may still be drawn."""
 

@@ -16,7 +16,7 @@ from rofit.diagnostics.diagnostic import (
     StepView,
 )
 from rofit.diagnostics.view import EpochView
-from rofit.errors import UserError
+from rofit.errors import Remark, UserError
 
 Diagnostic = StepDiagnostic | EpochDiagnostic
 
@@ -103,7 +103,11 @@ class Monitor:
                 if not self.lenient:
                     raise
                 why = f"{type(error).__name__}: {error}".splitlines()[0]
-                warnings.warn(f"{name} is left out from here on: {why}", stacklevel=2)
+                warnings.warn(
+                    f"{name} is left out from here on: {why}",
+                    category=Remark,
+                    stacklevel=2,
+                )
                 del self.of_epochs[name]
                 continue
             rows += measured.rows

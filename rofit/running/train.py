@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from rofit.diagnostics import DIAGNOSTICS, find_diagnostic
-from rofit.errors import UserError
+from rofit.errors import Remark, UserError
 from rofit.methods.resolve import all_teachers, resolve
 from rofit.running.jobs import TrainingJob, work_all
 from rofit.settings.spec import RunSpec
@@ -85,6 +85,7 @@ def train(
                     f"{spec.run_id} is done, by other code: {', '.join(changed)}; "
                     f"rofit train --spec {folder.path}/spec.json --again trains it "
                     "anew and keeps the old one",
+                    category=Remark,
                     stacklevel=2,
                 )
 

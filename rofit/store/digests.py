@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rofit.errors import Remark
 from rofit.store.files import append_text, flushed, json_lines
 from rofit.writing import writing
 
@@ -53,7 +54,7 @@ def read_json(path: Path, root: Path) -> dict[str, Any] | None:
             return content
     except (OSError, ValueError):
         pass
-    warnings.warn(f"{path} is damaged and is left out", stacklevel=3)
+    warnings.warn(f"{path} is damaged and is left out", category=Remark, stacklevel=3)
     return None
 
 

@@ -25,7 +25,7 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 from pyarrow import parquet
 
-from rofit.errors import UserError
+from rofit.errors import Remark, UserError
 from rofit.store.digests import is_sound, put, read_json, write_json
 from rofit.store.runs import RunFolder
 from rofit.writing import unwritable, writes_file
@@ -202,5 +202,5 @@ def _read(path: Path) -> dict[str, Any] | None:
     result = read_json(path, path.parent)
     if result is None or _REQUIRED <= set(result):
         return result
-    warnings.warn(f"{path} is damaged and is left out", stacklevel=2)
+    warnings.warn(f"{path} is damaged and is left out", category=Remark, stacklevel=2)
     return None

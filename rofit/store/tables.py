@@ -8,7 +8,7 @@ from typing import Any, TextIO, TypeVar
 import pandas as pd
 import pyarrow as pa
 
-from rofit.errors import UserError
+from rofit.errors import Remark, UserError
 from rofit.store.columns import TEXT, encoded
 from rofit.store.runs import RunFolder, RunStore, read_spec
 
@@ -63,7 +63,7 @@ def read_runs(
                 raise
             remarks.append(f"{folder.path} is left out: {error}")
     for remark in remarks:
-        warnings.warn(remark, stacklevel=3)
+        warnings.warn(remark, category=Remark, stacklevel=3)
     if not read:
         raise UserError(f"no run in {store} can be read")
     return read

@@ -146,7 +146,7 @@ def test_run_whose_folder_is_removed_stops_and_leaves_none(
     assert "gone cannot be written (" in answer.err
     assert "nothing of the run is kept" in answer.err
     names = {path.name for path in folder.path.rglob("*")}
-    assert names == ({"spec.json", "lock"} if begun_anew else set())
+    assert names == ({"spec.json", "lock", "digests.jsonl"} if begun_anew else set())
 
 
 @pytest.mark.parametrize("name", ["part-1of1", "samples", "result.json"])

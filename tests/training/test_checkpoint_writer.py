@@ -8,6 +8,7 @@ from training_helpers import CPU, same
 
 from rofit.training import checkpoint
 from rofit.training.checkpoint import BEST, LAST, PREVIOUS, Writer
+from rofit.writing import NotWritten
 
 
 @pytest.fixture
@@ -100,6 +101,13 @@ def test_write_that_fails_is_raised_at_a_later_call_or_at_the_end(
         if later:
             writer.save(_state(2), BEST)
             pytest.fail("the first write's failure was swallowed")
+
+
+def test_folder_that_was_removed_is_not_made_again(tmp_path):
+    with pytest.raises(NotWritten, match=r"last\.pt cannot be written"):
+        with Writer(tmp_path / "gone" / "checkpoints") as writer:
+            writer.save_last(lambda: _state(1), must=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_other_error_of_the_block_is_the_one_that_is_raised(tmp_path):
