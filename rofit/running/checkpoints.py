@@ -13,7 +13,7 @@ from rofit.errors import UserError
 from rofit.evaluation.verdicts import EvaluationImages
 from rofit.running.components import initial_model, load_data, split_of
 from rofit.settings.spec import RunSpec
-from rofit.store.runs import RunStore
+from rofit.store.runs import RunFolder, RunStore
 from rofit.training import checkpoint
 from rofit.training.engine import Engine
 
@@ -84,8 +84,8 @@ def load_checkpoint(
     """Return the network of a checkpoint with the test images of its run.
 
     Raises:
-        UserError: there is no checkpoint, it cannot be read, its weights do not fit the
-            network or the data set that its spec names.
+        UserError: there is no checkpoint, it cannot be read, its weights are not finite
+            or do not fit the network or the data set that its spec names.
     """
     require_file(path)
     state = checkpoint.load(path, device)
@@ -108,6 +108,7 @@ def load_checkpoint(
             f"the weights in {path} do not fit {spec.model} with {images.n_classes} "
             f"classes, which its spec names: {reasons[0].strip()}"
         ) from None
+    require_finite(state["model"], path)
     splits = split_of(spec, images)
     return LoadedCheckpoint(
         path.stem,
@@ -122,6 +123,24 @@ def load_checkpoint(
         ),
         images.n_classes,
     )
+
+
+def require_finite(weights: dict[str, Tensor], path: Path) -> None:
+    """Raise UserError for the first tensor of a checkpoint that has NaN or infinity."""
+    for name, value in weights.items():
+        if not value.isfinite().all():
+            raise UserError(
+                f"the weights in {path} are not finite: {name} holds NaN or infinity; "
+                "they are of a training that diverged"
+            )
+
+
+def what_is_kept(folder: RunFolder) -> str:
+    """Return what there is to go on with, once its checkpoints are written."""
+    names = (checkpoint.LAST, checkpoint.PREVIOUS)
+    if any((folder.checkpoints / name).exists() for name in names):
+        return "the last checkpoint from before is kept"
+    return "no checkpoint was saved before"
 
 
 def _digest(weights: dict[str, Tensor]) -> str:

@@ -55,7 +55,7 @@ def train(
     Raises:
         UserError: a name or number that cannot be used, data that are not there, or a
             run that another process holds.
-        Diverged: a term of the loss became NaN or infinite.
+        Diverged: loss, weights or predictions became NaN or infinite.
 
     Example:
         ``(run,) = rofit.train(rofit.RunSpec(method="sgls", dataset="digits"))``
