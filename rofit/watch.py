@@ -141,7 +141,7 @@ class WatchedTraining:
             Robust accuracy that chooses best, NaN where ``eval_every`` skips the epoch.
 
         Raises:
-            UserError: no step was recorded since the last epoch.
+            UserError: no step was recorded since the last epoch, or logits not finite.
         """
         if not self.curves.sums.any():
             raise UserError("call step() after every backward pass, then epoch()")

@@ -79,6 +79,9 @@ def top_eigenvalue(
         loss: scalar, with its graph, a function of *weights*.
         weights: what the second derivatives are taken in.
         start: first v, like *weights*, of any length above zero.
+
+    Returns:
+        The eigenvalue; NaN where a product with H overflows or is none.
     """
     gradients = torch.autograd.grad(loss, weights, create_graph=True)
     v, last = _scaled(start, 1 / _length(start)), list(start)
@@ -90,6 +93,8 @@ def top_eigenvalue(
             gradients, weights, grad_outputs=v, retain_graph=True
         )
         diagonal.append(_dot(v, product))
+        if not math.isfinite(diagonal[-1]):
+            return math.nan
         before, value = value, _largest(diagonal, beside)
         if abs(value - before) <= TOLERANCE * abs(value):
             break

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from rofit.attacks import geometry
 from rofit.attacks.pgd import PGD
 from rofit.evaluation.accuracy import CHUNK
+from rofit.evaluation.finite import finite_logits
 from rofit.losses import cross_entropy
 from rofit.seeding import generator
 from rofit.settings.spec import RunSpec
@@ -105,6 +106,9 @@ class EpochView:
             split: of the data.
             attack: ``none`` for clean images, or the name of the view's attack.
             n: how many, at most; those of the learning curves are computed already.
+
+        Raises:
+            NotFinite: a logit is NaN or infinite.
         """
         n = min(n, len(self.splits[split].y))
         logits = self.logits_at_hand.get((split, attack))
@@ -114,7 +118,7 @@ class EpochView:
                 logits = torch.cat(
                     [self.network(x[part]) for part in chunks(n, CHUNK[x.device.type])]
                 )
-            self.logits_at_hand[split, attack] = logits
+            self.logits_at_hand[split, attack] = finite_logits(logits)
         return logits[:n]
 
 

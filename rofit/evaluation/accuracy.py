@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rofit.attacks.pgd import PGD
+from rofit.evaluation.finite import finite_logits
 from rofit.losses import cross_entropy
 from rofit.modes import evaluating
 
@@ -47,6 +48,7 @@ def measure_accuracy(
 
     Raises:
         ValueError: an attack without starts, or starts without an attack.
+        NotFinite: a logit is NaN or infinite.
     """
     if (attack is None) != (start is None):
         raise ValueError("attack and start go together: give both, or neither")
@@ -60,7 +62,7 @@ def measure_accuracy(
                 inputs = attack(model, inputs, cross_entropy, y[part], start[part])
             with torch.no_grad():
                 batches.append(model(inputs).float())
-    logits = torch.cat(batches)
+    logits = finite_logits(torch.cat(batches))
     hits = (logits.argmax(dim=1) == y).sum().item()
     loss = cross_entropy(logits, y).double().sum().item()
     return Verdict(hits / len(x), loss / len(x), len(x), logits)

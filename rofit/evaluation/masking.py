@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from rofit.attacks.pgd import PGD
+from rofit.evaluation.finite import finite_logits
 from rofit.evaluation.stages import starts
 from rofit.evaluation.verdicts import EvaluationImages, fooled
 from rofit.losses import cross_entropy, margin
@@ -35,7 +36,7 @@ Survivors = Mapping[str, Tensor]
 def probe(
     network: nn.Module, images: EvaluationImages, threat: ThreatModel
 ) -> dict[str, str]:
-    """Return each probe's warning, empty where there is none.
+    """Return each probe's warning, empty where there is none, or raise NotFinite.
 
     Args:
         network: in eval mode; any callable module that maps [0, 1] to logits.
@@ -93,7 +94,7 @@ _STRONGER = (
 
 def _random(network: nn.Module, images: EvaluationImages, threat: ThreatModel) -> str:
     with torch.no_grad():
-        one, other = network(images.x), network(images.x)
+        one, other = finite_logits(network(images.x)), network(images.x)
     apart = float((one - other).abs().max())
     if apart <= 1e-4 * float(one.abs().max()):
         return ""
@@ -132,8 +133,8 @@ def _zero_gradients(
     if share <= _SHARE:
         return ""
     return (
-        f"the gradient of the margin is zero in {share:.0%} of images: something cuts "
-        "it (rounding, thresholds); go around it (BPDA) or trust black boxes only"
+        f"the gradient of the margin is zero or NaN in {share:.0%} of images: rounding "
+        "or a threshold cuts it; go around it (BPDA) or trust black boxes only"
     )
 
 
@@ -154,7 +155,9 @@ def _saturated(
 def _large_radius(
     network: nn.Module, images: EvaluationImages, threat: ThreatModel
 ) -> str:
-    if not _has_graph(network, images):
+    with torch.enable_grad():
+        logits = network(images.x.clone().requires_grad_(True))
+    if not logits.requires_grad:
         return ""  # zero_gradients says so
     wide = ThreatModel(threat.norm, _LARGE[threat.norm])
     attack = PGD(wide, 20, wide.epsilon / 4)
@@ -196,27 +199,21 @@ PROBES: dict[str, Probe] = {
 }
 
 
-def _has_graph(network: nn.Module, images: EvaluationImages) -> bool:
-    """Return whether predictions depend on images in a way that autograd follows."""
-    with torch.enable_grad():
-        return bool(network(images.x.clone().requires_grad_(True)).requires_grad)
-
-
 def _flat(
     network: nn.Module,
     images: EvaluationImages,
     loss: Callable[[Tensor, Tensor], Tensor],
 ) -> Tensor:
-    """Return whether the loss has no gradient at all in each image: bool (B,)."""
-    x = images.x.clone().requires_grad_(True)
+    """Return whether the loss has no gradient to follow in each image: bool (B,)."""
+    x, gradient = images.x.clone().requires_grad_(True), None
     with torch.enable_grad():
         total = loss(network(x), images.y).sum()
-    if not total.requires_grad:
-        return torch.ones(len(x), dtype=torch.bool, device=x.device)
-    (gradient,) = torch.autograd.grad(total, x, allow_unused=True)
+    if total.requires_grad:
+        (gradient,) = torch.autograd.grad(total, x, allow_unused=True)
     if gradient is None:
         return torch.ones(len(x), dtype=torch.bool, device=x.device)
-    return (gradient == 0).flatten(1).all(dim=1)
+    unusable = (gradient == 0).flatten(1).all(dim=1)
+    return unusable | ~gradient.isfinite().flatten(1).all(dim=1)
 
 
 _ENTRY_POINTS = ("grad", "backward")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rofit.attacks.geometry import inside, into_ball
+from rofit.evaluation.finite import finite_logits
 from rofit.settings.threat import ThreatModel
 
 COLUMNS = {
@@ -90,6 +91,9 @@ def run_stages(
         chunk: images at a time.
         after: called after every batch with table, stage and number of images; True
             stops.
+
+    Raises:
+        NotFinite: the network's logits are not finite.
     """
     for number, stage in enumerate(stages):
         pending = table.index[(table["stages"] == number) & (table["fooled_by"] == "")]
@@ -119,10 +123,15 @@ def fooled(
 
     What an attack says of itself does not count: candidates are projected, which
     removes rounding only, and predicted anew.
+
+    Raises:
+        NotFinite: a logit of a candidate in the ball is NaN or infinite.
     """
     with torch.no_grad():
         logits = network(into_ball(threat, x, x_adv))
-    return inside(threat, x, x_adv) & (logits.argmax(dim=1) != y)
+    near = inside(threat, x, x_adv)
+    finite_logits(logits[near])
+    return near & (logits.argmax(dim=1) != y)
 
 
 def robust_accuracy(table: pd.DataFrame) -> float:

@@ -14,6 +14,26 @@ from rofit.errors import UserError
 from rofit.models.classifier import Classifier
 
 MOST_WEIGHTS = 2 * 10**9  # WRN-106-16, the largest in the field, has 0.4 * 10**9
+# Below so many channels and above so many pixels a side, oneDNN's gradient in the
+# weights of a strided 1x1 convolution writes past its memory if inputs or weights are
+# channels_last (torch 2.14 on a CPU: a crash from 56 pixels on, whatever the batch).
+_FEW_CHANNELS, _LARGE_MAP = 16, 32
+
+
+class PointwiseConv2d(nn.Conv2d):
+    """1x1 convolution without padding or bias that no layout of memory can crash.
+
+    Where torch's would, every stride-th pixel is taken first and the convolution is one
+    of stride 1: the same sums. A contiguous network alone would not do: compiled
+    attacks return channels_last images, which make every convolution after them so.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in, H, W) to (B, out, ceil(H / stride), ceil(W / stride))."""
+        if self.in_channels >= _FEW_CHANNELS or max(x.shape[-2:]) <= _LARGE_MAP:
+            return super().forward(x)
+        rows, columns = self.stride
+        return F.conv2d(x[..., ::rows, ::columns], self.weight)
 
 
 class PreActBlock(nn.Module):
@@ -39,7 +59,7 @@ class PreActBlock(nn.Module):
         self.conv2 = _conv3x3(out_channels, out_channels)
         self.shortcut: nn.Conv2d | None = None
         if stride != 1 or in_channels != out_channels:
-            self.shortcut = nn.Conv2d(
+            self.shortcut = PointwiseConv2d(
                 in_channels, out_channels, kernel_size=1, stride=stride, bias=False
             )
 

@@ -91,8 +91,8 @@ def load_checkpoint(
 
     Raises:
         UserError: there is no checkpoint, it cannot be read, it lies in another run's
-            folder, or its weights do not fit the network or the data set that its spec
-            names.
+            folder, or its weights are not finite or do not fit the network or the data
+            set that its spec names.
     """
     require_file(path)
     state = checkpoint.load(path, device)
@@ -117,6 +117,7 @@ def load_checkpoint(
             f"the weights in {path} do not fit {spec.model} with {images.n_classes} "
             f"classes, which its spec names: {reasons[0].strip()}"
         ) from None
+    require_finite(state["model"], path)
     splits = split_of(spec, images)
     return LoadedCheckpoint(
         name,
@@ -146,6 +147,24 @@ def _name(path: Path, spec: RunSpec, digest: str) -> str:
             raise UserError(f"{path} is of run {spec.run_id}, not of {owner}")
         return path.stem
     return f"{path.stem}-{digest[:8]}"
+
+
+def require_finite(weights: dict[str, Tensor], path: Path) -> None:
+    """Raise UserError for the first tensor of a checkpoint that has NaN or infinity."""
+    for name, value in weights.items():
+        if not value.isfinite().all():
+            raise UserError(
+                f"the weights in {path} are not finite: {name} holds NaN or infinity; "
+                "they are of a training that diverged"
+            )
+
+
+def what_is_kept(folder: RunFolder) -> str:
+    """Return what there is to go on with, once its checkpoints are written."""
+    names = (checkpoint.LAST, checkpoint.PREVIOUS)
+    if any((folder.checkpoints / name).exists() for name in names):
+        return "the last checkpoint from before is kept"
+    return "no checkpoint was saved before"
 
 
 def _digest(weights: dict[str, Tensor]) -> str:

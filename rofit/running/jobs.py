@@ -213,7 +213,7 @@ class _Process:
             self.process.join()
             raise Died(
                 f"the process of {self.job.name} ended with code "
-                f"{self.process.exitcode} (memory?); its last checkpoint is kept"
+                f"{self.process.exitcode} (memory?); what it had saved is kept"
             ) from None
         self.process.join()
         if isinstance(answer, Exception):

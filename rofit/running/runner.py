@@ -16,6 +16,7 @@ from rofit.methods.resolve import described, teachers
 from rofit.precision import CONVOLUTIONS, PrecisionCopy
 from rofit.progress import Report
 from rofit.running.begin import begin
+from rofit.running.checkpoints import require_finite, what_is_kept
 from rofit.running.components import initial_model, load_data, split_of
 from rofit.running.epoch_views import view_maker
 from rofit.seeding import numpy_rng
@@ -135,7 +136,7 @@ def train_run(
     Raises:
         UserError: the folder is held by another process, the data are not there, or a
             needed diagnostic cannot be measured in this run.
-        Diverged: a term of the loss became NaN or infinite.
+        Diverged: loss, weights or predictions became NaN or infinite.
     """
     images = load_data(spec, data)
     engine_used, remark = find_engine(engine, spec, device)
@@ -178,14 +179,15 @@ def train_run(
                         "trained in another store (--store) the run makes it again"
                     )
         except Diverged as error:
-            folder.event("diverged", why=str(error))
-            raise
+            why = f"{error}; {what_is_kept(folder)}; a lower lr is the usual cure"
+            folder.event("diverged", why=why)
+            raise Diverged(why) from None
         except torch.cuda.OutOfMemoryError:
             raise UserError(
                 f"{device} has too little memory for batch_size {spec.batch_size}: "
                 "free it, train fewer at a time (--jobs), or with a smaller batch, "
                 "a run of its own (--set "
-                f"batch_size={spec.batch_size // 2}); the last checkpoint is kept"
+                f"batch_size={spec.batch_size // 2}); {what_is_kept(folder)}"
             ) from None
         position = {"epoch": training.epoch, "step": training.step, "done": done}
         seconds = round(time.monotonic() - begun, 1)
@@ -227,4 +229,5 @@ def _teacher(
         if state is None:
             raise UserError(f"the teacher's checkpoint {path} cannot be read")
         network.load_state_dict(state["model"])
+        require_finite(state["model"], path)
     return PrecisionCopy(network, CONVOLUTIONS[spec.precision]).network

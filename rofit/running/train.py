@@ -60,7 +60,7 @@ def train(
     Raises:
         UserError: a name or number that cannot be used, data that are not there, a run
             that another process holds, or one whose log has lost rows.
-        Diverged: a term of the loss became NaN or infinite.
+        Diverged: loss, weights or predictions became NaN or infinite.
 
     Warns:
         UserWarning: a run is done, and the code of its method has changed since.

@@ -6,6 +6,7 @@ training images (clean for a method that attacks, robust for one that does not) 
 measured after the epoch in eval mode, without augmentation.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from rofit.attacks import geometry
 from rofit.attacks.pgd import PGD
 from rofit.evaluation.accuracy import Verdict, measure_accuracy
+from rofit.evaluation.finite import NotFinite
 from rofit.losses import cross_entropy
 from rofit.measures.selection import selection_split
 from rofit.seeding import generator
@@ -75,6 +77,9 @@ class LearningCurves:
         """Return the epoch's rows and begin anew: one model, every split.
 
         Of an epoch that is not *evaluated*, what was recorded at its steps alone.
+
+        Raises:
+            NotFinite: predictions of the steps or of the model are not finite.
         """
         rows = self._on_the_fly()
         self.logits = {}
@@ -122,6 +127,8 @@ class LearningCurves:
         correct, loss, n = self.sums.tolist()
         assert n, "an epoch has at least one step"
         self.sums.zero_()
+        if not math.isfinite(loss):
+            raise NotFinite(f"the loss of the epoch's steps is not finite ({loss})")
         attack = "none" if self.trained_with is None else self.trained_with.name
         verdict = Verdict(correct / n, loss / n, int(n), torch.empty(0))
         return _rows("train", attack, verdict, "step")

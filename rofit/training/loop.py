@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from rofit.evaluation.finite import NotFinite
 from rofit.measures.selection import improves
 from rofit.training import checkpoint
 from rofit.training.batches import Batch
@@ -27,14 +28,15 @@ Terms = dict[str, Tensor]
 
 
 class Diverged(RuntimeError):
-    """A term of the loss became NaN or infinite; says which and where."""
+    """Loss, weights or predictions became NaN or infinite; says which and where."""
 
 
 def train(run: Training, folder: "RunFolder", stop: "Stop", report: "Report") -> bool:
     """Train until the last epoch or until asked to stop; say whether it is done.
 
     Raises:
-        Diverged: a term of the loss is not finite; the last checkpoint stays.
+        Diverged: loss, weights or predictions are not finite; nothing is kept of them,
+            and an earlier checkpoint stays.
         NotWritten: the disk takes no more, or the folder was removed or replaced.
     """
     with checkpoint.Writer(folder.checkpoints) as writer:
@@ -44,6 +46,7 @@ def train(run: Training, folder: "RunFolder", stop: "Stop", report: "Report") ->
             first_step = run.step - len(terms) + 1
             check_finite(terms, epoch=run.epoch + 1, first_step=first_step)
             folder.require_same()
+            check_weights(run)
             if run.step == run.steps:
                 finish_epoch(run, folder, writer, report)
                 if whole:
@@ -143,8 +146,21 @@ def check_finite(steps: list[Terms], *, epoch: int, first_step: int) -> None:
         name, value = list(steps[row].items())[column]
         raise Diverged(
             f"the loss term {name!r} became {value.item()} in epoch {epoch}, step "
-            f"{first_step + row}; the checkpoint from before it is kept; a lower lr is "
-            "the usual cure"
+            f"{first_step + row}"
+        )
+
+
+def check_weights(run: Training) -> None:
+    """Raise Diverged for the first weight or statistic that is NaN or infinite.
+
+    The last step's are in no loss yet. Read once an epoch, as the losses are.
+    """
+    state = run.model.state_dict()
+    finite = torch.stack([value.isfinite().all() for value in state.values()])
+    if bad := (~finite).nonzero().flatten().tolist():
+        raise Diverged(
+            f"{list(state)[bad[0]]} became nan or infinite by step {run.step} of epoch "
+            f"{run.epoch + 1}"
         )
 
 
@@ -154,6 +170,9 @@ def finish_epoch(
     """Evaluate, keep the rows, and keep the weights where they are the best so far.
 
     Best is chosen among the epochs that are evaluated.
+
+    Raises:
+        Diverged: the network's predictions are not finite.
     """
     lr = learning_rate(run.spec, run.epoch)
     if run.method.average:
@@ -162,16 +181,19 @@ def finish_epoch(
         )
         run.engine.follow_average()
     run.epoch, run.step = run.epoch + 1, 0
-    score = end_epoch(
-        folder,
-        run.epoch,
-        run.engine.evaluated,
-        run.curves,
-        run.monitor,
-        partial(run.view, run),
-        lr=lr,
-        evaluated=run.epoch in run.spec.evaluated_epochs,
-    )
+    try:
+        score = end_epoch(
+            folder,
+            run.epoch,
+            run.engine.evaluated,
+            run.curves,
+            run.monitor,
+            partial(run.view, run),
+            lr=lr,
+            evaluated=run.epoch in run.spec.evaluated_epochs,
+        )
+    except NotFinite as error:
+        raise Diverged(f"after epoch {run.epoch}, {error}") from None
     if improves(score, run.best["score"]):
         run.best = {"score": score, "epoch": run.epoch}
         writer.save(run.evaluated_state(), checkpoint.BEST)

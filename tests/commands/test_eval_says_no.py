@@ -161,12 +161,24 @@ def _no_spec(state):
     state["spec"] = 3
 
 
+def _nan_bias(state):
+    state["model"]["classifier.bias"][3] = torch.nan
+
+
+def _infinite_variance(state):
+    state["model"]["bn.running_var"][0] = torch.inf
+
+
 WRONG_STATES = {
     _wider: "do not fit preact_small with 10 classes, which its spec names: size",
     _other_network: "do not fit preact_resnet18 with 10 classes",
     _fewer_classes: "do not fit preact_small with 10 classes, which its spec names",
     _lacking: "do not fit preact_small with 10 classes",
     _no_field: "unknown field of a run 'epoch'; did you mean epochs",
+}
+BROKEN = {
+    _nan_bias: "are not finite: classifier.bias holds NaN or infinity",
+    _infinite_variance: "are not finite: bn.running_var holds NaN or infinity",
 }
 UNLIKELY = {_no_weights: NOT_READ, _no_spec: NOT_READ}
 
@@ -175,6 +187,7 @@ UNLIKELY = {_no_weights: NOT_READ, _no_spec: NOT_READ}
     ("change", "sentence"),
     [
         *WRONG_STATES.items(),
+        *BROKEN.items(),
         *UNLIKELY.items(),
     ],
     ids=lambda argument: getattr(argument, "__name__", ""),

@@ -225,3 +225,10 @@ def test_watching_changes_nothing(smoke_spec, tmp_path, monkeypatch):
     rows = [r for r in read_rows(folder.path) if r["metric"] == METRIC]
     assert [row["epoch"] for row in rows] == [1, 2]
     assert all(row["value"] > 0 and row["n"] == 128 for row in rows)
+
+
+@pytest.mark.parametrize("scale", [1e38, torch.nan])
+def test_a_hessian_that_overflows_has_no_eigenvalue_and_no_exception(scale):
+    w = torch.full((3,), 10.0, requires_grad=True)
+    loss = (scale * w.square().square()).sum()  # H = 12 scale w^2
+    assert torch.tensor(top_eigenvalue(loss, [w], [torch.ones(3)])).isnan()

@@ -14,6 +14,7 @@ from made_up_views import (
 )
 
 from rofit.diagnostics.predictions import SPLITS, Predictions
+from rofit.evaluation.finite import NotFinite
 
 ABOUT = ["split", "attacked", "position", "y", "true"]
 LIMITS = {("test", "none"): 512, ("test", ATTACK.name): 512, ("train", "none"): 256}
@@ -118,3 +119,10 @@ def _information(tables):
 
     own = torch.stack([entropy(p) for p in ps]).mean(0)
     return (entropy(torch.stack(ps).mean(0)) - own).mean().item()
+
+
+def test_predictions_that_are_no_numbers_are_refused():
+    view = view_of()
+    list(view.network.parameters())[-1].data[1] = torch.nan
+    with pytest.raises(NotFinite, match="logits are not finite for 12 of 12 images"):
+        Predictions().measure(view)

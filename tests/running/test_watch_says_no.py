@@ -156,3 +156,25 @@ def test_a_diagnostic_that_fails_on_a_net_is_left_out_with_a_warning(tmp_path):
 def test_one_that_was_asked_for_and_fails_raises(tmp_path):
     with pytest.raises(UserError, match="used twice"):
         train(tmp_path, Twice().double(), diagnostics=("information_in_weights",))
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_net_that_has_diverged_gets_a_sentence_and_no_accuracy(tmp_path, value):
+    net = conv_net()
+    bias = list(net.parameters())[-1]
+
+    def broken_at_the_end(module, args):
+        if not module.training:
+            bias.data[1] = value
+
+    net.register_forward_pre_hook(broken_at_the_end)
+    with pytest.raises(UserError, match="logits are not finite for 20 of 20 images"):
+        train(tmp_path, net)
+    assert not len(load_logs(tmp_path / "runs"))
+
+
+def test_steps_that_have_diverged_are_said_where_an_epoch_is_not_evaluated(tmp_path):
+    net = conv_net()
+    list(net.parameters())[-1].data[1] = torch.nan
+    with pytest.raises(UserError, match="the epoch's steps is not finite"):
+        train(tmp_path, net, epochs=2, eval_every=2)
