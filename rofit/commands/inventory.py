@@ -1,6 +1,7 @@
 """What there is: registries, runs in the store, data sets, as rows for the terminal."""
 
 import os
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from rofit.commands.session import Session, notify
-from rofit.errors import NothingToDraw
+from rofit.errors import NothingToDraw, Remark, UserError
 from rofit.measures.metrics import best_last_gap
 from rofit.reproduction import catalog
 from rofit.settings.knobs import knob_types
@@ -145,7 +146,13 @@ def status(session: Session) -> dict[str, Rows]:
         counts = {s: states.count(s) for s in ("done", "missing")}
         counts["partial"] = len(states) - sum(counts.values())
         analyses.append({"analysis": name, "scale": session.scale} | counts)
-    runs = [run_row(folder, folder.spec) for folder in session.store.runs()]
+    runs = []
+    for folder in session.store.runs():
+        try:
+            runs.append(run_row(folder, folder.spec))
+        except UserError as error:
+            text = f"{folder.path} is left out: {error}"
+            warnings.warn(text, category=Remark, stacklevel=2)
     return {"analyses": analyses, f"runs in {session.places.store}": runs}
 
 

@@ -94,7 +94,8 @@ def _log(run: RunFolder, spec: RunSpec) -> Iterator[_Item]:
     for file in (log.LOG, "events.jsonl", LEDGER):
         for number in json_lines(run.path / file)[1]:
             yield file, f"line {number} cannot be read", None
-    if ended and not lost and not load_columns(run.path):
+    copy = run.path / COLUMNS_FILE
+    if ended and not lost and not (copy.exists() and is_sound(copy, run.path)):
         yield COLUMNS_FILE, "missing or damaged", partial(_columns_anew, run)
 
 

@@ -1,4 +1,4 @@
-"""`make abuse`: about an hour of what `docs/reliability.md` promises to survive.
+"""`make abuse`: an hour of what rofit survives (docs/reliability.md, "Runs").
 
     PYTHONPATH=tests python tests/abuse/abuse.py [SHARE]
 
