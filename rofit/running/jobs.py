@@ -26,6 +26,7 @@ from rofit.progress import Lines, Report, report
 from rofit.running import runner
 from rofit.running.components import find_device
 from rofit.running.kept import saying_what_is_kept
+from rofit.running.stopped import work_or_stop
 from rofit.settings.spec import RunSpec
 from rofit.store.runs import RunFolder
 from rofit.training.stop import Stop
@@ -118,7 +119,7 @@ def work_all(
         for number, job in enumerate(jobs):
             if number and (stop.now or stop.out_of_time):
                 return False
-            if not job.work(stop, console, alone=True):
+            if not work_or_stop(job, stop, console, alone=True):
                 return False
         return not stop.now
 
@@ -240,7 +241,7 @@ def _work(
         answer: object
         try:
             console = Console(stderr=True)
-            answer = not stop.now and job.work(stop, console, alone=False)
+            answer = not stop.now and work_or_stop(job, stop, console, alone=False)
         except SystemExit as ended:  # rich's answer to a closed pipe
             answer = ended.__context__ or Died(f"{job.name} ended itself")
         except Exception as error:
