@@ -1,6 +1,7 @@
 """What `rofit compare` shows: specs side by side, best / last / gap, curves."""
 
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -71,19 +72,27 @@ def outcomes(logs: pd.DataFrame, names: list[str]) -> Rows:
     """Return best, last and gap of each run, and clean accuracy at the end."""
     summary = best_last_gap(logs)
     clean = curve(logs, split="test", robust=False)
+    clean = clean.loc[:, summary.index[summary["last"].notna()]]
     return [
         {
             "run": name,
-            "best": round(100 * float(summary.loc[name, "best"]), 2),
+            "best": _per_cent(summary.loc[name, "best"]),
             "at epoch": int(summary.loc[name, "best_epoch"]),
             "chosen on": summary.loc[name, "selected_on"],
-            "last": round(100 * float(summary.loc[name, "last"]), 2),
-            "gap": round(100 * float(summary.loc[name, "gap"]), 2),
-            "clean, last": round(100 * float(clean[name].dropna().iloc[-1]), 2),
+            "last": _per_cent(summary.loc[name, "last"]),
+            "gap": _per_cent(summary.loc[name, "gap"]),
+            "clean, last": _per_cent(clean[name].dropna().iloc[-1])
+            if name in clean
+            else None,
             "epochs": int(summary.loc[name, "epochs"]),
         }
         for name in names
     ]
+
+
+def _per_cent(share: float) -> float | None:
+    """Return a share in per cent; None where it is no number, as JSON needs it."""
+    return None if math.isnan(share) else round(100 * float(share), 2)
 
 
 def curves(logs: pd.DataFrame, names: list[str]) -> pd.DataFrame:

@@ -117,6 +117,10 @@ def accuracy_rows(cases: pd.DataFrame, folder: RunFolder) -> Rows:
             measured = _accuracy(accuracy, case["n"])
             rest = {"seconds": None, "reference": ""}
             rows.append(identity | {"attack": f"  after {stage}"} | measured | rest)
+        if isinstance(case["left_out"], str):
+            text = {"attack": f"  without {case['left_out']}"}
+            rest = {"seconds": None, "reference": ""}
+            rows.append(identity | text | _accuracy(None, 0) | rest)
     rows += _worst(cases, folder)
     if not any(row["reference"] for row in rows):
         for row in rows:

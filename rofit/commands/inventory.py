@@ -1,5 +1,6 @@
 """What there is: registries, runs in the store, data sets, as rows for the terminal."""
 
+import math
 import os
 import warnings
 from dataclasses import asdict
@@ -112,7 +113,8 @@ def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:
             summary = outcome.iloc[0]
             row["epochs"] = f"{summary['epochs']}/{spec.epochs}"
             for key in ("best", "last", "gap"):
-                row[key] = round(100 * float(summary[key]), 1)
+                value = round(100 * float(summary[key]), 1)
+                row[key] = None if math.isnan(value) else value  # JSON has no NaN
     return row
 
 

@@ -58,14 +58,20 @@ def best_last_gap_text(logs: pd.DataFrame) -> str:
     """Return best, last and gap of one run in two lines."""
     summary = best_last_gap(logs).iloc[0]
     split = {"val": "validation"}.get(summary["selected_on"], "test")
+    if not summary["best_epoch"]:
+        return "no epoch has an accuracy and a loss that are finite: there is no best"
     return (
         f"best {100 * summary['best']:.1f} % at epoch {summary['best_epoch']} "
-        f"(chosen on {split}), last {100 * summary['last']:.1f} % at epoch "
-        f"{summary['epochs']}, gap {100 * summary['gap']:.1f} points\n"
+        f"(chosen on {split}), last {_finite(summary['last'], '%')} at epoch "
+        f"{summary['epochs']}, gap {_finite(summary['gap'], 'points')}\n"
         f"chosen on test images, as most publications do: best "
         f"{100 * summary['oracle_best']:.1f} % at epoch {summary['oracle_epoch']}, "
-        f"gap {100 * summary['oracle_gap']:.1f} points"
+        f"gap {_finite(summary['oracle_gap'], 'points')}"
     )
+
+
+def _finite(share: float, unit: str) -> str:
+    return "not finite" if math.isnan(share) else f"{100 * share:.1f} {unit}"
 
 
 def robust_curve(logs: pd.DataFrame) -> str:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from rofit.errors import UserError
-from rofit.evaluation.cases import Case
+from rofit.evaluation.cases import FEWEST, WITHOUT_DLR, Case
 from rofit.evaluation.internals import make_kit
 from rofit.evaluation.verdicts import Stage
 from rofit.evaluation.wrappers import FewSizes, StopsWhenFooled
@@ -29,13 +29,12 @@ from rofit.seeding import generator, stream_seed
 ORDER = ("apgd-ce", "apgd-t", "fab-t", "square")
 NORMS = {"linf": "Linf", "l2": "L2"}
 _STEPS = 100  # of APGD and FAB; FAB looks twice at each
-_FEWEST = 4  # classes that the targeted DLR loss is defined for
 
 
 def library_stages(
     case: Case, network: nn.Module, *, n_classes: int, filled_to: int = 0
 ) -> list[Stage]:
-    """Return the stages of one of the four attacks, or of all.
+    """Return the stages of one of the four attacks, of several, or of all.
 
     Args:
         case: the evaluation.
@@ -51,9 +50,10 @@ def library_stages(
     """
     if any(parameter.requires_grad for parameter in network.parameters()):
         raise ValueError("the network must have no parameters that require gradients")
-    if n_classes < _FEWEST and case.kind in ("apgd-t", "autoattack"):
+    if n_classes < FEWEST and case.kind in ("apgd-t", "autoattack"):
         raise UserError(
-            f"{case.kind} needs at least {_FEWEST} classes, got {n_classes}; use pgd100"
+            f"{case.kind} needs at least {FEWEST} classes, got {n_classes}; use "
+            f"{WITHOUT_DLR}, its other stages, or one of them"
         )
     adapter = _Adapter(case, FewSizes(network, filled_to) if filled_to else network)
     targets = range(2, min(9, n_classes - 1) + 2)
@@ -71,7 +71,7 @@ def library_stages(
             Stage("square", "square", (case.number or 5000) / 3, adapter.square)
         ],
     }
-    names = ORDER if case.kind == "autoattack" else (case.kind,)
+    names = ORDER if case.kind == "autoattack" else case.kind.split("+")
     return [stage for name in names for stage in known[name]]
 
 

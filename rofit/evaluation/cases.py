@@ -1,7 +1,7 @@
 """Evaluations of a network: attacks by name, inside a threat model.
 
     clean  fgsm  pgd20  pgd20x5 (restarts)  cw100  apgd-ce  apgd-t  fab-t  square5000
-    autoattack  transfer
+    autoattack  apgd-ce+fab-t+square (AutoAttack of two or three classes)  transfer
 
 An ``@`` names another radius than the run's: ``pgd20@4/255``.
 """
@@ -52,15 +52,21 @@ ATTACKS = {
     "fab-t": Attack("its third: FAB, 9 targets", passes=1800),
     "square": Attack("its fourth, black box: square5000 queries", 5000, passes=1 / 3),
     "autoattack": Attack("AutoAttack standard: the four in turn", passes=4500),
+    "apgd-ce+fab-t+square": Attack(
+        "what of autoattack two or three classes allow: all but apgd-t", passes=3567
+    ),
     "transfer": Attack("PGD-20 on another network (--from)", ours=True, passes=20),
 }
+# What autoattack stands for below so many classes, from which on the targeted DLR loss
+# is defined (it reads the fourth logit). Named by its stages: it is not AutoAttack.
+WITHOUT_DLR, FEWEST = "apgd-ce+fab-t+square", 4
 # What `--attack all` stands for.
 ALL = (
     "clean fgsm pgd20 pgd20x5 pgd100 cw100 apgd-ce apgd-t square5000 autoattack"
 ).split()
+_KINDS = "|".join(map(re.escape, ATTACKS))
 _NAME = re.compile(
-    rf"(?P<kind>{'|'.join(ATTACKS)})"
-    r"(?P<number>[0-9]{1,6})?(?:x(?P<times>[0-9]{1,4}))?"
+    rf"(?P<kind>{_KINDS})(?P<number>[0-9]{{1,6}})?(?:x(?P<times>[0-9]{{1,4}}))?"
 )
 
 
@@ -130,6 +136,7 @@ def read_cases(
     spec: RunSpec,
     *,
     n: int,
+    n_classes: int = 0,
     norm: str = "",
     epsilons: Iterable[float] = (),
     seed: int = 0,
@@ -145,6 +152,8 @@ def read_cases(
         names: attacks, with a radius behind an ``@`` where it is another; ``all``.
         spec: of the run.
         n: test images.
+        n_classes: of the network; below FEWEST, ``autoattack`` stands for WITHOUT_DLR
+            and ``all`` has no ``apgd-t``. 0 where they are not known.
         norm: of the threat model; the run's where empty.
         epsilons: radii for the names that say none; the run's where empty.
         seed: of every draw.
@@ -158,7 +167,7 @@ def read_cases(
     norm = norm or spec.norm
     usual = list(epsilons) or [spec.epsilon if norm == spec.norm else 0.0]
     cases = []
-    for name, radius in _spelt_out(names, norm):
+    for name, radius in _spelt_out(names, norm, n_classes):
         kind, number, restarts = _parse(name)
         if kind == "clean":
             if radius is not None:
@@ -196,10 +205,13 @@ def _radii(typed: str | None, usual: list[float]) -> list[float]:
     return usual if typed is None else [parse_value("epsilon", typed, float)]
 
 
-def _spelt_out(names: Iterable[str], norm: str) -> list[tuple[str, str | None]]:
-    """Return names and radii (as text), those of ``all`` if the norm has them."""
+def _spelt_out(
+    names: Iterable[str], norm: str, n_classes: int
+) -> list[tuple[str, str | None]]:
+    """Return names and radii (as text), those of ``all`` if norm and classes allow."""
     if norm not in NORMS:
         raise unknown("norm", norm, NORMS)
+    few = 0 < n_classes < FEWEST
     pairs: list[tuple[str, str | None]] = []
     for name in names:
         text, at, radius = name.partition("@")
@@ -207,9 +219,11 @@ def _spelt_out(names: Iterable[str], norm: str) -> list[tuple[str, str | None]]:
         if text != "all":
             pairs.append((text, typed))
             continue
-        attacks = [attack for attack in ALL if norm in ATTACKS[_parse(attack)[0]].norms]
+        usual = [name for name in ALL if not (few and name == "apgd-t")]
+        attacks = [name for name in usual if norm in ATTACKS[_parse(name)[0]].norms]
         pairs += [(attack, None if attack == "clean" else typed) for attack in attacks]
-    return pairs
+    renamed = {"autoattack": WITHOUT_DLR} if few else {}
+    return [(renamed.get(name, name), radius) for name, radius in pairs]
 
 
 def _parse(name: str) -> tuple[str, int, int]:

@@ -52,7 +52,7 @@ def compare(survivors: Survivors) -> dict[str, str]:
     robust = {
         name: float(survives.double().mean()) for name, survives in survivors.items()
     }
-    white = [name for name in survivors if name.startswith(_WHITE)]
+    white = [n for n in survivors if n.startswith(_WHITE) and "+square" not in n]
     warnings: dict[str, str] = {}
     for name in white if "none" in robust else []:
         warnings.setdefault("robust_near_clean", "")

@@ -1,8 +1,11 @@
 """Robust overfitting in numbers, from a table of logs. No torch."""
 
+import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import fields
 
+import numpy as np
 import pandas as pd
 
 from rofit.errors import UserError, unknown
@@ -57,15 +60,23 @@ def best_last_gap(logs: pd.DataFrame) -> pd.DataFrame:
     only for runs without validation images. ``oracle_*`` is chosen on the test images
     themselves, as most publications do: it is too high by construction.
 
+    An epoch with an accuracy or loss (of validation or test images) that is NaN or
+    infinite had no predictions to count: it is named in a warning and never chosen, and
+    as the last epoch it leaves ``last`` and the gaps NaN.
+
     Returns:
         Index run_id; columns selected_on, best_epoch, best, last, gap, oracle_epoch,
-        oracle_best, oracle_gap, epochs (in the log). Accuracies are fractions.
+        oracle_best, oracle_gap, epochs (in the log). Accuracies are fractions; best is
+        NaN, of epoch 0, where there is no epoch to choose.
     """
+    broken = _broken_epochs(logs)
     test = curve(logs, split="test")
     val = curve(logs, split="val")
     rows = []
     for run_id in test:
-        tested = test[run_id].dropna()
+        bad = broken.get(run_id, [])
+        epochs = max([*test[run_id].dropna().index, *bad])
+        tested = test[run_id].dropna().drop(bad, errors="ignore")
         curves = {"test": tested} | (
             {"val": val[run_id].dropna()} if run_id in val else {}
         )
@@ -73,19 +84,19 @@ def best_last_gap(logs: pd.DataFrame) -> pd.DataFrame:
         selecting = curves[selected_on]
         selecting = selecting[selecting.index.isin(tested.index)]
         best, oracle = best_epoch(selecting.items()), best_epoch(tested.items())
-        last = tested.iloc[-1]
+        last = tested.get(epochs, math.nan)
         rows.append(
             {
                 "run_id": run_id,
                 "selected_on": selected_on,
                 "best_epoch": best,
-                "best": tested[best],
+                "best": tested.get(best, math.nan),
                 "last": last,
-                "gap": tested[best] - last,
+                "gap": tested.get(best, math.nan) - last,
                 "oracle_epoch": oracle,
-                "oracle_best": tested[oracle],
-                "oracle_gap": tested[oracle] - last,
-                "epochs": int(tested.index[-1]),
+                "oracle_best": tested.get(oracle, math.nan),
+                "oracle_gap": tested.get(oracle, math.nan) - last,
+                "epochs": int(epochs),
             }
         )
     return pd.DataFrame(rows, columns=["run_id", *_BEST_LAST_GAP]).set_index("run_id")
@@ -101,7 +112,8 @@ def compare(logs: pd.DataFrame, by: str | Sequence[str] = "method") -> pd.DataFr
     Returns:
         Index *by*; columns selected_on, runs (how many), logged (epochs in the shortest
         log), then best, last and gap, each the mean over runs with the standard
-        deviation (n - 1; NaN for one run) beside it as ``<name>_std``. Fractions.
+        deviation (n - 1; NaN for one run) beside it as ``<name>_std``. Fractions; NaN
+        where a run has none.
 
     Raises:
         UserError: *by* is no field, or runs of one row differ in more than the seed.
@@ -120,9 +132,32 @@ def compare(logs: pd.DataFrame, by: str | Sequence[str] = "method") -> pd.DataFr
         row["selected_on"] = ", ".join(sorted(set(group["selected_on"])))
         row |= {"runs": len(group), "logged": group["logged"].min()}
         for name in ("best", "last", "gap"):
-            row |= {name: group[name].mean(), f"{name}_std": group[name].std()}
+            values = group[name]
+            mean, std = values.mean(skipna=False), values.std(skipna=False)
+            row |= {name: mean, f"{name}_std": std}
         rows.append(row)
     return pd.DataFrame(rows, columns=[*names, *_COMPARE]).set_index(names)
+
+
+def _broken_epochs(logs: pd.DataFrame) -> dict[str, list[int]]:
+    """Return the epochs whose held-out accuracies or losses are no numbers, by run.
+
+    Warns of each run that has some.
+    """
+    held_out = logs["split"].isin(["val", "test"])
+    rows = logs[held_out & logs["metric"].isin(["accuracy", "loss"])]
+    if "measured" in rows:
+        rows = rows[rows["measured"] != "evaluation"]
+    rows = rows[~np.isfinite(rows["value"].astype(float))]
+    broken = {}
+    for run_id, epochs in rows.groupby("run_id", observed=True)["epoch"]:
+        broken[run_id] = sorted(set(epochs.astype(int)))
+        warnings.warn(
+            f"run {run_id}: accuracy or loss is not finite after epoch "
+            f"{', '.join(map(str, broken[run_id]))}; none of them is best or counts",
+            stacklevel=3,
+        )
+    return broken
 
 
 def _spec_columns(logs: pd.DataFrame) -> list[str]:

@@ -17,8 +17,10 @@ def best_epoch(scores: Iterable[tuple[int, float]]) -> int:
     """Return the epoch with the best score, the first of equals.
 
     Args:
-        scores: epoch and robust accuracy on the selection split, in order of epochs;
-            at least one.
+        scores: epoch and robust accuracy on the selection split, in order of epochs.
+
+    Returns:
+        The epoch, from 1; 0 where there is none, or all scores are NaN.
 
     Example:
         >>> best_epoch([(1, 0.30), (2, 0.41), (3, 0.41), (4, 0.39)])

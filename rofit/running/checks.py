@@ -7,13 +7,19 @@ import torch
 from torch import Tensor
 
 from rofit.evaluation import masking
-from rofit.evaluation.cases import suffix
+from rofit.evaluation.cases import WITHOUT_DLR, suffix
 from rofit.running.checkpoints import Checkpoint, LoadedCheckpoint
 from rofit.settings.threat import ThreatModel
 from rofit.store.evaluations import evaluations, read_verdicts
 from rofit.store.runs import RunFolder
 from rofit.training.process import prepare
 from rofit.writing import writing
+
+# Attacks whose last stage sees no gradient -> what the stages before it are called.
+WITHOUT_SQUARE = {
+    "autoattack": "autoattack without square",
+    WITHOUT_DLR: WITHOUT_DLR.removesuffix("+square"),
+}
 
 
 def check(
@@ -42,10 +48,10 @@ def check(
             fooled_by = read_verdicts(folder, result["name"])["fooled_by"]
             attack = result["attack"].removesuffix(suffix(precision))
             robust[attack] = torch.tensor((fooled_by == "").tolist())
-            if result["kind"] == "autoattack":
+            if without_square := WITHOUT_SQUARE.get(result["kind"]):
                 white_box = torch.tensor(fooled_by.isin(["", "square"]).tolist())
-                robust["autoattack without square"] = white_box
-                robust["square in autoattack"] = robust["autoattack"]
+                robust[without_square] = white_box
+                robust[f"square in {attack}"] = robust[attack]
     shortest = min(map(len, robust.values()), default=0)
     warnings |= masking.compare(
         {name: images[:shortest] for name, images in robust.items()}

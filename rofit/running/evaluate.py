@@ -38,7 +38,7 @@ BEST_AND_LAST = ("best", "last")
 # A row a case; `evaluation` is its folder in the run's, `done` whether this shard is.
 COLUMNS = (
     "folder checkpoint epoch network evaluation kind attack norm epsilon precision n "
-    "accuracy seconds after reference checks done"
+    "accuracy seconds after left_out reference checks done"
 ).split()
 
 
@@ -91,6 +91,7 @@ def evaluate(
     Returns:
         `COLUMNS`, a row a case: accuracy a fraction in [0, 1], None until all shards
         are done; ``after`` has the accuracy after each attack of a cascade,
+        ``left_out`` which of AutoAttack's is not defined for so few classes,
         ``reference`` what others published, ``checks`` the warnings of the threat
         model's checks. A checkpoint that was not reached has one row without an attack.
 
@@ -142,6 +143,7 @@ def evaluate(
                 names,
                 checkpoint.spec,
                 n=_count(n, checkpoint),
+                n_classes=checkpoint.n_classes,
                 norm=norm,
                 epsilons=epsilons,
                 seed=seed,
@@ -219,7 +221,7 @@ def evaluation_rows(
             "checks": checks.get((ball.norm, ball.epsilon)),
             "done": done or bool(result),
         }
-        measured = {key: result.get(key) for key in ("accuracy", "seconds", "after")}
+        measured = {k: result.get(k) for k in "accuracy seconds after left_out".split()}
         rows.append(columns | case.as_dict() | measured)
     return rows
 

@@ -126,18 +126,22 @@ class EvaluationJob:
         for name in BEST_AND_LAST:
             checkpoint = self._load(self.folder, name, device)
             source = self._load(self.source, name, device) if self.source else None
-            cases = self._cases(checkpoint.spec, len(checkpoint.images.y), source)
+            n, n_classes = len(checkpoint.images.y), checkpoint.n_classes
+            cases = self._cases(checkpoint.spec, n, source, n_classes)
             if not evaluate_and_check(
                 checkpoint, self.folder, cases, execution, source
             ):
                 return False
         return True
 
-    def _cases(self, spec: RunSpec, n: int, source: Checkpoint | None) -> list[Case]:
+    def _cases(
+        self, spec: RunSpec, n: int, source: Checkpoint | None, n_classes: int = 0
+    ) -> list[Case]:
         cases = read_cases(
             [name for name in self.attacks if name != "transfer" or source],
             spec,
             n=n,
+            n_classes=n_classes,
             source=source.digest if source else "",
         )
         return [case for case in cases if case.passes <= self.longest]

@@ -14,7 +14,7 @@ from rofit.attacks.pgd import PGD
 from rofit.errors import UserError
 from rofit.evaluation import verdicts
 from rofit.evaluation.accuracy import CHUNK
-from rofit.evaluation.cases import Case
+from rofit.evaluation.cases import FEWEST, WITHOUT_DLR, Case
 from rofit.evaluation.stages import make_stages
 from rofit.evaluation.verdicts import Stage
 from rofit.evaluation.wrappers import fill_limit
@@ -185,6 +185,11 @@ def _result(
         "network": checkpoint.digest,
         "attack": case.attack,
     }
+    if case.kind == WITHOUT_DLR and checkpoint.n_classes < FEWEST:
+        identity["left_out"] = (
+            f"apgd-t, whose loss needs at least {FEWEST} classes, got "
+            f"{checkpoint.n_classes}"
+        )
     return (
         identity
         | case.as_dict()

@@ -1,6 +1,7 @@
 """`rofit compare`: what differs, best / last / gap, and the curves in one picture."""
 
 import json
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -240,3 +241,24 @@ def test_comparing_changes_nothing_in_the_store(home):
     before = files()
     _json(home, ONE, TWO)
     assert files() == before
+
+
+def test_run_that_ends_in_no_number_shows_none_in_json_too(home):
+    """Where the loss is NaN the accuracies are those of an argmax of NaN."""
+    rows = _rows(*ACCURACIES[THREE])
+    for row in rows:
+        if (row["split"], row["metric"], row["epoch"]) == ("test", "loss", 4):
+            row["value"] = math.nan
+    broken = RunSpec(method="trades", epochs=4)
+    write_run(home / "runs", broken, rows)
+    with pytest.warns(UserWarning, match="not finite after epoch 4"):
+        answer = _compare_(home, ONE, broken, "--json")
+    (_, row) = json.loads(answer.out, parse_constant=pytest.fail)[OUTCOME]
+    assert (row["best"], row["at epoch"], row["epochs"]) == (30, 3, 4)
+    assert row["last"] is row["gap"] is row["clean, last"] is None
+    with pytest.warns(UserWarning, match="not finite after epoch 4"):
+        listed = rofit(home, "status", "--json")
+    sections = json.loads(listed.out, parse_constant=pytest.fail)
+    runs = sections[f"runs in {home / 'runs'}"]
+    (row,) = (row for row in runs if row["run"] == broken.run_id)
+    assert (row["best"], row["last"], row["gap"]) == (30, None, None)

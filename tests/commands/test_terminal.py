@@ -133,6 +133,18 @@ def test_best_last_and_gap_are_told_with_who_chose():
     assert "epoch 1 (chosen on test)" in terminal.best_last_gap_text(_logs([0.7, 0.4]))
 
 
+def test_last_epoch_without_numbers_is_no_last_and_no_gap():
+    logs = _logs([0.7, 0.4])
+    logs.loc[logs["epoch"] == 2, "value"] = math.nan
+    with pytest.warns(UserWarning, match="not finite after epoch 2"):
+        text = terminal.best_last_gap_text(logs)
+    assert "best 70.0 % at epoch 1" in text
+    assert "last not finite at epoch 2, gap not finite\n" in text
+    with pytest.warns(UserWarning, match="not finite after epoch 1, 2"):
+        text = terminal.best_last_gap_text(logs.assign(value=math.nan))
+    assert text.startswith("no epoch has an accuracy")
+
+
 @pytest.mark.parametrize(("tty", "kind"), [(True, "Bar"), (False, "Lines")])
 def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(tty, kind):
     console = Console(file=io.StringIO(), force_terminal=tty)

@@ -12,7 +12,7 @@ from toy_problems import batch, conv_net, linear_net, quick
 
 from rofit.attacks.geometry import inside, into_ball
 from rofit.evaluation.autoattack import ORDER
-from rofit.evaluation.cases import ATTACKS
+from rofit.evaluation.cases import ATTACKS, WITHOUT_DLR
 from rofit.evaluation.stages import Stage, make_stages
 from rofit.evaluation.verdicts import (
     COLUMNS,
@@ -50,9 +50,10 @@ def _net(seed):
 @given(st.floats(0.02, 1), SEEDS)
 def test_whatever_fools_is_in_the_ball_and_in_the_valid_range(kind, norm, share, seed):
     """In float32: 1e-5 of the radius and 3e-7 a pixel are what rounding may take."""
-    if kind in (*ORDER, "autoattack"):
+    if kind in (*ORDER, "autoattack", WITHOUT_DLR):
         pytest.importorskip("pyautoattack")
-    number = {"pgd": 5, "cw": 5, "square": 30, "autoattack": 30}.get(kind, 0)
+    number = {"pgd": 5, "cw": 5, "square": 30, "autoattack": 30, WITHOUT_DLR: 30}
+    number = number.get(kind, 0)
     epsilon = share * {"linf": 0.5, "l2": 3.0}[norm]
     case = make_case(kind, norm, number=number, epsilon=epsilon, seed=seed)
     net, x = _net(0), torch.rand((6, 1, 8, 8), generator=_stream(seed))

@@ -99,6 +99,14 @@ def test_black_box_that_wins_is_told_beside_one_that_does_not():
         assert names[0] in compare(survivors)["black_box_wins"]
 
 
+def test_square_within_a_cascade_is_no_white_box():
+    """What it fooled would else count as fooled by gradients."""
+    survivors = {"apgd-ce+fab-t+square": left(450), "apgd-ce+fab-t": left(500)}
+    survivors |= {"square in apgd-ce+fab-t+square": left(450)}
+    text = compare(survivors)["black_box_wins"]
+    assert "fools 5.0 points of images that apgd-ce+fab-t left" in text
+
+
 def test_steps_that_win_once_are_told_though_still_more_win_nothing():
     survivors = {"pgd20": left(500), "pgd100": left(400), "pgd1000": left(395)}
     assert "pgd20" in compare(survivors)["more_steps_win"]

@@ -7,14 +7,15 @@ from torch import nn
 
 from rofit.attacks.pgd import PGD
 from rofit.evaluation.accuracy import measure_accuracy
-from rofit.evaluation.cases import ATTACKS
+from rofit.evaluation.autoattack import ORDER
+from rofit.evaluation.cases import ATTACKS, WITHOUT_DLR
 from rofit.evaluation.finite import NotFinite
 from rofit.evaluation.masking import probe
 from rofit.evaluation.verdicts import unattacked
 from rofit.settings.threat import ThreatModel
 
 LOGITS = "logits are not finite for {n} of 8 images: the weights have diverged"
-LIBRARY = ("apgd-ce", "apgd-t", "fab-t", "square", "autoattack")
+LIBRARY = (*ORDER, "autoattack", WITHOUT_DLR)
 
 
 class Changed(nn.Module):

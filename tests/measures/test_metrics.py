@@ -202,3 +202,72 @@ def test_several_values_of_one_epoch_are_refused_with_what_tells_them_apart(key)
         UserError, match=f"for one epoch .they differ in {key}.; choose"
     ):
         curve(logs, split="test")
+
+
+BROKEN = "run a: accuracy or loss is not finite after epoch {}; none of them is best"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_epoch_whose_loss_is_no_number_is_never_the_best(split, value):
+    """Its accuracy is that of an argmax of NaN: high by chance, and chosen before."""
+    losses = [1.0, 1.0, value, 1.0, 1.0]
+    logs = _logs(
+        _rows("val", [0.1, 0.4, 0.9, 0.5, 0.3]),
+        _rows("test", [0.2, 0.55, 0.9, 0.6, 0.35]),
+        _rows(split, losses, metric="loss"),
+    )
+    with pytest.warns(UserWarning, match=BROKEN.format(3)):
+        row = best_last_gap(logs).loc["a"]
+    assert (row["best_epoch"], row["oracle_epoch"], row["epochs"]) == (4, 4, 5)
+    assert (row["best"], row["last"], row["oracle_best"]) == (0.60, 0.35, 0.60)
+
+
+def test_run_that_ends_in_no_number_has_no_last_and_no_gap():
+    losses = [1.0, 1.0, 1.0, math.nan, math.nan]
+    logs = _logs(_rows("test", TEST), _rows("test", losses, metric="loss"))
+    with pytest.warns(UserWarning, match=BROKEN.format("4, 5")):
+        row = best_last_gap(logs).loc["a"]
+    assert (row["best_epoch"], row["best"], row["epochs"]) == (2, 0.55, 5)
+    assert row[["last", "gap", "oracle_gap"]].isna().all()
+
+
+def test_accuracy_that_is_no_number_is_said_and_is_no_last():
+    logs = _logs(_rows("test", [*TEST[:4], math.nan]), _rows("val", VAL))
+    with pytest.warns(UserWarning, match=BROKEN.format(5)):
+        row = best_last_gap(logs).loc["a"]
+    assert (row["best_epoch"], row["epochs"]) == (3, 5) and math.isnan(row["last"])
+
+
+def test_run_without_a_single_number_has_no_best_beside_one_that_has():
+    logs = _logs(
+        _rows("test", TEST),
+        _rows("test", [math.nan] * 5, metric="loss"),
+        _rows("test", [0.3, 0.2], run="b", epochs=(1, 2)),
+    )
+    with pytest.warns(UserWarning, match=BROKEN.format("1, 2, 3, 4, 5")):
+        table = best_last_gap(logs)
+    assert table["best_epoch"].to_dict() == {"a": 0, "b": 1}
+    assert table.loc["a", ["best", "last", "gap", "oracle_best"]].isna().all()
+    assert table.loc["b", "gap"] == pytest.approx(0.1)
+
+
+def test_training_rows_and_evaluations_do_not_make_an_epoch_a_broken_one():
+    """A term of training may be infinite; verdicts have rows of their own."""
+    logs = _logs(_rows("test", TEST), _rows("train", [math.nan] * 5, metric="loss"))
+    assert best_last_gap(logs).loc["a", "best_epoch"] == 4
+    logs["measured"] = "epoch_end"
+    more = _logs(_rows("test", [math.nan] * 5)).assign(measured="evaluation")
+    both = pd.concat([logs, more], ignore_index=True)
+    assert best_last_gap(both).loc["a", "best_epoch"] == 4
+
+
+def test_comparison_has_no_mean_over_a_seed_that_has_no_number():
+    logs = _specs(
+        *_peaks(),
+        _rows("test", [1.0, 1.0, math.nan], run="b", metric="loss", epochs=range(1, 4)),
+    )
+    with pytest.warns(UserWarning, match="run b: accuracy or loss is not finite"):
+        row = compare(logs).loc["sgls"]
+    assert row["best"] == pytest.approx(0.55) and row["runs"] == 2
+    assert row[["last", "last_std", "gap", "gap_std"]].isna().all()
