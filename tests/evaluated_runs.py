@@ -68,6 +68,7 @@ def how(**changes):
 
 def evaluated(subject, path, *names, n=16, **changes):
     """Evaluate under *path*; return the folder and whether all is done."""
+    path.mkdir(parents=True, exist_ok=True)
     folder = RunFolder(path)
     cases = read_cases(names, subject.spec, n=n, n_classes=subject.n_classes)
     return folder, evaluate_cases(subject, folder, cases, how(**changes))

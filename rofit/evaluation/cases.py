@@ -57,8 +57,7 @@ ATTACKS = {
     ),
     "transfer": Attack("PGD-20 on another network (--from)", ours=True, passes=20),
 }
-# What autoattack stands for below so many classes, from which on the targeted DLR loss
-# is defined (it reads the fourth logit). Named by its stages: it is not AutoAttack.
+# What autoattack is below so many classes: targeted DLR losses read the fourth logit.
 WITHOUT_DLR, FEWEST = "apgd-ce+fab-t+square", 4
 # What `--attack all` stands for.
 ALL = (

@@ -85,12 +85,13 @@ def missing(present: Iterable[int], sealed: Iterable[int], ended: int) -> list[i
 
     Args:
         present: epochs with rows.
-        sealed: epochs with a seal.
+        sealed: epochs with a seal; none in logs of older versions, where all before the
+            last should be there.
         ended: epochs of the run, if it is done; 0 otherwise.
     """
-    present = set(present)
-    last = max(ended, *present, *sealed, 0)
-    return sorted(set(range(1, last + 1)) - present)
+    present, expected = set(present), set(sealed)
+    last = ended if expected else max(ended, *present, 0)
+    return sorted((expected | set(range(1, last + 1))) - present)
 
 
 def lost(folder: Path, to: int) -> list[int]:

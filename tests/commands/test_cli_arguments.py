@@ -31,7 +31,7 @@ EMPTY = "expects a text, got an empty one"
             [*TRAIN, "--data", "x=~no such user"],
             "a home that is not here: 'x=~no such user'",
         ),
-        (["data", "/"], "must be a name, got an empty one"),
+        (["data", "/"], "expected a name of 1 to 100 bytes"),
         (
             [*TRAIN, "--seeds", "1000000000"],
             "1000000000 is not in the range 1<=x<=1000",

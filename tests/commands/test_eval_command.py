@@ -181,9 +181,10 @@ def test_file_outside_of_the_store_is_kept_under_its_runs_id(home, tmp_path):
     shutil.copy(folder(home).checkpoints / "last.pt", path)
     words = ("eval", path, "--attack", "clean", "--store", tmp_path / "own", "--quiet")
     title, _ = answered(home, *words)
-    assert title == f"{SPEC.run_id}, given (epoch 2)"
     kept = RunStore(tmp_path / "own").folder(SPEC.run_id)
-    assert [r["checkpoint"] for r in evaluations(kept)] == ["given"]
+    (result,) = evaluations(kept)
+    assert result["checkpoint"] == f"given-{result['network'][:8]}"
+    assert title == f"{SPEC.run_id}, {result['checkpoint']} (epoch 2)"
     assert kept.spec == SPEC and evaluations(folder(home)) == []
 
 

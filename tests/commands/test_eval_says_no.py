@@ -102,7 +102,7 @@ def test_images_that_are_not_there_are_refused_at_any_radius(home):
     refused(home, RUN, "--n", 10**9, "--attack", "pgd20@8/255", sentence="64 test")
 
 
-NOT_READ = "cannot be read as a checkpoint of rofit: it is truncated, or of another"
+NOT_READ = "cannot be read as a checkpoint of rofit: it is damaged, or of another"
 
 
 def _write(path, whole, kind):

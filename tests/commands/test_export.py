@@ -43,6 +43,7 @@ def test_copy_has_everything_but_checkpoints_locks_and_temporary_files(home):
     assert (answer.code, answer.err) == (0, "")
     copy = home / "logs" / "card" / SGLS.run_id
     assert kept(copy) == [
+        "digests.jsonl",
         "done.json",
         "env.json",
         "epochs.jsonl",

@@ -174,6 +174,7 @@ def test_evaluation_finds_the_same_on_a_gpu(kind, tmp_path, monkeypatch):
     tables, batches = [], []
     for device in (CPU, CUDA):
         folder = RunFolder(Path(tmp_path / device.type))
+        folder.path.mkdir()
         with on(device):
             n_classes = CLASSES.get(kind, 10)
             judged = subject(device, n_classes)

@@ -176,6 +176,7 @@ def test_compiled_engine_agrees_with_eager(digits_run, tmp_path, compiler):
     left = []
     for engine in ("eager", "compiled"):
         folder = RunFolder(tmp_path / engine)
+        folder.path.mkdir()
         assert evaluate_cases(
             load(digits_run), folder, [case], how(engine=engine, chunk=64)
         )
