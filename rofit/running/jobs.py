@@ -105,8 +105,7 @@ def work_all(
 ) -> bool:
     """Do every job, *at_a_time* side by side; say whether all are done.
 
-    After the deadline no job begins, but for the first ones, which do a part. A signal
-    that comes while the last one ends is no less a request to stop.
+    After the deadline no job begins, but for the first ones, which do a part.
 
     Raises:
         UserError, Diverged, Died: of the first job that fails; others stop with what
@@ -121,7 +120,7 @@ def work_all(
                 return False
             if not work_or_stop(job, stop, console, alone=True):
                 return False
-        return not stop.now
+        return not stop.now  # a signal may come while the last one ends
 
 
 def _side_by_side(
@@ -160,15 +159,16 @@ def _context() -> BaseContext:
     """Return how processes begin: forked off one that has made the imports, no more.
 
     CUDA and threads forbid to fork off this one. Where there is no such server, each
-    begins from nothing. The server, and what is forked off it, blocks signals.
+    begins from nothing. The server blocks signals, and so do those that it forks.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_IMPORTED)
-    resource_tracker.ensure_running()  # before: it unblocks signals here
     _block_signals(True)
     try:
+        resource_tracker.ensure_running()
+        _block_signals(True)  # two of them it has unblocked here
         forkserver.ensure_running()
     finally:
         _block_signals(False)
