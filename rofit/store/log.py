@@ -28,14 +28,25 @@ def append_epoch(folder: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def keep_epochs_to(folder: Path, epoch: int) -> None:
-    """Drop the rows of later epochs, and lines that are no rows."""
+    """Drop the rows of later epochs, and lines that are no rows.
+
+    Epochs without a seal, of an older version, get one of what they are now.
+    """
     add(folder, {"file": LOG, "to": epoch})
     data = (folder / LOG).read_bytes() if (folder / LOG).exists() else b""
-    kept = [line for n, line in _numbered(data) if n is not None and n <= epoch]
-    if kept:
-        write_text(folder / LOG, b"".join(kept).decode())
-    else:
+    kept: dict[int, list[bytes]] = {}
+    for number, line in _numbered(data):
+        if number is not None and number <= epoch:
+            kept.setdefault(number, []).append(line)
+    if not kept:
         (folder / LOG).unlink(missing_ok=True)
+        return
+    rows = {number: b"".join(lines) for number, lines in kept.items()}
+    write_text(folder / LOG, b"".join(rows.values()).decode())
+    sealed = seals(folder)
+    for number, data in rows.items():
+        if number not in sealed:
+            add(folder, _seal(number, data))
 
 
 def seals(folder: Path) -> dict[int, dict[str, Any]]:

@@ -88,6 +88,19 @@ def test_epochs_that_are_dropped_and_made_again_are_sealed_anew(run):
     assert load_logs(run.path.parent)["value"].tolist() == [0.5, 1 / 3, 7]
 
 
+def test_run_of_before_digests_is_sealed_when_it_is_gone_on_with(run):
+    (run.path / "digests.jsonl").unlink()
+    before = (run.path / "epochs.jsonl").read_bytes()
+    run.keep_epochs_to(2)
+    assert before.startswith((run.path / "epochs.jsonl").read_bytes())
+    run.append([{"epoch": 3} | NORM | {"value": 7}])
+    run.finish({"epochs": 3})
+    assert load_logs(run.path.parent)["epoch"].tolist() == [1, 1, 2, 2, 3]
+    _edit(run, lambda lines: [line.replace("0.5", "0.6") for line in lines])
+    with pytest.warns(UserWarning, match="rows of epochs 1 and 2 are not those"):
+        load_logs(run.path.parent)
+
+
 def test_rows_without_a_seal_are_of_a_killed_writer_until_the_run_is_done(run):
     row = json.dumps({"epoch": 4} | NORM | {"value": 1})
     append_text(run.path / "epochs.jsonl", row + "\n")
