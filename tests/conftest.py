@@ -2,11 +2,15 @@
 
 import os
 import shutil
+import signal
 import sysconfig
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+# Under nohup SIGHUP is ignored, which rofit leaves so: here it is sent and answered.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Before torch is imported, and for the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
