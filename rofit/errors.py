@@ -41,9 +41,13 @@ def one_line(sentence: str) -> str:
         no run 'a\nb'
     """
     rough = _cut(sentence, 10 * _LONGEST_SENTENCE)
-    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in rough)
-    line = re.sub(rf"\S{{{_LONGEST_WORD + 1},}}", lambda m: _cut(m[0]), line)
+    line = re.sub(rf"\S{{{_LONGEST_WORD + 1},}}", lambda m: _cut(m[0]), escaped(rough))
     return _cut(line, _LONGEST_SENTENCE)
+
+
+def escaped(text: str) -> str:
+    """Return a text as a terminal can show it: what cannot be printed is escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def quoted(value: Any) -> str:

@@ -7,6 +7,8 @@ import tokenize
 import zipfile
 import zlib
 
+from rofit.errors import escaped
+
 # What readers of archives, images and arrays raise where bytes are not what they should
 # be: of the general kinds all, as none of those readers says which.
 PARSER_ERRORS = (
@@ -63,5 +65,4 @@ def printable(name: object) -> str:
 
 
 def _printable(text: str, longest: int) -> str:
-    text = text if len(text) <= longest else text[: longest - 3] + "..."
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return escaped(text if len(text) <= longest else text[: longest - 3] + "...")
