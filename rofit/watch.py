@@ -33,6 +33,7 @@ from rofit.settings.spec import RunSpec
 from rofit.store.environment import environment
 from rofit.store.rows import keep_columns
 from rofit.store.runs import RunStore
+from rofit.store.source import Source
 from rofit.training.batches import DeviceImages
 from rofit.training.curves import LearningCurves
 from rofit.training.epoch_end import end_epoch
@@ -243,4 +244,5 @@ def watch(
 
 
 def _described(spec: RunSpec) -> dict[str, Any]:
-    return {"run_id": spec.run_id, "family_id": spec.family_id} | spec.as_dict()
+    ids = {"run_id": spec.run_id, "family_id": spec.family_id}
+    return ids | spec.as_dict() | {"source": Source("watched").as_dict()}

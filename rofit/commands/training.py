@@ -13,7 +13,7 @@ from rofit.settings.knobs import parse_value
 from rofit.settings.recipes import find_recipe
 from rofit.settings.scales import find_scale
 from rofit.settings.spec import RunSpec
-from rofit.store.runs import read_spec
+from rofit.store.stored_spec import read_spec
 
 _EPOCH = click.IntRange(0, 1_000_000)
 
@@ -81,7 +81,7 @@ def specs_of(
     """
     from rofit.methods.resolve import override, resolve
 
-    spec = read_spec(file)[0] if file else RunSpec()
+    spec = read_spec(file).spec if file else RunSpec()
     scaled = session.flags.scale or not file
     if recipe:
         spec = find_recipe(recipe).apply(spec)

@@ -70,7 +70,7 @@ def _in_run(run: RunFolder) -> Iterator[Finding]:
     except UserError as error:
         yield Finding(name, "spec.json", f"damaged: nobody reads this run ({error})")
         return
-    if spec.run_id != name and not spec.dataset == "theirs":
+    if spec.run_id != name and not run.source:
         yield Finding(name, "spec.json", f"is of run {spec.run_id}")
     for file, what, mend in (
         *_log(run, spec),

@@ -51,9 +51,11 @@ def load_logs(
 
     Returns:
         Columns run_id, those of ROW_COLUMNS, what else identifies a number in some row
-        (``labels``, ``portion``, ...; NaN in the others), family_id, state, and every
-        field of the run's spec (method parameters as ``method_params.<name>``). Texts
-        are categories in alphabetical order, numbers int32 or float64, lists tuples.
+        (``labels``, ``portion``, ...; NaN in the others), family_id, state, source (of
+        a run that rofit did not train), and every field of the run's spec (method
+        parameters as ``method_params.<name>``; NaN where the source does not say it).
+        Texts are categories in alphabetical order, numbers int32 or float64, lists
+        tuples.
 
     Raises:
         UserError: no run is there, or one that was named is not or cannot be read.

@@ -25,10 +25,11 @@ from filelock import FileLock, Timeout
 from rofit.errors import UserError, quoted
 from rofit.names import check_name
 from rofit.settings.spec import RunSpec
-from rofit.settings.spec_file import read_object
 from rofit.store import log
-from rofit.store.digests import is_sound, put, read_json, write_json
+from rofit.store.digests import put, read_json, write_json
 from rofit.store.files import append_text, json_lines
+from rofit.store.source import Source
+from rofit.store.stored_spec import holds_spec, read_spec
 from rofit.writing import unwritable, writing
 
 if TYPE_CHECKING:
@@ -84,7 +85,16 @@ class RunFolder:
         Raises:
             UserError: spec.json is missing or not readable.
         """
-        return read_spec(self.path / "spec.json")[0]
+        return read_spec(self.path / "spec.json").spec
+
+    @property
+    def source(self) -> Source | None:
+        """Where a run is from that rofit did not train, None for its own.
+
+        Raises:
+            UserError: spec.json is missing or not readable.
+        """
+        return read_spec(self.path / "spec.json").source
 
     @property
     def state(self) -> str:
@@ -149,7 +159,7 @@ class RunFolder:
         path = self.path / "spec.json"
         if not path.exists():
             self.write_json("spec.json", spec)
-        elif not _holds_spec(path, spec):
+        elif not holds_spec(path, spec):
             raise UserError(
                 f"{path} is not the spec of run {self.path.name}; move that folder away"
             )
@@ -207,22 +217,6 @@ class RunStore:
         return [RunFolder(path.parent) for path in paths]
 
 
-def read_spec(file: Path) -> tuple[RunSpec, str]:
-    """Return the spec in a spec.json, method parameters resolved, and its family id.
-
-    Raises:
-        UserError: the file is missing, damaged or not readable.
-    """
-    stored = read_object(file)
-    fields = {k: v for k, v in stored.items() if k not in ("run_id", "family_id")}
-    spec = RunSpec.from_dict(fields)
-    family_id = stored.get("family_id", spec.family_id)
-    check_name("family_id", family_id, longest=255)
-    if not is_sound(file, file.parent):
-        raise UserError(f"{file} is damaged: it is not what was written")
-    return spec, family_id
-
-
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the rows of a run's log; what is no row is left out."""
     objects, _ = json_lines(path / log.LOG)
@@ -233,18 +227,3 @@ def read_events(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the events of a run; a line that is none is left out."""
     objects, _ = json_lines(path / "events.jsonl")
     return (event for event in objects if isinstance(event.get("event"), str))
-
-
-def _holds_spec(file: Path, spec: dict[str, Any]) -> bool:
-    """Return whether a spec.json holds *spec*.
-
-    A field or parameter that it lacks is younger than the file and has its default.
-    """
-    try:
-        stored = json.loads(file.read_text())
-        if stored == spec:
-            return True
-        params = spec["method_params"] | stored["method_params"]
-    except (ValueError, LookupError, TypeError):
-        return False
-    return RunSpec().as_dict() | stored | {"method_params": params} == spec

@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from rofit.errors import Remark, UserError
 from rofit.store.columns import TEXT, encoded
-from rofit.store.runs import RunFolder, RunStore, read_spec
+from rofit.store.runs import RunFolder, RunStore
+from rofit.store.stored_spec import read_spec
 
 T = TypeVar("T")
-RunFields = dict[str, Any]  # run_id, family_id, state, every field of the spec
+RunFields = dict[str, Any]  # run_id, family_id, state, source, every field of the spec
 
 # pandas before 3.1 loses the last digit without this argument; later ones warn of it.
 _EXACT_FLOATS: dict[str, Any] = (
@@ -97,10 +98,15 @@ def concatenate(tables: list[pa.Table]) -> pd.DataFrame:
 
 
 def _run_fields(folder: RunFolder) -> RunFields:
-    spec, family_id = read_spec(folder.path / "spec.json")
-    fields = {"run_id": folder.path.name, "family_id": family_id, "state": folder.state}
+    spec, family_id, source = read_spec(folder.path / "spec.json")
+    fields: RunFields = {"run_id": folder.path.name, "family_id": family_id}
+    fields["state"] = folder.state
+    fields["source"] = source.title if source else None
+    unknown = source.unknown if source else ()
     for key, value in spec.as_dict().items():
-        if key == "method_params":
+        if key in unknown:
+            fields[key] = None
+        elif key == "method_params":
             fields |= {f"method_params.{name}": v for name, v in value.items()}
         else:
             fields[key] = value

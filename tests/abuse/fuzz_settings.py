@@ -31,7 +31,8 @@ from rofit.running.components import initial_model, load_data
 from rofit.settings.knobs import parse_pair
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
-from rofit.store.runs import RunStore, read_spec
+from rofit.store.runs import RunStore
+from rofit.store.stored_spec import read_spec
 from rofit.training import checkpoint
 
 SECONDS = 60  # a case: a thousand times what the slowest takes on a quiet machine
@@ -79,7 +80,7 @@ def _file(draw: Draw, home: Path) -> str:
     """A spec.json of the user's."""
     file = home / "spec.json"
     file.write_bytes(spec_bytes(draw))
-    return _sentence(lambda: _use(read_spec(file)[0], home, draw))
+    return _sentence(lambda: _use(read_spec(file).spec, home, draw))
 
 
 def _set(draw: Draw, home: Path) -> str:

@@ -8,7 +8,7 @@ import pytest
 from rofit.errors import UserError
 from rofit.settings.spec import RunSpec
 from rofit.settings.spec_file import read_object
-from rofit.store.runs import read_spec
+from rofit.store.stored_spec import read_spec
 
 SOUND = json.dumps(RunSpec().as_dict())
 REFUSED = {
@@ -67,4 +67,4 @@ def test_object_whose_values_no_run_has_is_refused(tmp_path, text):
 
 def test_sound_file_is_read(tmp_path):
     (tmp_path / "spec.json").write_text(SOUND)
-    assert read_spec(tmp_path / "spec.json")[0] == RunSpec()
+    assert read_spec(tmp_path / "spec.json").spec == RunSpec()
