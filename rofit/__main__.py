@@ -4,14 +4,18 @@ click alone takes a tenth of a second to import, torch seconds: signals are answ
 before.
 """
 
+import sys
+
 from rofit import interrupts
 
 
 def main() -> None:
     """Answer signals from now on, and run the command line."""
     interrupts.end_on_signals()
-    from rofit import cli
-
+    try:
+        from rofit import cli
+    except OSError as error:  # too many open files, say
+        sys.exit(f"rofit: {error}")
     cli.main()
 
 

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 import click
 
-from rofit.errors import Remark, UserError, one_line
+from rofit.errors import Remark, UserError, is_out_of_memory, one_line
 from rofit.interrupts import CLOSED_PIPE
 from rofit.writing import NotWritten, is_full, reason
 
@@ -136,6 +136,9 @@ def _answer() -> int:
     except Exception as error:
         if isinstance(error, OSError) and is_full(error):
             return _print_error(_disk_sentence(error), 1)
+        if is_out_of_memory(error):
+            said = "there is too little memory; what was kept before stays"
+            return _print_error(f"{said}: the same command goes on", 1)
         return _print_error(f"{type(error).__name__}: {error}", 1)
 
 

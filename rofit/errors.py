@@ -6,6 +6,7 @@ message is one line, and repeats 200 characters of a value at most.
 """
 
 import difflib
+import errno
 import re
 import reprlib
 from collections.abc import Iterable, Mapping
@@ -13,6 +14,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# What torch says in a RuntimeError, of its own and of oneDNN's memory.
+_ALLOCATORS = ("DefaultCPUAllocator", "could not create a memory object", "bad_alloc")
 _LONGEST_WORD = 200  # of a value, or of a path
 _LONGEST_SENTENCE = 1000
 
@@ -31,6 +34,20 @@ class Remark(UserWarning):
 
 class NothingToDraw(UserError):
     """None of an analysis's data are there: others may still be drawn."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error of Python, torch or the system is a lack of memory.
+
+    Example:
+        >>> is_out_of_memory(MemoryError()), is_out_of_memory(OSError(28, "full"))
+        (True, False)
+    """
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    by_name = type(error).__name__ == "OutOfMemoryError"  # of torch, for a GPU
+    by_text = any(words in str(error) for words in _ALLOCATORS)
+    return isinstance(error, MemoryError) or by_name or by_text
 
 
 def one_line(sentence: str) -> str:

@@ -54,6 +54,26 @@ def writes_file(function: Callable[P, T]) -> Callable[P, T]:
     return in_one_sentence
 
 
+def replace(temporary: Path, path: Path) -> None:
+    """Move a flushed file to *path*, and flush the folder: a power cut loses neither.
+
+    Windows flushes no folders.
+    """
+    os.replace(temporary, path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush which files a folder has to the disk."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def unwritable(what: str, error: OSError, flag: str) -> Exception:
     """Return the error for a folder in which nothing can be begun.
 

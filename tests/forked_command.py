@@ -7,6 +7,7 @@ takes seconds to import, each time.
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from rofit.__main__ import main
@@ -19,13 +20,18 @@ class ForkedCommand:
     It has a process group of its own, whose number is that of the process.
     """
 
-    def __init__(self, home: Path, *words: object) -> None:
-        """Begin; what it says on standard error is kept in a file."""
+    def __init__(
+        self, home: Path, *words: object, before: Callable[[], None] = int
+    ) -> None:
+        """Begin, with a call of *before* in the process.
+
+        What it says on standard error is kept in a file.
+        """
         handle, name = tempfile.mkstemp(suffix=".err")
         os.close(handle)
         self.errors = Path(name)
         context = jobs._context()
-        given = (str(home), [str(word) for word in words], name)
+        given = (str(home), [str(word) for word in words], name, before)
         self.process = context.Process(target=_run, args=given)
         self.process.start()
 
@@ -51,7 +57,7 @@ class ForkedCommand:
         self.errors.unlink()
 
 
-def _run(home: str, words: list[str], errors: str) -> None:
+def _run(home: str, words: list[str], errors: str, before: Callable[[], None]) -> None:
     os.setsid()
     # The server blocks what was blocked when it began: signals, while jobs start.
     jobs._block_signals(False)
@@ -60,4 +66,5 @@ def _run(home: str, words: list[str], errors: str) -> None:
         os.dup2(nowhere.fileno(), 1)
     os.environ["ROFIT_HOME"] = home
     sys.argv = ["rofit", *words]
+    before()
     main()

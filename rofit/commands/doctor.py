@@ -1,5 +1,7 @@
 """`rofit doctor`: what is wrong in a store, and mending of what can be mended."""
 
+from itertools import chain
+
 import click
 
 from rofit.commands.answers import answer, say
@@ -11,11 +13,15 @@ from rofit.commands.session import Session
 @click.option("--mend", is_flag=True, help="Make again what can be made again.")
 @with_flags("store", "as_json", "debug")
 def doctor(session: Session, mend: bool) -> int:
-    """Check every file of a store; exit with 1 if something remains wrong."""
-    from rofit.running.doctor import examine
+    """Check every file of a store and of published tables.
+
+    Exits with 1 if something remains wrong.
+    """
+    from rofit.running.doctor import examine, examine_results
 
     rows, wrong = [], 0
-    for finding in examine(session.store):
+    findings = examine(session.store), examine_results(session.places.results)
+    for finding in chain(*findings):
         mended = bool(mend and finding.mend)
         if mended and finding.mend:
             finding.mend()

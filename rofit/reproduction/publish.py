@@ -12,6 +12,7 @@ from rofit.measures.claims import as_plain, holm
 from rofit.reproduction import catalog
 from rofit.reproduction.plan import Request, describe_data
 from rofit.settings.spec import RunSpec
+from rofit.store import digests
 from rofit.store.environment import commit, versions
 from rofit.store.files import write_text
 from rofit.store.rows import load_logs
@@ -51,14 +52,14 @@ def publish(
     table.insert(0, "data", describe_data(request, specs))
     table.insert(0, "scale", request.scale)
     make_folder(folder)
-    write_text(folder / "table.csv", table.to_csv(index=False, lineterminator="\n"))
     claims = holm(analysis.claims(table))
-    plain = [as_plain(claim) for claim in claims]
-    write_text(folder / "claims.json", json.dumps(plain, indent=1) + "\n")
-    write_text(folder / "claims.md", markdown(claims))
-    write_text(
-        folder / "manifest.json", json.dumps(_manifest(request, specs), indent=1) + "\n"
-    )
+    for name, text in {
+        "table.csv": table.to_csv(index=False, lineterminator="\n"),
+        "claims.json": _json([as_plain(claim) for claim in claims]),
+        "claims.md": markdown(claims),
+        "manifest.json": _json(_manifest(request, specs)),
+    }.items():
+        digests.write_text(folder / name, text, folder)
     draw(request.name, folder)
 
 
@@ -66,7 +67,15 @@ def draw(name: str, folder: Path) -> None:
     """Draw the saved table: a picture as PDF and PNG, a table as Markdown and LaTeX.
 
     A picture is drawn for the paper's page, and for its column.
+
+    Raises:
+        UserError: the table is not the one that was saved.
     """
+    if not digests.is_sound(folder / "table.csv", folder):
+        raise UserError(
+            f"{folder / 'table.csv'} is not what was written; the same command without "
+            "--redraw writes it again"
+        )
     table, figure = read_csv(folder / "table.csv"), catalog.load_figure(name)
     if hasattr(figure, "render"):
         for kind, text in figure.render(table).items():
@@ -109,6 +118,10 @@ def read_result(request: Request, results: Path) -> dict[str, Any]:
         "shown": str(folder / f"{name}.{kind}"),
         "claims": json.loads((folder / "claims.json").read_text()),
     }
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=1) + "\n"
 
 
 def _check_columns(name: str, table: pd.DataFrame, declared: dict[str, str]) -> None:

@@ -63,6 +63,17 @@ def examine(store: RunStore) -> Iterator[Finding]:
             yield from _in_run(RunFolder(path))
 
 
+def examine_results(results: Path) -> Iterator[Finding]:
+    """Yield what is damaged or missing of the tables that were published."""
+    for ledger in sorted(results.glob(f"*/*/{LEDGER}")):
+        folder = ledger.parent
+        for name in names(folder):
+            if not (folder / name).exists() or not is_sound(folder / name, folder):
+                state = "damaged" if (folder / name).exists() else "missing"
+                what = f"{state}: the same command writes it again"
+                yield Finding(str(folder.relative_to(results)), name, what)
+
+
 def _in_run(run: RunFolder) -> Iterator[Finding]:
     name = run.path.name
     try:

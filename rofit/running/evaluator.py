@@ -11,7 +11,7 @@ import torch
 
 from rofit.attacks.compiled import CompiledPGD
 from rofit.attacks.pgd import PGD
-from rofit.errors import UserError
+from rofit.errors import UserError, is_out_of_memory
 from rofit.evaluation import verdicts
 from rofit.evaluation.accuracy import CHUNK
 from rofit.evaluation.cases import FEWEST, WITHOUT_DLR, Case
@@ -81,17 +81,19 @@ def evaluate_cases(
         try:
             if not _evaluate_one(checkpoint, evaluation, case, execution, source):
                 return False
-        except torch.cuda.OutOfMemoryError:
-            raise UserError(
-                f"{execution.device} has too little memory for {execution.images} "
-                "images at a time: free it, or take fewer (rofit eval --batch-size "
-                f"{execution.images // 2}); the verdicts so far are kept"
-            ) from None
         except NotWritten as error:
             kept = "none" if evaluation.load(execution.shard) is None else "those"
             raise NotWritten(
                 f"{error}; of the verdicts {kept} so far are kept: the same command "
                 "goes on"
+            ) from None
+        except (RuntimeError, MemoryError, OSError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise UserError(
+                f"{execution.device} has too little memory for {execution.images} "
+                "images at a time: free it, or take fewer (rofit eval --batch-size "
+                f"{execution.images // 2}); the verdicts so far are kept"
             ) from None
     return True
 

@@ -10,7 +10,7 @@ import torch
 from rofit.data.images import Dataset, Images
 from rofit.data.noise import symmetric_noise
 from rofit.diagnostics import Monitor, find_diagnostic
-from rofit.errors import UserError
+from rofit.errors import UserError, is_out_of_memory
 from rofit.methods import Context, find_kind, make_params
 from rofit.methods.resolve import described, teachers
 from rofit.precision import CONVOLUTIONS, PrecisionCopy
@@ -182,7 +182,9 @@ def train_run(
             why = f"{error}; {what_is_kept(folder)}; a lower lr is the usual cure"
             folder.event("diverged", why=why)
             raise Diverged(why) from None
-        except torch.cuda.OutOfMemoryError:
+        except (RuntimeError, MemoryError, OSError) as error:
+            if not is_out_of_memory(error):
+                raise
             raise UserError(
                 f"{device} has too little memory for batch_size {spec.batch_size}: "
                 "free it, train fewer at a time (--jobs), or with a smaller batch, "

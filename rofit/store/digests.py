@@ -8,7 +8,6 @@ an older version, and is believed.
 
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 from rofit.errors import Remark
 from rofit.store.files import append_text, flushed, json_lines
-from rofit.writing import writing
+from rofit.writing import replace, writing
 
 LEDGER = "digests.jsonl"
 
@@ -30,14 +29,19 @@ def put(temporary: Path, path: Path, root: Path) -> None:
     with writing(path):
         name, digest = path.relative_to(root).as_posix(), sha256(temporary.read_bytes())
         add(root, {"file": name, "sha256": digest})
-        os.replace(temporary, path)
+        replace(temporary, path)
+
+
+def write_text(path: Path, text: str, root: Path) -> None:
+    """Write a text, whole, with a line in the ledger of *root*."""
+    temporary = path.with_name(path.name + ".tmp")
+    flushed(temporary, text.encode())
+    put(temporary, path, root)
 
 
 def write_json(path: Path, content: dict[str, Any], root: Path) -> None:
     """Write an object as JSON, whole, with a line in the ledger of *root*."""
-    temporary = path.with_name(path.name + ".tmp")
-    flushed(temporary, (json.dumps(content, indent=1) + "\n").encode())
-    put(temporary, path, root)
+    write_text(path, json.dumps(content, indent=1) + "\n", root)
 
 
 def read_json(path: Path, root: Path) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from rofit.writing import writes_file
+from rofit.writing import replace, sync_folder, writes_file
 
 
 def is_locked(path: Path) -> bool:
@@ -28,7 +28,7 @@ def write_text(path: Path, text: str) -> None:
     """
     temporary = path.with_name(path.name + ".tmp")
     flushed(temporary, text.encode())
-    os.replace(temporary, path)
+    replace(temporary, path)
 
 
 @writes_file
@@ -63,6 +63,8 @@ def append_text(path: Path, text: str) -> None:
             file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
+        if not before:
+            sync_folder(path.parent)
     except OSError:
         if path.exists():  # half a line would spoil the next one
             os.truncate(path, before)

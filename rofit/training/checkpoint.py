@@ -21,7 +21,8 @@ from zipfile import BadZipFile, ZipFile
 import torch
 from torch import Tensor
 
-from rofit.writing import writes_file, writing
+from rofit.errors import is_out_of_memory
+from rofit.writing import replace, writes_file, writing
 
 # What zipfile and torch raise where a file is torn, or another program's.
 _TORN = (RuntimeError, EOFError, ValueError, LookupError, OSError, TypeError)
@@ -45,8 +46,7 @@ def save(state: dict[str, Any], path: Path) -> None:
         torch.save(state, file)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, path)
-    _sync_folder(path.parent)
+    replace(temporary, path)
 
 
 class Writer(AbstractContextManager["Writer"]):
@@ -105,7 +105,7 @@ def _save_last(state: dict[str, Any], folder: Path) -> None:
     last = folder / LAST
     if last.exists():
         with writing(last):
-            os.replace(last, folder / PREVIOUS)
+            replace(last, folder / PREVIOUS)
     save(state, last)
 
 
@@ -130,7 +130,11 @@ def load_last(folder: Path, device: torch.device) -> tuple[dict[str, Any], str] 
 
 
 def load(path: Path, device: torch.device) -> dict[str, Any] | None:
-    """Return the state in *path*, or None where it is missing, torn or damaged."""
+    """Return the state in *path*, or None where it is missing, torn or damaged.
+
+    Raises:
+        RuntimeError, MemoryError: there is too little memory for it.
+    """
     if not path.exists():
         return None
     try:
@@ -140,15 +144,7 @@ def load(path: Path, device: torch.device) -> dict[str, Any] | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickles that are no checkpoints
             return torch.load(path, map_location=device, weights_only=True)
-    except _DAMAGED:
+    except _DAMAGED as error:
+        if is_out_of_memory(error):  # and no word about the file
+            raise
         return None
-
-
-def _sync_folder(folder: Path) -> None:
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

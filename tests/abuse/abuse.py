@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from damage import make_store, trials
+from faults import faults
+from flat import flat
 from fuzz_images import fuzz_with_little_memory
 from fuzz_settings import fuzz as fuzz_settings
 from kills import kills
@@ -37,6 +39,12 @@ def _images(n: int) -> list[str]:
 KINDS: dict[str, tuple[str, int, Callable[[int], list[str]]]] = {
     "a killed command goes on to the same bits": (
         "kills.py", 1_000, lambda n: kills(n, SEED),
+    ),
+    "a fault of the machine ends a command as a kill does": (
+        "faults.py", 300, lambda n: faults(n, SEED),
+    ),
+    "epochs of one run take no more and more memory": (
+        "flat.py", 300, lambda n: flat(max(n, 30)),
     ),
     "damage to a file of a run is noticed": ("damage.py", 5_000, _damage),
     "bad settings are a sentence": (

@@ -40,36 +40,42 @@ def _one_run(root: Path, method: str, n: int, rng: random.Random) -> list[str]:
     """Train the method whole, and killed *n* times; return what differs."""
     failures = []
     begun = time.monotonic()
-    whole = _finished(root / "whole", method)
+    whole = finished(root / "whole", *WORDS, *SETTINGS, "--method", method)
     seconds = time.monotonic() - begun
     for _ in range(n):
         command = ForkedCommand(root / "killed", *WORDS, *SETTINGS, "--method", method)
         command.process.join(timeout=rng.uniform(0.05, 1.1) * seconds / 2)
         command.end()
         failures += _unsound(root / "killed")
-    killed = _finished(root / "killed", method)
+    killed = finished(root / "killed", *WORDS, *SETTINGS, "--method", method)
     failures += _unsound(root / "killed")
     for one, other in zip(whole, killed, strict=True):
-        name = one.path.name
-        for file in ("epochs.jsonl", "done.json"):
-            if (one.path / file).read_bytes() != (other.path / file).read_bytes():
-                failures.append(f"{name}: {file} differs")
-        try:
-            same(last_state(one), last_state(other))
-        except AssertionError as error:
-            failures.append(f"{name}: last.pt differs at {str(error)[:80]}")
+        failures += difference(one, other)
     return failures
 
 
-def _finished(root: Path, method: str) -> list[RunFolder]:
-    """Run the command to its end; return the store's runs, teachers among them."""
-    command = ForkedCommand(root, *WORDS, *SETTINGS, "--method", method)
+def difference(one: RunFolder, other: RunFolder) -> list[str]:
+    """Return a line for each part of two runs that is not the same."""
+    failures, name = [], one.path.name
+    for file in ("epochs.jsonl", "done.json"):
+        if (one.path / file).read_bytes() != (other.path / file).read_bytes():
+            failures.append(f"{name}: {file} differs")
+    try:
+        same(last_state(one), last_state(other))
+    except AssertionError as error:
+        failures.append(f"{name}: last.pt differs at {str(error)[:80]}")
+    return failures
+
+
+def finished(home: Path, *words: str) -> list[RunFolder]:
+    """Run a command to its end; return the store's runs, teachers among them."""
+    command = ForkedCommand(home, *words)
     command.process.join()
     code, said = command.returncode, command.errors.read_text()
     command.end()
     if code:
         raise RuntimeError(f"exit code {code}: {said[-500:]}")
-    return RunStore(root / "runs").runs()
+    return RunStore(home / "runs").runs()
 
 
 def _unsound(root: Path) -> list[str]:

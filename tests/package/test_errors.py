@@ -1,6 +1,7 @@
 """Unknown names are answered with what exists, the nearest first."""
 
 import pytest
+from command_line import rofit
 
 from rofit.diagnostics import DIAGNOSTICS, find_diagnostic
 from rofit.errors import UserError, quoted, unknown
@@ -90,3 +91,13 @@ def test_value_of_any_depth_is_quoted():
 def test_unknown_name_of_any_length_or_type_is_answered():
     assert len(str(unknown("colour", "x" * 10**6, ["red"]))) < 300
     assert str(unknown("colour", 3, ["red"])) == "unknown colour 3; known: red"
+
+
+def test_lack_of_memory_is_one_sentence(monkeypatch, tmp_path):
+    def fail(*args, **kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr("rofit.commands.inventory.status", fail)
+    answer = rofit(tmp_path, "status")
+    assert answer.code == 1 and answer.err.count("\n") == 1
+    assert "too little memory" in answer.err

@@ -115,3 +115,25 @@ def test_other_error_of_the_block_is_the_one_that_is_raised(tmp_path):
         writer.save_last(lambda: _state(1), must=True)
         raise ValueError("diverged")
     assert _epoch(tmp_path, LAST) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.cuda.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        OSError(12, "Cannot allocate memory"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_too_little_memory_is_no_damage_to_the_file(tmp_path, monkeypatch, error):
+    """Else the run would begin anew, as if its last checkpoint were lost."""
+    checkpoint.save(_state(1), tmp_path / LAST)
+
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(type(error)):
+        checkpoint.load_last(tmp_path, CPU)
