@@ -43,10 +43,12 @@ class StoredCheckpoint(Checkpoint):
     Attributes:
         spec: its run.
         weights: its state dict, finite, on one device.
+        step: steps of the next epoch that they were trained for as well.
     """
 
     spec: RunSpec
     weights: dict[str, Tensor]
+    step: int
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,8 @@ def read_checkpoint(path: Path, device: torch.device) -> StoredCheckpoint:
     digest = _digest(weights)
     name = _name(path, spec, digest)
     require_finite(weights, path)
-    return StoredCheckpoint(name, state["epoch"], digest, spec, weights)
+    epoch, step = state["epoch"], state.get("step", 0)
+    return StoredCheckpoint(name, epoch, digest, spec, weights, step)
 
 
 def fill(model: nn.Module, stored: StoredCheckpoint, path: Path) -> None:
