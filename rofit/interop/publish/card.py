@@ -2,7 +2,7 @@
 
 What is not known is left out. The licence is the user's to choose.
 
-Source of the header's keys: Hugging Face, hub-docs, modelcard.md.
+Source of the header's keys: Hugging Face, hub-docs, the metadata of a model card.
 """
 
 from typing import Any

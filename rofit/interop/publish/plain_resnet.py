@@ -95,5 +95,5 @@ def build(
     """
     normalise = normalisation(channels, mean, std)
     network = PlainResNet18(channels, n_classes, normalise)
-    # Another layout would be other sums: the logits would differ in their last bits.
+    # rofit's networks have this layout; in another, sums may be made in another order.
     return network.to(memory_format=torch.channels_last)

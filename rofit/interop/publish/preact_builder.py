@@ -40,5 +40,5 @@ def build(
         stem_stride=stem_stride,
         normalise=normalisation(channels, mean, std),
     )
-    # Another layout would be other sums: the logits would differ in their last bits.
+    # rofit's networks have this layout; in another, sums may be made in another order.
     return network.to(memory_format=torch.channels_last)
