@@ -31,7 +31,7 @@ folder, images, logits = sys.argv[1:]
 sys.path.insert(0, folder)
 from load import load
 with torch.no_grad():
-    torch.save(load()(torch.load(images)), logits)
+    torch.save(load()(torch.load(images, weights_only=True)), logits)
 assert not any(name.partition(".")[0] == "rofit" for name in sys.modules)
 """
 
@@ -72,7 +72,9 @@ def test_fresh_environment_with_torch_and_safetensors_has_the_same_logits(
     done = subprocess.run([*words, *paths], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     with torch.no_grad():
-        assert torch.equal(torch.load(logits), subject.network(subject.images.x))
+        assert torch.equal(
+            torch.load(logits, weights_only=True), subject.network(subject.images.x)
+        )
 
 
 @pytest.mark.parametrize("name", SMALL)
