@@ -1,4 +1,4 @@
-"""The command export: runs without their checkpoints, as a store of their own."""
+"""The command export: runs without checkpoints as a store, or one run to publish."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ import click
 from rofit.commands import inventory
 from rofit.commands.answers import answer
 from rofit.commands.flags import with_flags
-from rofit.commands.session import Session
+from rofit.commands.session import Session, notify
 from rofit.errors import UserError
 from rofit.store.runs import RunFolder, read_events
 from rofit.writing import unwritable
@@ -22,11 +22,59 @@ _COST = ("seconds", "seconds_an_epoch", "peak_gpu_gib")
 
 @click.command()
 @click.argument("texts", metavar="RUN", nargs=-1, required=True)
-@click.option("--out", "target", type=Path, required=True, help="Folder of the copies.")
+@click.option("--out", "copies", type=Path, help="Folder of copies without weights.")
+@click.option("--to", "target", type=Path, help="Folder to publish: weights and card.")
+@click.option("--checkpoint", help="best, last, epoch-0100 [best]; with --to.")
 @with_flags("store", "as_json", "debug")
-def export(session: Session, texts: tuple[str, ...], target: Path) -> None:
-    """Copy runs without checkpoints: a store that load_logs and show --store read."""
+def export(
+    session: Session,
+    texts: tuple[str, ...],
+    copies: Path | None,
+    target: Path | None,
+    checkpoint: str | None,
+) -> None:
+    """Copy runs without checkpoints, or write one as a folder to publish.
+
+    A copy is a store that load_logs and show --store read. What is published has the
+    weights as safetensors, a loader without rofit, a model card and the logs.
+    """
+    if (copies is None) == (target is None):
+        missing = "Missing option: one of" if copies is None else "Only one can be of"
+        raise click.UsageError(f"{missing} --out FOLDER and --to FOLDER.")
     folders = [session.store.find(text) for text in texts]
+    if target is not None:
+        rows = _publish(folders, target, checkpoint or "best")
+    elif checkpoint is not None:
+        raise click.UsageError("--checkpoint goes with --to: copies have no weights.")
+    else:
+        assert copies is not None
+        rows = _copies(folders, copies)
+    answer({"runs": rows}, session.flags.as_json)
+
+
+def _publish(
+    folders: list[RunFolder], target: Path, checkpoint: str
+) -> list[dict[str, Any]]:
+    """Write the one run into *target*; return it as a row."""
+    from rofit.interop.publish.folder import publish
+
+    if len(folders) > 1:
+        raise UserError(f"--to takes one run, got {len(folders)}; name a folder a run")
+    published = publish(folders[0], target, checkpoint)
+    if published.without:
+        notify(f"no claim: {published.without}")
+    return [
+        {
+            "run": folders[0].path.name,
+            "checkpoint": published.checkpoint,
+            "epoch": published.epoch,
+            "files": ", ".join(published.files),
+        }
+    ]
+
+
+def _copies(folders: list[RunFolder], target: Path) -> list[dict[str, Any]]:
+    """Copy the runs without checkpoints into *target*; return a row a run."""
     files = {folder: exportable(folder, target) for folder in folders}
     rows = []
     for folder, names in files.items():
@@ -36,7 +84,7 @@ def export(session: Session, texts: tuple[str, ...], target: Path) -> None:
             except OSError as error:
                 raise unwritable(str(target), error, "--out") from None
         rows.append(inventory.run_row(folder, folder.spec) | _cost(folder))
-    answer({"runs": rows}, session.flags.as_json)
+    return rows
 
 
 def exportable(folder: RunFolder, target: Path) -> list[Path]:

@@ -37,6 +37,21 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
+class StoredCheckpoint(Checkpoint):
+    """What a checkpoint file holds of a network; no images are needed to read it.
+
+    Attributes:
+        spec: its run.
+        weights: its state dict, finite, on one device.
+        step: steps of the next epoch that they were trained for as well.
+    """
+
+    spec: RunSpec
+    weights: dict[str, Tensor]
+    step: int
+
+
+@dataclass(frozen=True)
 class LoadedCheckpoint(Checkpoint):
     """A trained network under evaluation.
 
@@ -94,6 +109,34 @@ def load_checkpoint(
             folder, or its weights are not finite or do not fit the network or the data
             set that its spec names.
     """
+    stored = read_checkpoint(path, device)
+    spec = stored.spec
+    images = load_data(spec, data)
+    model = initial_model(spec, images).to(device)
+    fill(model, stored, path)
+    splits = split_of(spec, images)
+    return LoadedCheckpoint(
+        stored.name,
+        stored.epoch,
+        stored.digest,
+        spec,
+        Engine(model, "fp32").frozen,
+        EvaluationImages(
+            to_unit(torch.from_numpy(splits.test.pixels).to(device)),
+            torch.from_numpy(splits.test.labels).to(device),
+            splits.test_index.tolist(),
+        ),
+        images.n_classes,
+    )
+
+
+def read_checkpoint(path: Path, device: torch.device) -> StoredCheckpoint:
+    """Return what a checkpoint file holds.
+
+    Raises:
+        UserError: there is no checkpoint, it cannot be read, it lies in another run's
+            folder, or its weights are not finite.
+    """
     require_file(path)
     state = checkpoint.load(path, device)
     readable = isinstance(state, dict) and all(
@@ -104,34 +147,29 @@ def load_checkpoint(
             f"{path} cannot be read as a checkpoint of rofit: it is damaged, or of "
             "another program"
         )
-    spec = RunSpec.from_dict(state["spec"])
-    digest = _digest(state["model"])
+    spec, weights = RunSpec.from_dict(state["spec"]), state["model"]
+    digest = _digest(weights)
     name = _name(path, spec, digest)
-    images = load_data(spec, data)
-    model = initial_model(spec, images).to(device)
+    require_finite(weights, path)
+    epoch, step = state["epoch"], state.get("step", 0)
+    return StoredCheckpoint(name, epoch, digest, spec, weights, step)
+
+
+def fill(model: nn.Module, stored: StoredCheckpoint, path: Path) -> None:
+    """Copy the weights of the checkpoint *path* into the network that its spec names.
+
+    Raises:
+        UserError: they do not fit.
+    """
     try:
-        model.load_state_dict(state["model"])
+        model.load_state_dict(stored.weights)
     except RuntimeError as error:
+        n_classes = model.get_submodule("classifier").out_features
         reasons = str(error).splitlines()[1:2] or [str(error)]
         raise UserError(
-            f"the weights in {path} do not fit {spec.model} with {images.n_classes} "
+            f"the weights in {path} do not fit {stored.spec.model} with {n_classes} "
             f"classes, which its spec names: {reasons[0].strip()}"
         ) from None
-    require_finite(state["model"], path)
-    splits = split_of(spec, images)
-    return LoadedCheckpoint(
-        name,
-        state["epoch"],
-        digest,
-        spec,
-        Engine(model, "fp32").frozen,
-        EvaluationImages(
-            to_unit(torch.from_numpy(splits.test.pixels).to(device)),
-            torch.from_numpy(splits.test.labels).to(device),
-            splits.test_index.tolist(),
-        ),
-        images.n_classes,
-    )
 
 
 def _name(path: Path, spec: RunSpec, digest: str) -> str:

@@ -66,7 +66,8 @@ def store(tmp_path_factory):
         for text in commands():
             runs = iter(sorted(path.name for path in (home / "runs").glob("*")))
             words = [next(runs) if w == "RUN" else w for w in shlex.split(text)]
-            words = [home / "exported" if word == "FOLDER" else word for word in words]
+            places = {"FOLDER": home / "exported", "DIR": home / "published"}
+            words = [places.get(word, word) for word in words]
             answer = rofit(home, *words[1:])
             assert answer.code == 0, f"{text}: {answer.err}"
     return home

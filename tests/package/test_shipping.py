@@ -61,10 +61,14 @@ def test_declared_dependencies_are_the_imported_packages():
             elif isinstance(node, ast.ImportFrom):
                 imported.add(str(node.module).partition(".")[0])
     foreign = imported - sys.stdlib_module_names - {"rofit"}
+    extras = PROJECT["project"]["optional-dependencies"]
+    optional = [d for extra in extras if extra != "dev" for d in extras[extra]]
     declared = [
-        re.split(r"[<>=!~;\[ ]", d)[0] for d in PROJECT["project"]["dependencies"]
+        re.split(r"[<>=!~;\[ ]", d)[0]
+        for d in [*PROJECT["project"]["dependencies"], *optional]
     ]
     assert sorted(declared) == sorted(DISTRIBUTIONS.get(name, name) for name in foreign)
+    assert set(optional) <= set(extras["dev"])  # what tests run through
 
 
 def test_pip_installs_the_pyautoattack_whose_internals_were_tested():
