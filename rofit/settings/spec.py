@@ -19,6 +19,15 @@ from rofit.settings.knobs import Knobs, check_plain, knob, knob_types
 from rofit.settings.threat import NORMS, ThreatModel
 
 Params = tuple[tuple[str, Any], ...]
+# Names in the registry of rofit/augmentation/.
+AUGMENTATIONS = (
+    "crop_flip",
+    "cutout",
+    "cropshift",
+    "idbh_weak",
+    "idbh_strong",
+    "idbh_svhn",
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,11 @@ class RunSpec(Knobs):
     crop_pad: int = knob(
         4, "padding of the random crop in pixels, 0 = none", low=0, high=256
     )
+    crop_fill: str = knob("zeros", "what the padding is", choices=("zeros", "reflect"))
     flip: bool = knob(True, "random horizontal flip")
+    augment: str = knob(
+        "crop_flip", "what happens to training images", choices=AUGMENTATIONS
+    )
     model: str = knob("preact_resnet18", "architecture")
     width: int = knob(
         0, "channels of the first stage, 0 = the model's own", low=0, high=4096

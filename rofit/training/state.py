@@ -108,8 +108,7 @@ class Training:
 
     def plan(self) -> EpochPlan:
         """Return what chance decides in the epoch under way."""
-        n, pad = len(self.train), self.spec.crop_pad
-        return EpochPlan(self.spec.seed, self.epoch, n, pad=pad)
+        return EpochPlan(self.spec.seed, self.epoch, len(self.train))
 
     def batches(
         self, plan: EpochPlan, *, begin: int = 0
