@@ -66,6 +66,8 @@ OTHER = {
     "precision": "bf16",
     "blocks": (1, 1),
     "drops": (0.5,),
+    "crop_fill": "reflect",
+    "augment": "cutout",
 }
 
 
@@ -81,6 +83,8 @@ DEFAULTS = {
     "label_noise": 0.0,
     "noise_convention": "uniform",
     "crop_pad": 4,
+    "crop_fill": "zeros",
+    "augment": "crop_flip",
     "flip": True,
     "model": "preact_resnet18",
     "width": 0,
