@@ -28,6 +28,8 @@ AUGMENTATIONS = (
     "idbh_strong",
     "idbh_svhn",
 )
+# The same of rofit/training/schedules.py.
+SCHEDULES = ("drops", "one_cycle", "cosine", "linear", "cyclic")
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class RunSpec(Knobs):
     lr: float = knob(0.1, "learning rate before the drops", low=0, high=1e38)
     momentum: float = knob(0.9, "SGD momentum", low=0, high=1)
     weight_decay: float = knob(5e-4, "on all parameters", low=0, high=1000)
+    schedule: str = knob("drops", "of the learning rate", choices=SCHEDULES)
     drops: tuple[float, ...] = knob(
         (0.5, 0.75), "learning-rate drops, as fractions of the run", low=0, high=1
     )
@@ -139,7 +142,8 @@ class RunSpec(Knobs):
             >>> RunSpec(epochs=20, eval_every=8).evaluated_epochs
             (8, 9, 10, 11, 14, 15, 16, 20)
         """
-        drops = (epoch_at(drop, self.epochs) for drop in self.drops)
+        at = self.drops if self.schedule == "drops" else ()
+        drops = (epoch_at(drop, self.epochs) for drop in at)
         beside = {drop + step for drop in drops for step in (-1, 0, 1)}
         return tuple(
             epoch

@@ -90,6 +90,8 @@ class Training:
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate of the steps to come."""
+        if rate == self._rate:
+            return
         self._rate = rate
         (group,) = self.optimizer.param_groups
         if isinstance(group["lr"], Tensor):

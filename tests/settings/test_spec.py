@@ -68,6 +68,7 @@ OTHER = {
     "drops": (0.5,),
     "crop_fill": "reflect",
     "augment": "cutout",
+    "schedule": "cosine",
 }
 
 
@@ -102,6 +103,7 @@ DEFAULTS = {
     "lr": 0.1,
     "momentum": 0.9,
     "weight_decay": 5e-4,
+    "schedule": "drops",
     "drops": [0.5, 0.75],
     "drop_factor": 0.1,
     "seed": 0,
