@@ -12,7 +12,7 @@ from functools import partial
 import pandas as pd
 
 from rofit.measures.claims import Claim, at_least
-from rofit.measures.epochs import at_last, is_full_size, pairs, spearman
+from rofit.measures.epochs import at_last, has_drops, is_full_size, pairs, spearman
 from rofit.settings.recipes import RECIPES
 from rofit.settings.spec import RunSpec
 
@@ -61,7 +61,7 @@ def table(logs: pd.DataFrame) -> pd.DataFrame:
             "gradient_norm": value("gradient_norm", logs),
             "ece": value("ece", attacked),
             "after_drop": lr < by_run.transform("max"),
-            "drop_follows": by_run.shift(-1) < lr,
+            "drop_follows": (by_run.shift(-1) < lr) & has_drops(logs),
         }
     ).reset_index()
     bins = at_last(attacked[attacked["metric"].isin(list(_BINS))])

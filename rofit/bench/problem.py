@@ -96,9 +96,7 @@ class Ours:
     def _endless(self) -> Iterator[tuple[Batch, Tensor]]:
         run, epoch = self.run, 0
         while True:
-            plan = EpochPlan(
-                run.spec.seed, epoch, len(run.train), pad=run.spec.crop_pad
-            )
+            plan = EpochPlan(run.spec.seed, epoch, len(run.train))
             for batch, start in run.batches(plan):
                 if len(batch.y) == run.spec.batch_size:
                     yield batch, start

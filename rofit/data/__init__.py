@@ -1,4 +1,4 @@
-"""Images as arrays: where they come from, how they are split, corrupted and augmented.
+"""Images as arrays: where they come from, how they are split and corrupted.
 
-Only `augment` imports torch; everything else is NumPy, so listing data sets is quick.
+Only `unit` imports torch; everything else is NumPy, so listing data sets is quick.
 """

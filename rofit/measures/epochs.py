@@ -50,7 +50,7 @@ def by_epoch(logs: pd.DataFrame, *metrics: str) -> pd.DataFrame:
         table["train_attack"] = training_attacks.get(run_id)
         table["n_test"] = int(tested["n"])
         table["lr"] = lr[run_id]
-        table["drop_follows"] = table["lr"].shift(-1) < table["lr"]
+        table["drop_follows"] = (table["lr"].shift(-1) < table["lr"]) & has_drops(logs)
         table["selected_on"] = chosen.loc[run_id, "selected_on"]
         table["best"] = table["epoch"] == chosen.loc[run_id, "best_epoch"]
         table["oracle"] = table["epoch"] == chosen.loc[run_id, "oracle_epoch"]
@@ -111,3 +111,8 @@ def spearman(one: "pd.Series[float]", other: "pd.Series[float]") -> float:
 def generalisation_gap(run: pd.DataFrame) -> float:
     """Return training minus test robust accuracy at the end, in points."""
     return 100 * float(run["train_robust"].iloc[-1] - run["test_robust"].iloc[-1])
+
+
+def has_drops(logs: pd.DataFrame) -> bool:
+    """Return whether the rate of all runs falls in drops, and not all the time."""
+    return "schedule" not in logs or bool((logs["schedule"] == "drops").all())

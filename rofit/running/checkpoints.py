@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from rofit.data.augment import to_unit
+from rofit.data.unit import to_unit
 from rofit.errors import UserError
 from rofit.evaluation.verdicts import EvaluationImages
 from rofit.methods.resolve import resolve

@@ -19,6 +19,17 @@ from rofit.settings.knobs import Knobs, check_plain, knob, knob_types
 from rofit.settings.threat import NORMS, ThreatModel
 
 Params = tuple[tuple[str, Any], ...]
+# Names in the registry of rofit/augmentation/.
+AUGMENTATIONS = (
+    "crop_flip",
+    "cutout",
+    "cropshift",
+    "idbh_weak",
+    "idbh_strong",
+    "idbh_svhn",
+)
+# The same of rofit/training/schedules.py.
+SCHEDULES = ("drops", "one_cycle", "cosine", "linear", "cyclic")
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,11 @@ class RunSpec(Knobs):
     crop_pad: int = knob(
         4, "padding of the random crop in pixels, 0 = none", low=0, high=256
     )
+    crop_fill: str = knob("zeros", "what the padding is", choices=("zeros", "reflect"))
     flip: bool = knob(True, "random horizontal flip")
+    augment: str = knob(
+        "crop_flip", "what happens to training images", choices=AUGMENTATIONS
+    )
     model: str = knob("preact_resnet18", "architecture")
     width: int = knob(
         0, "channels of the first stage, 0 = the model's own", low=0, high=4096
@@ -83,6 +98,7 @@ class RunSpec(Knobs):
     lr: float = knob(0.1, "learning rate before the drops", low=0, high=1e38)
     momentum: float = knob(0.9, "SGD momentum", low=0, high=1)
     weight_decay: float = knob(5e-4, "on all parameters", low=0, high=1000)
+    schedule: str = knob("drops", "of the learning rate", choices=SCHEDULES)
     drops: tuple[float, ...] = knob(
         (0.5, 0.75), "learning-rate drops, as fractions of the run", low=0, high=1
     )
@@ -126,7 +142,8 @@ class RunSpec(Knobs):
             >>> RunSpec(epochs=20, eval_every=8).evaluated_epochs
             (8, 9, 10, 11, 14, 15, 16, 20)
         """
-        drops = (epoch_at(drop, self.epochs) for drop in self.drops)
+        at = self.drops if self.schedule == "drops" else ()
+        drops = (epoch_at(drop, self.epochs) for drop in at)
         beside = {drop + step for drop in drops for step in (-1, 0, 1)}
         return tuple(
             epoch

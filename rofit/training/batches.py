@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rofit.data.augment import crop_flip, to_unit
+from rofit.augmentation import find_augmentation
 from rofit.data.images import Images
+from rofit.data.unit import to_unit
 from rofit.settings.spec import RunSpec
 from rofit.training.plan import EpochPlan
 
@@ -47,22 +48,17 @@ class DeviceImages:
 
     def batches(self, spec: RunSpec, plan: EpochPlan, begin: int) -> Iterator[Batch]:
         """Yield the epoch's batches from step *begin* on, the last one shorter."""
-        device = self.pixels.device
-        order = onto(plan.order, device)
-        shifts, flips = onto(plan.shifts, device), onto(plan.flips, device)
-        if not spec.flip:
-            flips = torch.zeros_like(flips)
-        for step, index in enumerate(order.split(spec.batch_size)):
+        layers = find_augmentation(spec)
+        height, width = self.pixels.shape[-2:]
+        draws = plan.augmented(layers, len(self), (height, width))
+        order = onto(plan.order, self.pixels.device)
+        split = (indices.split(spec.batch_size) for indices in (order, plan.order))
+        for step, (index, rows) in enumerate(zip(*split, strict=True)):
             if step < begin:
                 continue
             pixels = self.pixels[index]
-            if spec.crop_pad or spec.flip:
-                pixels = crop_flip(
-                    pixels,
-                    shifts=shifts[index],
-                    flips=flips[index],
-                    pad=spec.crop_pad,
-                )
+            for layer, by_name in zip(layers, draws, strict=True):
+                pixels = layer(pixels, {k: v[rows] for k, v in by_name.items()})
             yield Batch(step, index, to_unit(pixels), self.y[index])
 
 

@@ -61,13 +61,14 @@ def train(run: Training, folder: "RunFolder", stop: "Stop", report: "Report") ->
 def train_epoch(run: Training, stop: "Stop", report: "Report") -> list[Terms]:
     """Make the steps that are left of the epoch; return the loss's terms of each."""
     spec = run.spec
-    run.set_rate(learning_rate(spec, run.epoch))
     run.method.begin_epoch(run.epoch, spec.epochs)
     plan = run.plan()
     why_not = run.graphs.why_not if run.graphs else ""
     run.model.train()
     terms = []
     for batch, start in run.batches(plan, begin=run.step):
+        share = (run.step + 1) / run.steps
+        run.set_rate(learning_rate(spec, run.epoch, share))
         terms.append(make_step(run, batch, start))
         run.step += 1
         report.step(run.epoch, run.step, run.steps)

@@ -90,6 +90,8 @@ class Training:
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate of the steps to come."""
+        if rate == self._rate:
+            return
         self._rate = rate
         (group,) = self.optimizer.param_groups
         if isinstance(group["lr"], Tensor):
@@ -108,8 +110,7 @@ class Training:
 
     def plan(self) -> EpochPlan:
         """Return what chance decides in the epoch under way."""
-        n, pad = len(self.train), self.spec.crop_pad
-        return EpochPlan(self.spec.seed, self.epoch, n, pad=pad)
+        return EpochPlan(self.spec.seed, self.epoch, len(self.train))
 
     def batches(
         self, plan: EpochPlan, *, begin: int = 0

@@ -110,7 +110,7 @@ def test_logged_norm_is_the_mean_over_the_epochs_steps(method, smoke_spec):
     )
     doubled(run).method.labels.begin_epoch(1, 2)
     run.model.train()
-    plan = EpochPlan(0, 1, 48, pad=0)
+    plan = EpochPlan(0, 1, 48)
     norms = []
     for step in run.train.batches(spec, plan, begin=0):
         step = type(step)(step.step, step.index, step.x.double(), step.y)

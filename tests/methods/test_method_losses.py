@@ -129,7 +129,7 @@ def test_trades_attacks_the_clean_prediction_and_no_label():
 @pytest.mark.parametrize(("name", "near"), [("trades", True), ("pgd_at", False)])
 def test_attack_begins_where_the_source_does(name, near):
     method, shape = _method(name), torch.Size((2, 3, 4, 4))
-    plan = EpochPlan(7, 3, 10, pad=0)
+    plan = EpochPlan(7, 3, 10)
     begun = plan.start(2, THREAT, shape, method.inner.start)
     if near:
         drawn = torch.randn(shape, generator=generator(7, "attack", 3, 2))

@@ -71,7 +71,7 @@ def _parameters(run):
 
 def _first_step(run):
     """Make one step on the first batch of an epoch, from a start of zero."""
-    plan = EpochPlan(run.spec.seed, 0, len(run.train), pad=run.spec.crop_pad)
+    plan = EpochPlan(run.spec.seed, 0, len(run.train))
     batch = next(run.train.batches(run.spec, plan, begin=0))
     run.model.train()
     make_step(run, batch, torch.zeros_like(batch.x))

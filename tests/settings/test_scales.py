@@ -15,7 +15,7 @@ FIELDS = {field.name for field in fields(RunSpec)}
 NEVER = set(
     "method method_params labels_from weights_from norm epsilon step_size attack_bn "
     "drops drop_factor momentum weight_decay normalise blocks noise_convention "
-    "dataset_digest seed data_seed".split()
+    "dataset_digest seed data_seed crop_fill augment schedule".split()
 )
 ODD = RunSpec(  # no field has its default, so that none is changed unseen
     method="sgls",
@@ -26,6 +26,9 @@ ODD = RunSpec(  # no field has its default, so that none is changed unseen
     test_size=70,
     label_noise=0.123,
     crop_pad=3,
+    crop_fill="reflect",
+    augment="cutout",
+    schedule="linear",
     flip=False,
     model="resnet18",
     width=12,

@@ -66,6 +66,9 @@ OTHER = {
     "precision": "bf16",
     "blocks": (1, 1),
     "drops": (0.5,),
+    "crop_fill": "reflect",
+    "augment": "cutout",
+    "schedule": "cosine",
 }
 
 
@@ -81,6 +84,8 @@ DEFAULTS = {
     "label_noise": 0.0,
     "noise_convention": "uniform",
     "crop_pad": 4,
+    "crop_fill": "zeros",
+    "augment": "crop_flip",
     "flip": True,
     "model": "preact_resnet18",
     "width": 0,
@@ -98,6 +103,7 @@ DEFAULTS = {
     "lr": 0.1,
     "momentum": 0.9,
     "weight_decay": 5e-4,
+    "schedule": "drops",
     "drops": [0.5, 0.75],
     "drop_factor": 0.1,
     "seed": 0,

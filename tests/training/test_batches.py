@@ -4,6 +4,7 @@ import pytest
 import torch
 from toy_problems import random_images
 
+from rofit.augmentation.crop_flip import CropFlip
 from rofit.settings.spec import RunSpec
 from rofit.training.batches import DeviceImages
 from rofit.training.plan import EpochPlan
@@ -21,7 +22,7 @@ def images():
 
 def _batches(images, *, size=5, pad=2, flip=True, begin=0, seed=3):
     spec = RunSpec(batch_size=size, crop_pad=pad, flip=flip)
-    plan = EpochPlan(seed, 4, N, pad=pad)
+    plan = EpochPlan(seed, 4, N)
     return plan, list(images.batches(spec, plan, begin=begin))
 
 
@@ -33,10 +34,11 @@ def _joined(batches):
 def _slow(pixels, plan, *, pad, flip):
     """Return every image cropped and mirrored, a pixel at a time."""
     n, channels, height, width = pixels.shape
+    (draws,) = plan.augmented([CropFlip(pad, flip)], n, (height, width))
     out = torch.zeros(pixels.shape)
     for i in range(n):
-        down, right = (plan.shifts[i] - pad).tolist()
-        mirrored = flip and bool(plan.flips[i])
+        down, right = (draws["shifts"][i] - pad).tolist()
+        mirrored = bool(draws["flips"][i])
         for r in range(height):
             for c in range(width):
                 column = width - 1 - c if mirrored else c

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_problems import quick
 
+from rofit.augmentation.crop_flip import CropFlip
 from rofit.seeding import generator, numpy_rng, stream_seed
 from rofit.settings.spec import RunSpec
 from rofit.settings.threat import NORMS, ThreatModel
@@ -17,12 +18,17 @@ SHAPE = torch.Size((4, 1, 3, 3))
 LINF = ThreatModel()
 
 
-def _plan(seed=1, epoch=2, n=200, pad=4):
-    return EpochPlan(seed, epoch, n, pad=pad)
+def _plan(seed=1, epoch=2, n=200):
+    return EpochPlan(seed, epoch, n)
+
+
+def _crops(plan, n=200, pad=4):
+    (draws,) = plan.augmented([CropFlip(pad, True)], n, (32, 32))
+    return draws["shifts"], draws["flips"]
 
 
 def _draws(plan):
-    return plan.order, plan.shifts, plan.flips, plan.start(0, LINF, SHAPE)
+    return plan.order, *_crops(plan), plan.start(0, LINF, SHAPE)
 
 
 def test_golden_streams_never_change():
@@ -70,31 +76,30 @@ def test_plan_draws_nothing_from_the_global_stream():
 
 def test_streams_of_a_plan_are_independent_of_each_other():
     """Another number of images or width of padding leaves the other draws alone."""
-    wide, none = _plan(), _plan(pad=0)
-    assert torch.equal(wide.order, none.order) and torch.equal(wide.flips, none.flips)
-    assert torch.equal(wide.start(3, LINF, SHAPE), none.start(3, LINF, SHAPE))
-    more = _plan(n=300)
-    assert torch.equal(wide.start(3, LINF, SHAPE), more.start(3, LINF, SHAPE))
+    plan, more = _plan(), _plan(n=300)
+    assert torch.equal(_crops(plan)[1], _crops(plan, pad=0)[1])
+    assert torch.equal(plan.start(3, LINF, SHAPE), more.start(3, LINF, SHAPE))
 
 
 @quick
 @given(st.integers(0, 99), st.integers(0, 99), st.integers(1, 60), st.integers(0, 4))
 def test_every_image_is_seen_once_at_shifts_within_the_padding(seed, epoch, n, pad):
-    plan = _plan(seed, epoch, n, pad)
+    plan = _plan(seed, epoch, n)
+    shifts, flips = _crops(plan, n, pad)
     assert plan.order.sort().values.tolist() == list(range(n))
-    assert plan.shifts.shape == (n, 2) and plan.flips.shape == (n,)
-    assert plan.shifts.min() >= 0 and plan.shifts.max() <= 2 * pad
-    assert plan.flips.dtype == torch.bool
+    assert shifts.shape == (n, 2) and flips.shape == (n,)
+    assert shifts.min() >= 0 and shifts.max() <= 2 * pad
+    assert flips.dtype == torch.bool
 
 
 def test_shifts_reach_both_ends_evenly_and_half_are_flipped():
     """9,000 fixed draws: 1,000 of each shift and half flipped, within 5 deviations."""
-    plan = _plan(n=9000)
-    for column in plan.shifts.T:
+    shifts, flips = _crops(_plan(n=9000), 9000)
+    for column in shifts.T:
         counts = torch.bincount(column, minlength=9)
         assert counts.shape == (9,) and (counts - 1000).abs().max() < 5 * 30
-    assert abs(plan.flips.sum().item() - 4500) < 5 * 48
-    assert not torch.equal(plan.shifts[:, 0], plan.shifts[:, 1])
+    assert abs(flips.sum().item() - 4500) < 5 * 48
+    assert not torch.equal(shifts[:, 0], shifts[:, 1])
 
 
 @pytest.mark.parametrize("norm", NORMS)

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.transforms import functional as vision
 
-from rofit.data.augment import crop_flip, to_unit
+from rofit.augmentation.crop_flip import crop_flip
+from rofit.data.unit import to_unit
 from rofit.errors import UserError
 
 DEVICES = [
@@ -29,11 +30,12 @@ def _draws(shape, pad, seed=0):
     return pixels, shifts, flips
 
 
-def _slow(pixels, shifts, flips, pad):
+def _slow(pixels, shifts, flips, pad, mode="constant"):
     """Pad, crop and mirror image by image, as the field's transforms do."""
     done = []
     for image, (row, column), flip in zip(pixels, shifts.tolist(), flips, strict=True):
-        image = vision.crop(vision.pad(image, [pad] * 4), row, column, *image.shape[1:])
+        padded = vision.pad(image, [pad] * 4, padding_mode=mode)
+        image = vision.crop(padded, row, column, *image.shape[1:])
         done.append(vision.hflip(image) if flip else image)
     return torch.stack(done)
 
@@ -48,6 +50,14 @@ def test_crop_flip_equals_torchvision_image_by_image(shape, pad, seed):
     pixels, shifts, flips = _draws(shape, pad, seed)
     got = crop_flip(pixels, shifts=shifts, flips=flips, pad=pad)
     assert torch.equal(got, _slow(pixels, shifts, flips, pad))
+
+
+def test_reflected_border_equals_torchvisions():
+    pixels, shifts, flips = _draws((16, 3, 8, 9), pad=4)
+    got = crop_flip(pixels, shifts=shifts, flips=flips, pad=4, fill="reflect")
+    assert torch.equal(got, _slow(pixels, shifts, flips, 4, "reflect"))
+    with pytest.raises(UserError, match="crop_fill=reflect"):
+        crop_flip(pixels, shifts=shifts, flips=flips, pad=8, fill="reflect")
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -3,28 +3,48 @@
 The draws are arguments, so a loop, a faster version of it and a test can share them.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from rofit.augmentation.layer import Draws, Layer, Stream
+from rofit.data.unit import check_bytes
 from rofit.errors import UserError
 
 
-def to_unit(pixels: Tensor) -> Tensor:
-    """Return float32 inputs in [0, 1].
+@dataclass(frozen=True)
+class CropFlip(Layer):
+    """Crop from a padded image, and mirror half of them.
 
-    Args:
-        pixels: uint8 (B, C, H, W), 0 to 255.
-
-    Raises:
-        UserError: if the pixels are not uint8.
+    Attributes:
+        pad: width of the border on every side, in pixels; 0 crops nothing.
+        flip: whether half of the images are mirrored.
+        fill: ``zeros``, or ``reflect`` (Rice et al.).
     """
-    _check_bytes(pixels)
-    return pixels.to(torch.float32).div_(255)
+
+    pad: int
+    flip: bool
+    fill: str = "zeros"
+
+    def draw(self, stream: Stream, n: int, size: tuple[int, int]) -> Draws:
+        """Return ``shifts`` (n, 2) in [0, 2 pad] and ``flips`` (n,)."""
+        shifts = torch.randint(0, 2 * self.pad + 1, (n, 2), generator=stream("crop"))
+        flips = torch.rand(n, generator=stream("flip")) < 0.5
+        return {"shifts": shifts, "flips": flips & self.flip}
+
+    def __call__(self, pixels: Tensor, draws: Draws) -> Tensor:
+        """Return the images, cropped and mirrored."""
+        if not (self.pad or self.flip):
+            return pixels
+        return crop_flip(pixels, **draws, pad=self.pad, fill=self.fill)
 
 
-def crop_flip(pixels: Tensor, *, shifts: Tensor, flips: Tensor, pad: int) -> Tensor:
-    """Return each image zero-padded, cropped at an offset of its own, maybe mirrored.
+def crop_flip(
+    pixels: Tensor, *, shifts: Tensor, flips: Tensor, pad: int, fill: str = "zeros"
+) -> Tensor:
+    """Return each image padded, cropped at an offset of its own, maybe mirrored.
 
     Output pixel (r, c) of image b is padded[b, :, r + shifts[b, 0], c + shifts[b, 1]],
     with columns mirrored afterwards where flips[b]; shifts of (pad, pad) move nothing.
@@ -33,7 +53,9 @@ def crop_flip(pixels: Tensor, *, shifts: Tensor, flips: Tensor, pad: int) -> Ten
         pixels: uint8 (B, C, H, W).
         shifts: integers (B, 2), rows then columns, in [0, 2 pad].
         flips: bool (B,).
-        pad: width in pixels of the black border on every side, 0 or more.
+        pad: width in pixels of the border on every side, 0 or more.
+        fill: what the border is: ``zeros``, or ``reflect`` for the image mirrored at
+            its edge.
 
     Returns:
         uint8 (B, C, H, W) on the device of *pixels*.
@@ -48,7 +70,7 @@ def crop_flip(pixels: Tensor, *, shifts: Tensor, flips: Tensor, pad: int) -> Ten
     shifts = shifts.to(device, torch.int64, non_blocking=True)
     flips = flips.to(device, non_blocking=True)
     both = torch.stack([pixels, pixels.flip(-1)])
-    padded = functional.pad(both, (pad, pad, pad, pad)).contiguous()
+    padded = _padded(both, pad, fill).contiguous()
     # Every run of `width` bytes is a row of a view; picking B C H of them takes a third
     # of the time of windows and torch.where, a tenth of that of an index a pixel.
     runs = padded.flatten().unfold(0, width, 1)
@@ -62,17 +84,26 @@ def crop_flip(pixels: Tensor, *, shifts: Tensor, flips: Tensor, pad: int) -> Ten
     return runs.index_select(0, start.flatten()).view(pixels.shape)
 
 
-def _check_bytes(pixels: Tensor) -> None:
-    if pixels.dtype != torch.uint8 or pixels.ndim != 4:
+def _padded(pixels: Tensor, pad: int, fill: str) -> Tensor:
+    border = (pad, pad, pad, pad)
+    if fill == "zeros":
+        return functional.pad(pixels, border)
+    if pad >= min(pixels.shape[-2:]):
         raise UserError(
-            "pixels must be uint8 of shape (B, C, H, W), got "
-            f"{pixels.dtype} {tuple(pixels.shape)}; augment before scaling to [0, 1]"
+            f"crop_fill=reflect mirrors at most a side of the image less a pixel, got "
+            f"crop_pad {pad} for images of {tuple(pixels.shape[-2:])}"
         )
+    batches = pixels.flatten(0, -4).float()  # torch reflects no bytes on a GPU
+    return (
+        functional.pad(batches, border, "reflect")
+        .to(pixels.dtype)
+        .unflatten(0, pixels.shape[:-3])
+    )
 
 
 def _check_draws(pixels: Tensor, shifts: Tensor, flips: Tensor, pad: int) -> None:
     """Raise UserError unless the draws fit the batch."""
-    _check_bytes(pixels)
+    check_bytes(pixels)
     batch = len(pixels)
     if pad < 0:
         raise UserError(
