@@ -90,7 +90,8 @@ def test_a_run_logs_the_rate_of_each_epochs_last_step(smoke_spec, tmp_path):
 
 
 def test_every_step_is_made_at_its_own_rate(smoke_spec, monkeypatch):
-    spec = smoke_spec(schedule="linear", epochs=3, train_size=48, batch_size=16)
+    sizes = dict(train_size=48, val_size=8, test_size=8, batch_size=16)
+    spec = smoke_spec(schedule="linear", epochs=3, **sizes)
     rates = []
     run, _ = build_training(spec, data=random_dataset(), device=CPU)
     monkeypatch.setattr(
