@@ -61,8 +61,11 @@ def test_declared_dependencies_are_the_imported_packages():
             elif isinstance(node, ast.ImportFrom):
                 imported.add(str(node.module).partition(".")[0])
     foreign = imported - sys.stdlib_module_names - {"rofit"}
+    extras = PROJECT["project"]["optional-dependencies"]
+    optional = [d for name, group in extras.items() if name != "dev" for d in group]
     declared = [
-        re.split(r"[<>=!~;\[ ]", d)[0] for d in PROJECT["project"]["dependencies"]
+        re.split(r"[<>=!~;\[ ]", d)[0]
+        for d in PROJECT["project"]["dependencies"] + optional
     ]
     assert sorted(declared) == sorted(DISTRIBUTIONS.get(name, name) for name in foreign)
 
