@@ -167,6 +167,13 @@ TENSORS = {
         _with(linear__bias=torch.ones(10, dtype=torch.complex64)),
         "classifier.bias in",
     ),
+    "int8": (_with(linear__bias=torch.ones(10).char()), "no plain numbers: torch.int8"),
+    "scalar stem": (_with(conv1__weight=torch.ones(())), " do not fit: "),
+    "odd names": (
+        {"stem.weight": torch.ones(4, 1, 3, 3), "stages.x": torch.ones(2)}
+        | {"stages.0.0.conv1.weight": torch.ones(4, 4, 3, 3)},
+        "do not fit",
+    ),
     "meta": (_with(linear__bias=torch.ones(10, device="meta")), "no plain numbers"),
     "classes": (
         settled(PreActResNet(100, 4, c=1)).state_dict(),

@@ -70,6 +70,33 @@ class Fails:
         return exec, (self.code,)
 
 
+def test_settings_and_records_of_classes_that_are_not_installed_are_dropped(
+    tmp_path, monkeypatch
+):
+    """As MAIR's record manager, EasyDict's dictionaries and lists of either."""
+    module = types.ModuleType("their_settings")
+    for name, base in (("Record", object), ("Config", dict), ("Steps", list)):
+        setattr(module, name, type(name, (base,), {"__module__": "their_settings"}))
+    record = module.Record()
+    record.history = {"Clean": 0.8}
+    net = settled(WideResNet(10, 1))
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "their_settings", module)
+        more = {"config": module.Config(lr=0.1), "steps": module.Steps([1, 2])}
+        torch.save(_with(net, recordmanager=record, **more), tmp_path / "m.pt")
+    _, checkpoint = brought_in(tmp_path / "m.pt", tmp_path / "m.pt", trust=True)
+    same_function(checkpoint, net)
+
+
+def test_no_process_is_started_for_a_file_of_tensors(tmp_path, monkeypatch):
+    monkeypatch.setattr("subprocess.run", None)
+    torch.save({"weights": torch.ones(2)}, tmp_path / "m.pt")
+    assert read_trusted(tmp_path / "m.pt")["weights"].tolist() == [1, 1]
+    (tmp_path / "m.pt").write_text("<html>")
+    with pytest.raises(UserError, match="is a web page"):
+        read_trusted(tmp_path / "m.pt")
+
+
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [

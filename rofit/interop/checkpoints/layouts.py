@@ -54,6 +54,10 @@ def _names(weights: Weights) -> set[str]:
     return {*weights.beside, *weights.tensors}
 
 
+def _without_last_bn(weights: Weights) -> bool:
+    return weights.family is PREACT and "bn.weight" not in weights.tensors
+
+
 # The first that recognises a file is taken. Read in the code of each, at the commit
 # behind its name; docs/interop.md lists what each saves.
 LAYOUTS = (
@@ -123,7 +127,7 @@ LAYOUTS = (
         "Andriushchenko and Flammarion",
         INSIDE,
         True,
-        _has("last", "best"),
+        lambda outer, w: {"last", "best"} <= outer and _without_last_bn(w),
         form="raw_shortcut_no_last_bn",
     ),
     Layout(  # 78fcc9e
@@ -148,7 +152,7 @@ LAYOUTS = (
         "FastAT Benchmark",
         INSIDE,
         True,
-        lambda _, w: w.family is PREACT and "bn.weight" not in w.tensors,
+        lambda _, w: _without_last_bn(w),
     ),
     Layout(  # c47a25c, a7acf5d, bc02c8d
         "robust_overfitting",

@@ -1,5 +1,6 @@
 """The network that a file's tensors make, with every one of them accounted for."""
 
+import re
 from collections.abc import Collection
 
 import torch
@@ -25,6 +26,7 @@ from rofit.settings.spec import RunSpec
 _SHOWN = 4  # names in a sentence
 # What wrappers keep beside a network, which is none of its tensors.
 _BOOKKEEPING = ("n_averaged", "n_classes")
+_BLOCK = re.compile(r"stages\.(\d+)\.(\d+)\.")
 _SIZES: dict[tuple[int, tuple[int, ...]], str] = {
     (64, (2, 2, 2, 2)): "preact_resnet18",
     (32, (1, 1, 1)): "preact_small",
@@ -61,11 +63,14 @@ def _size(
     """Return name, width and blocks, by the names and shapes of rofit's tensors."""
     if family in (RESNET, OUR_RESNET):
         return "resnet18", 0, ()
-    places = {tuple(key.split(".")[1:3]) for key in tensors if key[:7] == "stages."}
+    places = {m.groups() for m in map(_BLOCK.match, tensors) if m}
     stages = [stage for stage, _ in places]
     blocks = tuple(stages.count(str(i)) for i in range(len(set(stages))))
-    width = len(tensors["stages.0.0.conv1.weight"])
-    if family in (WIDE, GOWAL_WIDE) or width != len(tensors["stem.weight"]):
+    stem, width = (
+        next(iter(tensors[key].shape), 0)
+        for key in ("stem.weight", "stages.0.0.conv1.weight")
+    )
+    if family in (WIDE, GOWAL_WIDE) or width != stem:
         return f"wrn_{6 * blocks[0] + 4}_{max(width // 16, 1)}", 0, ()
     if (width, blocks) in _SIZES:
         return _SIZES[width, blocks], 0, ()
@@ -109,7 +114,8 @@ def state_dict(
     left_over = {*inside, *weights.beside} - set(known) - set(_BOOKKEEPING)
     _account(tensors, expected, sorted(left_over), f"{path} and {spec.model}")
     for key, value in tensors.items():
-        if value.is_meta or value.is_complex() or value.layout != torch.strided:
+        same_kind = value.is_floating_point() == expected[key].is_floating_point()
+        if not same_kind or value.is_meta or value.layout != torch.strided:
             raise UserError(f"{key} in {path} holds no plain numbers: {value.dtype}")
     state = {
         key: value.detach().to(expected[key].dtype).clone()

@@ -15,14 +15,8 @@ from rofit.interop.checkpoints.layouts import INSIDE, OUTSIDE, Layout
 from rofit.interop.checkpoints.weights import Weights
 from rofit.models.normalise import normalisation
 
-# Names of a mean and of what is divided by, as buffers of a module.
-_PAIRS = (
-    ("mu", "sigma"),
-    ("mean", "std"),
-    ("new_mean", "new_std"),
-    ("mean", "sigma"),
-    ("mu", "std"),
-)
+# How the name of a mean becomes that of what is divided by: buffers of one module.
+_DIVISORS = (("mean", "std"), ("mean", "sigma"), ("mu", "sigma"), ("mu", "std"))
 _MOST_CHANNELS = 16
 
 
@@ -93,11 +87,12 @@ def buffers(weights: Weights) -> tuple[Normaliser | None, set[str]]:
         around = module.rpartition(".")[0]
         if around and not weights.prefix.startswith(f"{around}."):
             continue
-        for mean, std in _PAIRS:
-            if name == mean and beginning + std in tensors:
-                pair = (_numbers(tensors[key]), _numbers(tensors[beginning + std]))
+        for mean, std in _DIVISORS:
+            divisor = beginning + name.replace(mean, std)
+            if divisor != key and divisor in tensors:
+                pair = (_numbers(tensors[key]), _numbers(tensors[divisor]))
                 constants[module] = _checked(*pair, channels(weights))
-                keys |= {key, beginning + std}
+                keys |= {key, divisor}
     if "n_classes" in weights.beside:  # MAIR's, which its forward pass does not use
         constants.pop("", None)
     if len(set(constants.values())) > 1:

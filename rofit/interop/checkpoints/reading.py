@@ -33,6 +33,10 @@ class Unreadable(UserError):
     """A file that holds no network, or more than tensors."""
 
 
+class AsksForCode(Unreadable):
+    """A file that holds more than tensors."""
+
+
 def read_checkpoint(path: Path) -> Any:
     """Return the object in a file, its tensors on the CPU; nothing in it is executed.
 
@@ -40,8 +44,9 @@ def read_checkpoint(path: Path) -> Any:
         path: a file of torch.save, in its zip or its legacy format, or of safetensors.
 
     Raises:
-        Unreadable: it is none, it is damaged, or it asks for more than tensors and
-            plain values; then the sentence says which global.
+        Unreadable: it is none, or it is damaged.
+        AsksForCode: it asks for more than tensors and plain values; the sentence says
+            which global.
     """
     head = _head(path)
     if head.startswith(b"PK"):
@@ -119,7 +124,7 @@ def _load(path: Path) -> Any:
         asked = re.search(r"GLOBAL ([\w.]+)", str(error))
         names = [asked[1]] if asked else imported_names(path)
         if names:
-            raise Unreadable(
+            raise AsksForCode(
                 f"{path} asks for {', '.join(names)}, which is code and no weights: "
                 "nothing of it was run; if you know who wrote it, --trust loads it in "
                 "a process of its own"

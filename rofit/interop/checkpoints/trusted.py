@@ -12,6 +12,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -20,21 +21,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rofit.interop.checkpoints.reading import Unreadable, read_checkpoint
+from rofit.interop.checkpoints.reading import AsksForCode, Unreadable, read_checkpoint
 
 _SECONDS = 600
 _DEEPEST = 8  # dictionaries in dictionaries
 _KEPT = ("PATH", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT")  # of the environment
 
 
-def read_trusted(path: Path) -> dict[str, Any]:
-    """Return the tensors and numbers of a file, which is code that the user trusts.
+def read_trusted(path: Path) -> Any:
+    """Return what a file holds; where that is code, run it and return its tensors.
 
     Raises:
-        Unreadable: there is no such file, its code fails, or leaves no tensors.
+        Unreadable: it is no checkpoint, its code fails, or leaves no tensors.
     """
-    if not path.is_file():
-        raise Unreadable(f"there is no checkpoint file {path}")
+    with suppress(AsksForCode):
+        return read_checkpoint(path)
     with TemporaryDirectory() as folder:
         out = Path(folder) / "tensors.pt"
         command = [sys.executable, "-I", "-m", __name__, str(path.absolute()), str(out)]
@@ -83,7 +84,7 @@ def _nested(flat: dict[str, Tensor]) -> dict[str, Any]:
 def _tensors(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors and numbers in dictionaries, modules and lists, by path."""
     if isinstance(value, nn.Module):
-        value = value.state_dict()
+        value = value.state_dict() if "_parameters" in vars(value) else None
     if isinstance(value, Tensor):
         yield json.dumps(path), value.detach().cpu().clone()
     elif isinstance(value, (int, float)) or hasattr(value, "__float__"):
@@ -94,6 +95,26 @@ def _tensors(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Tens
                 yield from _tensors(inner, (*path, key))
 
 
+class _Unknown(nn.Module):
+    """What stands for an object of a class that is not installed: its attributes."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        super().__init__()
+
+    def __setstate__(self, state: Any) -> None:
+        if isinstance(state, dict):
+            super().__setstate__(state)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Drop an entry: settings are often a dictionary's subclass."""
+
+    def append(self, value: Any) -> None:
+        """Drop an entry of a list's subclass."""
+
+    def extend(self, values: Any) -> None:
+        """Drop entries of a list's subclass."""
+
+
 class _Unpickler(pickle.Unpickler):
     """An unpickler for which a class that is not installed is a bare module."""
 
@@ -102,11 +123,7 @@ class _Unpickler(pickle.Unpickler):
         try:
             return super().find_class(module, name)
         except (ImportError, AttributeError):
-            return type(name, (nn.Module,), {"__init__": _bare})
-
-
-def _bare(self: nn.Module, *_: Any, **__: Any) -> None:
-    nn.Module.__init__(self)
+            return type(name, (_Unknown,), {})
 
 
 def _limit(size: int) -> None:
