@@ -9,8 +9,10 @@ import torch
 from command_line import is_one_sentence, rofit
 from imported_files import MEAN, STD, brought_in, same_function
 from their_networks import PreActResNet, WideResNet, settled
+from training_helpers import digits, digits_net
 
 from rofit import load_logs
+from rofit.data.digits import load_digits
 from rofit.errors import UserError
 from rofit.running.doctor import examine
 from rofit.store.runs import RunStore, read_events
@@ -146,3 +148,46 @@ def test_digest_of_a_flag_is_no_part_of_the_name(home, toys):
     assert run.folder.path.name.startswith("state_dict-cifar10-")
     with pytest.raises(UserError, match=r"must be a name .* without /"):
         brought_in(home / "a.pth", home / "a.pth", name="../a")
+
+
+@pytest.fixture(scope="module")
+def learnt():
+    """A network with locuslab's names that knows the digits, normalised outside."""
+    data = load_digits()
+    mean, std = data.statistics()
+    ours = digits_net("preact_small", steps=60, mean=mean, std=std)
+    theirs = PreActResNet(width=32, blocks=(1, 1, 1), c=1)
+    own = {k: v for k, v in ours.state_dict().items() if "normalise" not in k}
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), own.values(), strict=True)))
+    x, y = (tensor[:512] for tensor in digits("test"))
+    with torch.no_grad():
+        accuracy = (ours.eval()(x).argmax(1) == y).float().mean().item()
+    assert accuracy > 0.7
+    return theirs, accuracy
+
+
+def test_network_that_has_learnt_is_as_accurate_as_before(learnt, tmp_path):
+    net, accuracy = learnt
+    state = {"state_dict": net.state_dict(), "test_acc": accuracy}
+    torch.save(state | {"test_robust_acc": 0.1}, tmp_path / "model_best.pth")
+    answer = rofit(
+        tmp_path, "import", "checkpoint", tmp_path / "model_best.pth", *DIGITS
+    )
+    assert (answer.code, answer.err) == (0, "")
+    assert (
+        f"clean accuracy {round(100 * accuracy, 2)} % on 500 test images" in answer.out
+    )
+
+
+def test_normaliser_that_a_layout_is_wrong_about_is_tried_and_taken(learnt, tmp_path):
+    net, accuracy = learnt
+    state = {"state_dict": net.state_dict(), "test_acc": accuracy, "best_prec1": 52.0}
+    torch.save(state, tmp_path / "model_best.pth")
+    row = imported(tmp_path, *DIGITS)
+    assert row["layout"] == "SAT or SGLS" and row["normalise"] == "0.3058/0.3762"
+    assert row["accuracy %"] == round(100 * accuracy, 2)
+    (remark,) = row["remarks"]
+    assert remark.startswith("normalisers were tried: ")
+    kept = imported(tmp_path, *DIGITS, "--normalise", "inside", "--name", "kept")
+    assert kept["normalise"] == "inside" and kept["accuracy %"] < row["accuracy %"] - 10
+    assert len(kept["remarks"]) == 3
