@@ -8,6 +8,7 @@ import pandas as pd
 
 from rofit.commands.answers import answer, unfinished
 from rofit.commands.flags import with_flags
+from rofit.commands.import_checkpoint import evaluable, with_choices
 from rofit.commands.session import Session
 from rofit.errors import UserError, quoted
 from rofit.settings.knobs import parse_value
@@ -43,6 +44,7 @@ Rows = list[dict[str, Any]]
     default="fp32",
     help="tf32 is for GPUs, and named in results [fp32].",
 )
+@with_choices
 @with_flags(
     "store",
     "data",
@@ -61,9 +63,12 @@ def eval_(
     checkpoints: tuple[str, ...],
     epsilons: str,
     shard: str,
+    choices: dict[str, Any],
     **options: Any,
 ) -> int:
     """Evaluate runs or checkpoint files, and check for masked gradients.
+
+    A file of another program is imported first, with the flags of rofit import.
 
     What is finished is not repeated; what was interrupted goes on. [clean, pgd20,
     autoattack, of best and last]
@@ -79,7 +84,7 @@ def eval_(
     if names:
         options["attacks"] = names
     table = evaluate(
-        *targets,
+        *(evaluable(session, target, choices) for target in targets),
         checkpoints=checkpoints,
         epsilons=radii,
         shard=_shard(shard),

@@ -97,11 +97,13 @@ def diagnostics(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:
     """Return one run: state, epochs done, best / last / gap in per cent."""
+    source = folder.source if folder.state != "missing" else None
+    unknown = source.unknown if source else ()
     row: dict[str, Any] = {
         "run": folder.path.name,
-        "seed": spec.seed,
+        "seed": None if "seed" in unknown else spec.seed,
         "state": folder.state,
-        "epochs": f"0/{spec.epochs}",
+        "epochs": None if "epochs" in unknown else f"0/{spec.epochs}",
         "best": None,
         "last": None,
         "gap": None,
@@ -111,7 +113,8 @@ def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:
         logs = load_logs(folder.path.parent, [folder.path.name], evaluations=False)
         if len(outcome := best_last_gap(logs)):
             summary = outcome.iloc[0]
-            row["epochs"] = f"{summary['epochs']}/{spec.epochs}"
+            of = "?" if "epochs" in unknown else spec.epochs
+            row["epochs"] = f"{summary['epochs']}/{of}"
             for key in ("best", "last", "gap"):
                 value = round(100 * float(summary[key]), 1)
                 row[key] = None if math.isnan(value) else value  # JSON has no NaN

@@ -1,1 +1,1 @@
-"""Other programs' files: what comes in from them and what goes out to them."""
+"""Between rofit and other programs: their files come in, its runs go out."""

@@ -6,9 +6,11 @@ To add one: a file with a `Classifier` and a line in MODELS.
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
-from rofit.errors import UserError, unknown
+from rofit.errors import UserError, look_up, unknown
 from rofit.models.classifier import Classifier
+from rofit.models.forms import ACTIVATIONS, FORMS, Form
 from rofit.models.normalise import normalisation
 from rofit.models.preact_resnet import PreActResNet
 from rofit.models.resnet import ResNet18
@@ -23,6 +25,7 @@ MODELS: dict[str, Callable[..., Classifier]] = {
     "wrn_28_10": partial(wide_resnet, depth=28, widen=10),
     "wrn_34_10": partial(wide_resnet, depth=34, widen=10),
     "wrn_34_20": partial(wide_resnet, depth=34, widen=20),
+    "wrn_70_16": partial(wide_resnet, depth=70, widen=16),
 }
 RESIZABLE = ("preact_resnet18", "preact_small", "preact_tiny")
 MIN_IMAGE_SIZE = 8
@@ -38,6 +41,8 @@ def build_model(
     blocks: tuple[int, ...] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    activation: str = "relu",
+    form: str = "usual",
 ) -> Classifier:
     """Return the network called *name*, in train mode, on the default device.
 
@@ -53,6 +58,8 @@ def build_model(
         blocks: blocks per stage, one entry a stage; RESIZABLE models only.
         mean: per channel in [0, 1]; None (both) for no normalisation.
         std: per channel in (0, 1].
+        activation: ``relu`` or ``silu``; another than relu not for resnet18.
+        form: a key of FORMS, whose code builds it otherwise; not for resnet18.
 
     Raises:
         UserError: for an unknown name, or a size that is out of its range or that the
@@ -63,7 +70,7 @@ def build_model(
         raise UserError(f"channels must be 1 (grey) or 3 (colour), got {channels}")
     if n_classes < 2:
         raise UserError(f"n_classes must be at least 2, got {n_classes}")
-    sizes = _sizes(name, width, blocks)
+    sizes = _sizes(name, width, blocks) | _other_blocks(name, activation, form)
     _check_image_size(image_size, blocks)
     normalise = normalisation(channels, mean, std)
     return builder(channels, n_classes, normalise=normalise, **sizes)
@@ -80,9 +87,9 @@ def _builder(name: str) -> Callable[..., Classifier]:
 
 def _sizes(
     name: str, width: int | None, blocks: tuple[int, ...] | None
-) -> dict[str, int | tuple[int, ...]]:
+) -> dict[str, Any]:
     """Return the given ones of width and blocks, checked, as arguments of a builder."""
-    sizes: dict[str, int | tuple[int, ...]] = {}
+    sizes: dict[str, Any] = {}
     if width is not None:
         if not _is_positive_int(width):
             raise UserError(f"width must be a positive int, got {width!r}")
@@ -101,6 +108,22 @@ def _sizes(
             f"size; the models that take width and blocks are {', '.join(RESIZABLE)}"
         )
     return sizes
+
+
+def _other_blocks(name: str, activation: str, form: str) -> dict[str, str | Form]:
+    """Return what differs from the usual block, as arguments of a builder."""
+    changes: dict[str, str | Form] = {}
+    if activation != "relu":
+        look_up("activation", activation, ACTIVATIONS)
+        changes["activation"] = activation
+    if form != "usual":
+        changes["form"] = look_up("form", form, FORMS)
+    if changes and name == "resnet18":
+        raise UserError(
+            f"{' and '.join(changes)} cannot be set for 'resnet18', whose blocks are "
+            "torchvision's; they can for preact_* and wrn_*"
+        )
+    return changes
 
 
 def _is_positive_int(value: object) -> bool:

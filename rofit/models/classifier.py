@@ -30,7 +30,8 @@ class Classifier(nn.Module, ABC):
             x: inputs (B, C, H, W) in [0, 1], not normalised.
 
         Returns:
-            Features (B, D), non-negative: all networks here pool after a ReLU. In train
+            Features (B, D), non-negative where a ReLU is what is pooled after, as in
+            all networks here unless another activation or form was chosen. In train
             mode BatchNorm uses (and updates running statistics with) the batch's own
             mean and variance; in eval mode each row depends on its own input only.
         """

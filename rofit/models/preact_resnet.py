@@ -6,12 +6,14 @@ train.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rofit.errors import UserError
 from rofit.models.classifier import Classifier
+from rofit.models.forms import ACTIVATIONS, FORMS, Form, SamePaddedConv2d
 
 MOST_WEIGHTS = 2 * 10**9  # WRN-106-16, the largest in the field, has 0.4 * 10**9
 # Below so many channels and above so many pixels a side, oneDNN's gradient in the
@@ -48,31 +50,49 @@ class PreActBlock(nn.Module):
     models/preact_resnet.py (010536e), PreActBlock.
     Differs: as in that code, the network's first block adds the stem's output as it
     is; the paper activates it before the two paths part.
+    Differs: with another activation or form, which replaces what `Form` says.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        *,
+        activation: str = "relu",
+        form: Form = FORMS["usual"],
+    ) -> None:
         """Build the block; maps of n pixels a side leave it with ceil(n / stride)."""
         super().__init__()
+        self.activation, self.form = ACTIVATIONS[activation], form
         self.bn1 = nn.BatchNorm2d(in_channels)
-        self.conv1 = _conv3x3(in_channels, out_channels, stride)
+        self.conv1 = _conv3x3(in_channels, out_channels, stride, form.same_padding)
         self.bn2 = nn.BatchNorm2d(out_channels)
         self.conv2 = _conv3x3(out_channels, out_channels)
         self.shortcut: nn.Conv2d | None = None
         if stride != 1 or in_channels != out_channels:
-            self.shortcut = PointwiseConv2d(
-                in_channels, out_channels, kernel_size=1, stride=stride, bias=False
+            self.shortcut = (
+                _conv3x3(in_channels, out_channels, stride, form.same_padding)
+                if form.shortcut_size == 3
+                else PointwiseConv2d(
+                    in_channels, out_channels, kernel_size=1, stride=stride, bias=False
+                )
             )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in, H, W) to (B, out, ceil(H / stride), ceil(W / stride))."""
-        a = F.relu(self.bn1(x))
-        shortcut = x if self.shortcut is None else self.shortcut(a)
-        out: Tensor = self.conv2(F.relu(self.bn2(self.conv1(a))))
+        a = self.activation(self.bn1(x))
+        shortcut = x
+        if self.shortcut is not None:
+            shortcut = self.shortcut(x if self.form.raw_shortcut else a)
+        out: Tensor = self.conv2(self.activation(self.bn2(self.conv1(a))))
         return out + shortcut
 
 
 class PreActResNet(Classifier):
     """Stem, stages of `PreActBlock`, BN-ReLU, global average pool, linear classifier.
+
+    (Another activation than ReLU, no BN-ReLU or other blocks, if it says so.)
 
     Stage i = 0, 1, ... has ``blocks[i]`` blocks of ``width * 2**i`` channels; its first
     block halves the map (rounding up) from i = 1 on. The stem is a 3x3 convolution of
@@ -97,6 +117,8 @@ class PreActResNet(Classifier):
         stem_width: int | None = None,
         stem_stride: int = 1,
         normalise: nn.Module | None = None,
+        activation: str = "relu",
+        form: Form = FORMS["usual"],
     ) -> None:
         """Build the network; `build_model` checks the sizes one by one.
 
@@ -110,6 +132,8 @@ class PreActResNet(Classifier):
             stem_stride: 1, as in the source; 2 (ours) computes everything on maps of
                 half the side, at a quarter of the cost.
             normalise: first layer; None for an identity.
+            activation: a key of ACTIVATIONS.
+            form: of the blocks and of what follows the last.
 
         Raises:
             UserError: more weights than can be trained.
@@ -122,17 +146,27 @@ class PreActResNet(Classifier):
         widths = [stem_width, *(width * 2**i for i in range(len(blocks)))]
         self.stages = nn.Sequential(
             *(
-                _stage(widths[i], widths[i + 1], n_blocks, stride=1 if i == 0 else 2)
+                _stage(
+                    widths[i],
+                    widths[i + 1],
+                    n_blocks,
+                    stride=1 if i == 0 else 2,
+                    activation=activation,
+                    form=form,
+                )
                 for i, n_blocks in enumerate(blocks)
             )
         )
-        self.bn = nn.BatchNorm2d(widths[-1])
+        self.activation = ACTIVATIONS[activation]
+        self.bn = nn.BatchNorm2d(widths[-1]) if form.last_bn else None
         self.classifier = nn.Linear(widths[-1], n_classes)
 
     def features(self, x: Tensor) -> Tensor:
         """Return the pooled activations (B, width * 2**(stages - 1)) of x in [0, 1]."""
         inputs = self.normalise(x).to(self.stem.weight.dtype)
-        maps = F.relu(self.bn(self.stages(self.stem(inputs))))
+        maps: Tensor = self.stages(self.stem(inputs))
+        if self.bn is not None:
+            maps = self.activation(self.bn(maps))
         return maps.to(self.classifier.weight.dtype).mean(dim=(2, 3))
 
 
@@ -146,15 +180,21 @@ def _check_weights(width: int, blocks: Sequence[int]) -> None:
         )
 
 
-def _conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
+def _conv3x3(
+    in_channels: int, out_channels: int, stride: int = 1, same_padding: bool = False
+) -> nn.Conv2d:
+    if same_padding and stride == 2:
+        return SamePaddedConv2d(
+            in_channels, out_channels, kernel_size=3, stride=2, bias=False
+        )
     return nn.Conv2d(
         in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=False
     )
 
 
 def _stage(
-    in_channels: int, out_channels: int, n_blocks: int, stride: int
+    in_channels: int, out_channels: int, n_blocks: int, stride: int, **how: Any
 ) -> nn.Sequential:
-    first = PreActBlock(in_channels, out_channels, stride)
-    rest = (PreActBlock(out_channels, out_channels) for _ in range(n_blocks - 1))
+    first = PreActBlock(in_channels, out_channels, stride, **how)
+    rest = (PreActBlock(out_channels, out_channels, **how) for _ in range(n_blocks - 1))
     return nn.Sequential(first, *rest)

@@ -9,9 +9,12 @@ used and not written again; a test holds the two together.
 from torch import nn
 
 from rofit.errors import UserError
+from rofit.models.forms import FORMS, Form
 from rofit.models.preact_resnet import PreActResNet
 
 STEM_WIDTH = 16
+# Its shortcuts are those of a wide ResNet: 1x1, of the activation.
+DEEPMIND = Form(same_padding=True)
 
 
 def wide_resnet(
@@ -21,6 +24,8 @@ def wide_resnet(
     depth: int,
     widen: int,
     normalise: nn.Module | None = None,
+    activation: str = "relu",
+    form: Form = FORMS["usual"],
 ) -> PreActResNet:
     """Return WRN-depth-widen for inputs in [0, 1], features (B, 64 * widen).
 
@@ -43,6 +48,8 @@ def wide_resnet(
         depth: 10, 16, 22, 28, 34, ...
         widen: k, the widening factor.
         normalise: first layer; None for an identity.
+        activation: ``relu``, or ``silu`` as Gowal et al. 2020 have it.
+        form: of the blocks, see `rofit.models.forms`.
 
     Raises:
         UserError: if depth is not 6n + 4 with n >= 1.
@@ -59,6 +66,8 @@ def wide_resnet(
         blocks=((depth - 4) // 6,) * 3,
         stem_width=STEM_WIDTH,
         normalise=normalise,
+        activation=activation,
+        form=DEEPMIND if form == FORMS["deepmind"] else form,
     )
     for module in model.modules():
         if isinstance(module, nn.Conv2d):

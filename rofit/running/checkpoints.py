@@ -68,6 +68,7 @@ class LoadedCheckpoint(Checkpoint):
     n_classes: int
 
 
+BEST_AND_LAST = ("best", "last")
 _REQUIRED_KEYS = {"spec": dict, "model": dict, "epoch": int}
 
 
@@ -76,21 +77,37 @@ def checkpoint_files(
 ) -> list[Path]:
     """Return the checkpoint files that *run*, a run or a file, stands for.
 
+    Those named, else the usual ones of a run.
+
     Raises:
         UserError: no such run, or several; a checkpoint that leads out of its folder.
     """
     if is_file(run):
         return [Path(run)]
     folder = store.find(str(run))
-    checkpoints = list(checkpoints)
+    checkpoints = list(checkpoints) or usual_checkpoints(folder)
     for name in checkpoints:
         check_name("--checkpoint", name)
     return [folder.checkpoints / f"{name}.pt" for name in checkpoints]
 
 
+def usual_checkpoints(folder: RunFolder) -> list[str]:
+    """Return best and last, or the one that an imported run has of them."""
+    if folder.source is None:
+        return [*BEST_AND_LAST]
+    there = (folder.checkpoints / f"{name}.pt" for name in BEST_AND_LAST)
+    return [path.stem for path in there if path.exists()] or [*BEST_AND_LAST]
+
+
 def is_file(run: str | Path) -> bool:
     """Return whether a checkpoint file is meant, and no run."""
     return Path(run).is_file() or str(run).endswith(".pt")
+
+
+def is_ours(path: Path) -> bool:
+    """Return whether a checkpoint file has the keys of one of rofit's own."""
+    state = checkpoint.load(path, torch.device("cpu"))
+    return isinstance(state, dict) and _REQUIRED_KEYS.keys() <= state.keys()
 
 
 def require_file(path: Path) -> None:
@@ -180,7 +197,8 @@ def _name(path: Path, spec: RunSpec, digest: str) -> str:
     """
     folder = path.resolve().parent.parent
     if path.resolve().parent.name == "checkpoints" and (folder / "spec.json").exists():
-        owner = resolve(RunFolder(folder).spec).run_id
+        run = RunFolder(folder)
+        owner = (run.spec if run.source else resolve(run.spec)).run_id
         if owner != spec.run_id:
             raise UserError(f"{path} is of run {spec.run_id}, not of {owner}")
         return path.stem

@@ -73,6 +73,8 @@ def initial_model(spec: RunSpec, data: Dataset) -> Classifier:
             blocks=spec.blocks or None,
             mean=mean,
             std=std,
+            activation=spec.activation,
+            form=spec.form,
         )
     # The layout in which convolutions are fast; it changes no value beyond rounding.
     return model.to(memory_format=torch.channels_last)

@@ -77,7 +77,7 @@ def examine_results(results: Path) -> Iterator[Finding]:
 def _in_run(run: RunFolder) -> Iterator[Finding]:
     name = run.path.name
     try:
-        spec = resolve(run.spec)
+        spec = run.spec if run.source else resolve(run.spec)
     except UserError as error:
         yield Finding(name, "spec.json", f"damaged: nobody reads this run ({error})")
         return
@@ -96,8 +96,14 @@ def _in_run(run: RunFolder) -> Iterator[Finding]:
 _Item = tuple[str, str, Callable[[], object] | None]
 
 
+def _is_trained(run: RunFolder) -> bool:
+    """Return whether all epochs are done, of a run that has any."""
+    imported = run.source is not None and run.source.kind == "checkpoint"
+    return run.state == "done" and not imported
+
+
 def _log(run: RunFolder, spec: RunSpec) -> Iterator[_Item]:
-    ended = run.state == "done"
+    ended = _is_trained(run)
     last = spec.epochs if ended else max(log.seals(run.path), default=0)
     if lost := log.lost(run.path, last):
         copied = "; the copy in columns has them" if load_columns(run.path) else ""
@@ -149,7 +155,7 @@ def _checkpoints(run: RunFolder, spec: RunSpec) -> Iterator[_Item]:
             yield file, f"damaged{what}", path.unlink if earlier else None
         elif (owner := RunSpec.from_dict(state["spec"]).run_id) != spec.run_id:
             yield file, f"is of run {owner}", None
-    if run.state == "done" and not (run.checkpoints / checkpoint.BEST).exists():
+    if _is_trained(run) and not (run.checkpoints / checkpoint.BEST).exists():
         if run.checkpoints.exists():
             what = "missing: the run in another store makes it again"
             yield f"checkpoints/{checkpoint.BEST}", what, None

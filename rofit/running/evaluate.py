@@ -34,7 +34,6 @@ from rofit.store.runs import RunFolder, RunStore
 from rofit.training.process import without_tf32
 from rofit.training.stop import Stop
 
-BEST_AND_LAST = ("best", "last")
 # A row a case; `evaluation` is its folder in the run's, `done` whether this shard is.
 COLUMNS = (
     "folder checkpoint epoch network evaluation kind attack norm epsilon precision n "
@@ -125,7 +124,7 @@ def evaluate(
     paths = [
         path
         for run in runs
-        for path in checkpoint_files(folders, run, checkpoint_names or BEST_AND_LAST)
+        for path in checkpoint_files(folders, run, checkpoint_names)
     ]
     for path in paths:
         require_file(path)
@@ -228,9 +227,10 @@ def evaluation_rows(
 
 def _folder(store: RunStore, path: Path, spec: RunSpec) -> RunFolder:
     """Return the run's folder that the file is in, or its like in the store."""
-    inside = path.resolve().parent.parent
-    if inside.name == spec.run_id and path.parent.name == "checkpoints":
-        return RunFolder(inside)
+    run = RunFolder(path.resolve().parent.parent)
+    is_named = run.path.name == spec.run_id or (run.state != "missing" and run.source)
+    if path.parent.name == "checkpoints" and is_named:
+        return run
     return store.folder(spec.run_id)
 
 

@@ -9,10 +9,15 @@ from rich.console import Console
 
 from rofit.evaluation.cases import Case, read_cases
 from rofit.progress import meters
-from rofit.running.checkpoints import Checkpoint, LoadedCheckpoint, load_checkpoint
+from rofit.running.checkpoints import (
+    BEST_AND_LAST,
+    Checkpoint,
+    LoadedCheckpoint,
+    load_checkpoint,
+)
 from rofit.running.checks import checks_file
 from rofit.running.components import find_device
-from rofit.running.evaluate import BEST_AND_LAST, evaluate_and_check
+from rofit.running.evaluate import evaluate_and_check
 from rofit.running.evaluator import Execution, missing
 from rofit.running.jobs import work_all
 from rofit.settings.spec import RunSpec

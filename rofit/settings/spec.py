@@ -77,6 +77,20 @@ class RunSpec(Knobs):
     blocks: tuple[int, ...] = knob(
         (), "blocks a stage, empty = the model's own", low=1, high=200
     )
+    activation: str = knob(
+        "relu", "of the hidden layers (not resnet18)", choices=("relu", "silu")
+    )
+    form: str = knob(
+        "usual",
+        "of the blocks: whose code they are as in (not resnet18)",
+        choices=(
+            "usual",
+            "deepmind",
+            "no_last_bn",
+            "raw_shortcut",
+            "raw_shortcut_no_last_bn",
+        ),
+    )
     normalise: bool = knob(True, "first layer: subtract mean, divide by deviation")
     norm: str = knob("linf", "the threat model's norm", choices=NORMS)
     epsilon: float = knob(8 / 255, "the threat model's radius in input units")

@@ -41,6 +41,14 @@ from rofit.errors import UserError
         ("preact_small", {"blocks": 2}, "tuple of positive ints.*; got 2"),
         ("resnet18", {"mean": [0.5] * 3}, "given together, got only mean"),
         ("resnet18", {"std": [0.5] * 3}, "given together, got only std"),
+        ("wrn_10_1", {"activation": "swish"}, "unknown activation 'swish'"),
+        ("wrn_10_1", {"form": "deep"}, "unknown form 'deep'; did you mean deepmind"),
+        ("resnet18", {"form": "deepmind"}, "^form cannot be set for 'resnet18'"),
+        (
+            "resnet18",
+            {"activation": "silu"},
+            "^activation cannot be set for 'resnet18'",
+        ),
         (
             "resnet18",
             CIFAR10 | {"channels": 1},

@@ -15,6 +15,7 @@ import torch
 from command_line import rofit
 from documents import ROOT, TEXTS, blocks, prose
 from few_images import few_images
+from their_networks import PreActResNet
 from torch import nn
 
 from rofit import load_logs
@@ -24,6 +25,7 @@ SHOWN = {name: text for name, text in TEXTS.items() if not name.startswith("anal
 SMALL_BENCH = "rofit bench --model preact_tiny --batch-size 4 --rounds 2 --engine eager"
 SHORT = "cw,apgd-ce" if find_spec("pyautoattack") else "cw"
 GALLERY = ROOT / "figures" / "gallery"
+FOREIGN = "model_best.pth --dataset digits"
 PYTHON = [block for text in SHOWN.values() for block in blocks(text, "python")]
 
 
@@ -41,6 +43,7 @@ def commands():
             text = re.sub(r"--scale \w+", "--scale smoke", text)
             text = re.sub(r"^rofit bench$", SMALL_BENCH, text)
             text = text.replace("cw,autoattack", SHORT)  # as long as a test
+            text = text.replace("model_best.pth --dataset cifar10", FOREIGN)
             made.append(re.sub(r"--data \S+", "", text))
     return made
 
@@ -62,12 +65,18 @@ DRAWN = ("pgd_at", "sgls", "focal_at")
 def store(tmp_path_factory):
     """A folder in which every command that is shown has run."""
     home = tmp_path_factory.mktemp("readme")
+    foreign = {"state_dict": PreActResNet(width=4, c=1).state_dict()}
+    torch.save(foreign | {"test_robust_acc": 0.1}, home / "model_best.pth")
+    paths = {
+        "FOLDER": home / "exported",
+        "DIR": home / "published",
+        "model_best.pth": home / "model_best.pth",
+    }
     with few_images():
         for text in commands():
             runs = iter(sorted(path.name for path in (home / "runs").glob("*")))
             words = [next(runs) if w == "RUN" else w for w in shlex.split(text)]
-            places = {"FOLDER": home / "exported", "DIR": home / "published"}
-            words = [places.get(word, word) for word in words]
+            words = [paths.get(word, word) for word in words]
             answer = rofit(home, *words[1:])
             assert answer.code == 0, f"{text}: {answer.err}"
     return home

@@ -14,8 +14,8 @@ FIELDS = {field.name for field in fields(RunSpec)}
 # The threat, the method, the schedule's shape, the optimizer's rule, and the seeds.
 NEVER = set(
     "method method_params labels_from weights_from norm epsilon step_size attack_bn "
-    "drops drop_factor momentum weight_decay normalise blocks noise_convention "
-    "dataset_digest seed data_seed crop_fill augment schedule".split()
+    "drops drop_factor momentum weight_decay normalise activation form blocks "
+    "noise_convention dataset_digest seed data_seed crop_fill augment schedule".split()
 )
 ODD = RunSpec(  # no field has its default, so that none is changed unseen
     method="sgls",

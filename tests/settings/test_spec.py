@@ -61,6 +61,8 @@ OTHER = {
     "dataset_digest": "0123456789ab",
     "noise_convention": "other",
     "model": "resnet18",
+    "activation": "silu",
+    "form": "deepmind",
     "norm": "l2",
     "attack_bn": "train",
     "precision": "bf16",

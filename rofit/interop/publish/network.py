@@ -8,6 +8,7 @@ import ast
 import inspect
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -17,8 +18,9 @@ import torch
 import rofit
 from rofit.errors import UserError
 from rofit.interop.publish import plain_resnet, preact_builder
-from rofit.models import build_model, classifier, normalise, preact_resnet
+from rofit.models import build_model, classifier, forms, normalise, preact_resnet
 from rofit.models.classifier import Classifier
+from rofit.models.forms import ACTIVATIONS
 from rofit.models.normalise import Normalise
 from rofit.models.preact_resnet import PreActResNet
 from rofit.models.resnet import ResNet18
@@ -67,7 +69,8 @@ def define(stored: StoredCheckpoint, path: Path) -> Definition:
     common = {"n_classes": network.classifier.out_features, "mean": mean, "std": std}
     modules: Sequence[ModuleType]
     if isinstance(network, PreActResNet):
-        sizes, modules = _preact_sizes(network), (preact_resnet, preact_builder)
+        sizes = _preact_sizes(network)
+        modules = (forms, preact_resnet, preact_builder)
     elif isinstance(network, ResNet18):
         sizes = {"channels": network.trunk.conv1.in_channels}
         modules = (plain_resnet,)
@@ -124,6 +127,8 @@ def _rebuilt(stored: StoredCheckpoint, path: Path) -> Classifier:
             blocks=spec.blocks or None,
             mean=mean,
             std=std,
+            activation=spec.activation,
+            form=spec.form,
         )
     fill(network, stored, path)
     return network.eval().to(memory_format=torch.channels_last)
@@ -133,7 +138,10 @@ def _preact_sizes(network: PreActResNet) -> dict[str, Any]:
     stages = [list(stage.children()) for stage in network.stages.children()]
     first = stages[0][0]
     assert isinstance(first, preact_resnet.PreActBlock)
+    names = {function: name for name, function in ACTIVATIONS.items()}
     return {
+        "activation": names[first.activation],
+        "form": asdict(first.form),
         "channels": network.stem.in_channels,
         "width": first.conv1.out_channels,
         "blocks": list(map(len, stages)),

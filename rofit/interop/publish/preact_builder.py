@@ -1,9 +1,11 @@
 """The end of network.py for PreAct and Wide ResNets: how the network is built."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
+from rofit.models.forms import Form
 from rofit.models.normalise import normalisation
 from rofit.models.preact_resnet import PreActResNet
 
@@ -16,6 +18,8 @@ def build(
     blocks: Sequence[int],
     stem_width: int,
     stem_stride: int,
+    activation: str,
+    form: Mapping[str, Any],
     mean: Sequence[float] | None,
     std: Sequence[float] | None,
 ) -> PreActResNet:
@@ -28,6 +32,8 @@ def build(
         blocks: blocks a stage.
         stem_width: channels of the stem.
         stem_stride: of the stem.
+        activation: ``relu`` or ``silu``.
+        form: fields of `Form`.
         mean: per channel in [0, 1]; None (both) for no normalisation.
         std: per channel in (0, 1].
     """
@@ -39,6 +45,8 @@ def build(
         stem_width=stem_width,
         stem_stride=stem_stride,
         normalise=normalisation(channels, mean, std),
+        activation=activation,
+        form=Form(**form),
     )
     # rofit's networks have this layout; in another, sums may be made in another order.
     return network.to(memory_format=torch.channels_last)
