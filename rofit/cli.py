@@ -32,6 +32,7 @@ COMMANDS = {
     "show": ("listing", "show", "Show one run: settings, curve, best / last / gap."),
     "compare": ("comparison", "compare", "Show what differs between runs."),
     "doctor": ("doctor", "doctor", "Check a store for damage; mend what can be."),
+    "import": ("imports", "import_", "Take over others' runs: import log."),
     "export": ("export", "export", "Copy runs without their checkpoints."),
     "data": ("listing", "data", "Say which data sets are there; fetch one."),
     "bench": ("bench", "bench", "Time the field's training step against rofit's."),

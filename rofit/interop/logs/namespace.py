@@ -1,0 +1,62 @@
+"""The settings that a program prints at its start: ``Namespace(lr=0.1, seed=0, ...)``."""
+
+import ast
+import re
+from typing import Any
+
+_LONGEST = 20_000  # characters
+
+
+def find_namespaces(text: str) -> list[tuple[int, dict[str, Any]]]:
+    """Return where each printed argparse namespace begins, and its values.
+
+    Lines may be wrapped. A value that is no literal (a device, a class) is left out, and
+    so is a namespace that cannot be read.
+
+    Example:
+        >>> find_namespaces("x Namespace(lr=0.1, f=<function>)")
+        []
+        >>> find_namespaces("Namespace(lr=0.1, norm='l_2', device=device(type='cpu'))")
+        [(0, {'lr': 0.1, 'norm': 'l_2'})]
+    """
+    namespaces = []
+    for match in re.finditer(r"Namespace\(", text):
+        values = _values(text[match.start() : match.start() + _LONGEST])
+        if values:
+            namespaces.append((match.start(), values))
+    return namespaces
+
+
+def number(values: dict[str, Any], key: str) -> float | None:
+    """Return a value that is a number, None if it is none or missing."""
+    value = values.get(key)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number else None
+
+
+def _values(text: str) -> dict[str, Any]:
+    depth, quote = 0, ""
+    for position, letter in enumerate(text):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter == "(":
+            depth += 1
+        elif letter == ")":
+            depth -= 1
+            if not depth:
+                break
+    else:
+        return {}
+    try:
+        call = ast.parse(text[: position + 1].replace("\n", ""), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    values = {}
+    for keyword in call.keywords if isinstance(call, ast.Call) else []:
+        try:
+            values[str(keyword.arg)] = ast.literal_eval(keyword.value)
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+            continue
+    return values
