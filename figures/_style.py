@@ -181,7 +181,19 @@ def attack_name(table: pd.DataFrame, column: str = "attack") -> str:
     if column not in table:
         return "training attack"
     names = dict.fromkeys(table[column].dropna().astype(str))
-    return " / ".join(name.upper().replace("PGD", "PGD-") for name in names)
+    return " / ".join(map(attack_label, names))
+
+
+def attack_label(name: str) -> str:
+    """Return ``PGD-20`` for pgd20; an attack that a log counts under without a name."""
+    if name == "not_named":
+        return "attack not named"
+    return name.upper().replace("PGD", "PGD-")
+
+
+def own(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of rofit's own runs: others, drawn beside them, have a source."""
+    return table[table["source"].isna()] if "source" in table else table
 
 
 def count_of_seeds(seeds: int) -> str:
@@ -199,7 +211,7 @@ def stamp(figure: Figure, table: pd.DataFrame, seeds: int | None = None) -> None
     scale, data = table["scale"].iloc[0], table["data"].iloc[0]
     if scale != "paper":
         text = f"rofit · scale {scale}, not the paper's · {data} · "
-        text += count_of_seeds(seeds or table["seed"].nunique())
+        text += count_of_seeds(seeds or own(table)["seed"].nunique())
         lines = wrapped(text, figure, 22)
         figure.supxlabel(lines, fontsize=6, color="0.45")
         height = 0.1 * (lines.count("\n") + 1)

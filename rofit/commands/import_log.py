@@ -34,7 +34,7 @@ def log(
     **choices: str | None,
 ) -> None:
     """Read logs of other programs into the store; what they do not say is unknown."""
-    from rofit.interop.logs.importing import Told, import_log
+    from rofit.interop.logs.importing import Supplied, import_log
     from rofit.interop.logs.tags import parse_columns
     from rofit.names import check_name
 
@@ -43,10 +43,10 @@ def log(
         raise UserError(f"--{min(twice)} and --set {min(twice)} say the same: give one")
     if attack:
         check_name("--attack", attack)
-    told = Told(named | session.typed, attack, parse_columns(pairs))
+    supplied = Supplied(named | session.typed, attack, parse_columns(pairs))
     rows = []
     for path in paths:
-        imported = import_log(Path(path), session.store, told)
+        imported = import_log(Path(path), session.store, supplied)
         for remark in imported.remarks:
             notify(f"{imported.folder.path.name}: {remark}")
         source = imported.folder.source

@@ -10,6 +10,7 @@ from rofit.errors import UserError
 from rofit.measures.claim_text import markdown
 from rofit.measures.claims import as_plain, holm
 from rofit.reproduction import catalog
+from rofit.reproduction.beside import under
 from rofit.reproduction.plan import Request, describe_data
 from rofit.settings.spec import RunSpec
 from rofit.store.environment import commit, versions
@@ -39,10 +40,12 @@ def publish(
     table: pd.DataFrame,
     folder: Path,
     absent: dict[str, str],
+    others: pd.DataFrame | None = None,
 ) -> None:
     """Write table, picture, claims and manifest into *folder*.
 
-    *absent* has a sentence for each data set whose runs could not be trained.
+    *absent* has a sentence for each data set whose runs could not be trained; *others*
+    are rows of runs that are shown beside the analysis's own, and not judged.
     """
     analysis = catalog.load_analysis(request.name)
     _check_columns(request.name, table, analysis.COLUMNS)
@@ -51,7 +54,8 @@ def publish(
     table.insert(0, "data", describe_data(request, specs))
     table.insert(0, "scale", request.scale)
     make_folder(folder)
-    write_text(folder / "table.csv", table.to_csv(index=False, lineterminator="\n"))
+    shown = table if others is None else under(table, others)
+    write_text(folder / "table.csv", shown.to_csv(index=False, lineterminator="\n"))
     claims = holm(analysis.claims(table))
     plain = [as_plain(claim) for claim in claims]
     write_text(folder / "claims.json", json.dumps(plain, indent=1) + "\n")
@@ -120,7 +124,8 @@ def _check_columns(name: str, table: pd.DataFrame, declared: dict[str, str]) -> 
 
 
 def _manifest(request: Request, specs: list[RunSpec]) -> dict[str, Any]:
-    return {
+    beside = {"beside": list(request.beside)} if request.beside else {}
+    return beside | {
         "analysis": request.name,
         "scale": request.scale,
         "overrides": request.settings,

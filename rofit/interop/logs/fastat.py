@@ -74,13 +74,14 @@ def read(text: str) -> ForeignLog:
             score = (float(chosen[1]), float(chosen[2]))
             if score > best:
                 best, best_epoch = score, epoch
-        elif tested := _FINAL.match(line):
-            final.append((tested[1], float(tested[2])))
+        elif evaluated := _FINAL.match(line):
+            final.append((evaluated[1], float(evaluated[2])))
     epochs.add(epoch, rows)
     averaged = header.get("weight average", "").startswith("True")
-    checkpoint = ("best", best_epoch) if averaged else ("last", max(epochs.rows, default=0))
-    if checkpoint[1] in epochs.rows:
-        epochs.extend(checkpoint[1], _final(final, checkpoint[0]))
+    last = max(epochs.rows, default=0)
+    tested, checkpoint = (best_epoch, "best") if averaged else (last, "last")
+    if tested in epochs.rows:
+        epochs.extend(tested, _final(final, checkpoint))
     return epochs.finished(_settings(header), header)
 
 

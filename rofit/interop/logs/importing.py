@@ -6,7 +6,7 @@ from typing import Any
 
 from rofit.errors import UserError, quoted
 from rofit.interop.logs.foreign import NOT_NAMED, ForeignLog, Row
-from rofit.interop.logs.reading import ReadLog, digest, read_log
+from rofit.interop.logs.reading import digest, read_log
 from rofit.names import LONGEST_NAME, check_name
 from rofit.settings.knobs import knob_types, parse_value
 from rofit.settings.spec import RunSpec
@@ -20,7 +20,7 @@ _UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
-class Told:
+class Supplied:
     """What a user says of a log that it does not say itself.
 
     Attributes:
@@ -43,7 +43,7 @@ class Imported:
     new: bool
 
 
-def import_log(path: Path, store: RunStore, told: Told) -> Imported:
+def import_log(path: Path, store: RunStore, supplied: Supplied) -> Imported:
     """Read a log into the store; where it is there already, say so.
 
     Raises:
@@ -53,26 +53,31 @@ def import_log(path: Path, store: RunStore, told: Told) -> Imported:
     sha256 = digest(path)
     if there := _imported(store, sha256):
         return Imported(there, (f"{path} is in the store already",), new=False)
-    read = read_log(path, told.columns)
-    spec, unknown, remarks = spec_of(read.log, told)
-    rows = {e: _with_attacks(r, spec, unknown, told) for e, r in read.log.rows.items()}
+    read = read_log(path, supplied.columns)
+    spec, unknown, remarks = spec_of(read.log, supplied)
+    rows = [
+        {"epoch": epoch} | row
+        for epoch, measured in read.log.rows.items()
+        for row in _with_attacks(measured, spec, unknown, supplied)
+    ]
     source = Source("log", read.layout, _name(read.file), read.sha256, tuple(unknown))
     folder = store.folder(f"{spec.method}-{spec.dataset}-{sha256[:8]}")
     ids = {"run_id": folder.path.name, "family_id": folder.path.name}
     with folder.opened(ids | spec.as_dict() | {"source": source.as_dict()}):
         folder.keep_epochs_to(0)  # of an import that was killed
-        for epoch, measured in rows.items():
-            folder.append([{"epoch": epoch} | row for row in measured])
-        said = {name: _plain(value) for name, value in read.log.header.items()}
+        folder.append(rows)
+        header = {name: _plain(value) for name, value in read.log.header.items()}
         remarks = (*read.log.remarks, *remarks)
-        folder.event("import", remarks=list(remarks), header=said)
-        if max(rows) >= spec.epochs:
+        folder.event("import", remarks=list(remarks), header=header)
+        if max(read.log.rows) >= spec.epochs:
             keep_columns(folder)
-            folder.finish({"epochs": max(rows)})
+            folder.finish({"last_epoch": max(read.log.rows)})
     return Imported(folder, remarks, new=True)
 
 
-def spec_of(log: ForeignLog, told: Told) -> tuple[RunSpec, list[str], tuple[str, ...]]:
+def spec_of(
+    log: ForeignLog, supplied: Supplied
+) -> tuple[RunSpec, list[str], tuple[str, ...]]:
     """Return the spec, the fields that nobody says, and remarks.
 
     Raises:
@@ -80,7 +85,7 @@ def spec_of(log: ForeignLog, told: Told) -> tuple[RunSpec, list[str], tuple[str,
     """
     types = knob_types(RunSpec)
     settings, remarks = _valid(log.settings)
-    for name, text in told.settings.items():
+    for name, text in supplied.settings.items():
         if name not in types or name == "method_params":
             raise UserError(f"--set names no field of a run: {quoted(name)}")
         value = parse_value(name, text, types[name])
@@ -89,8 +94,8 @@ def spec_of(log: ForeignLog, told: Told) -> tuple[RunSpec, list[str], tuple[str,
                 f"the log says {name} {settings[name]}, and not {value}; leave it out"
             )
         settings[name] = value
-    steps = told.attack.removeprefix("pgd")
-    if told.attack.startswith("pgd") and steps.isdecimal():
+    steps = supplied.attack.removeprefix("pgd")
+    if supplied.attack.startswith("pgd") and steps.isdecimal():
         settings.setdefault("eval_steps", int(steps))
     unknown = sorted(set(types) - set(settings))
     fallback = {name: _UNKNOWN for name in _NAMES} | {"epochs": max(log.rows)}
@@ -112,13 +117,13 @@ def _valid(said: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
 
 
 def _with_attacks(
-    rows: list[Row], spec: RunSpec, unknown: list[str], told: Told
+    rows: list[Row], spec: RunSpec, unknown: list[str], supplied: Supplied
 ) -> list[Row]:
     """Return the rows with the names of attacks that the user has said."""
     training = NOT_NAMED
     if "attack_steps" not in unknown:
         training = f"pgd{spec.attack_steps}"
-    named = {"train": training, "val": told.attack, "test": told.attack}
+    named = {"train": training, "val": supplied.attack, "test": supplied.attack}
     return [
         row | {"attack": named[row["split"]] or NOT_NAMED}
         if row.get("attack") == NOT_NAMED

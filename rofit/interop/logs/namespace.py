@@ -1,4 +1,4 @@
-"""The settings that a program prints at its start: ``Namespace(lr=0.1, seed=0, ...)``."""
+"""The settings that a program prints at its start: ``Namespace(lr=0.1, ...)``."""
 
 import ast
 import re
@@ -10,8 +10,8 @@ _LONGEST = 20_000  # characters
 def find_namespaces(text: str) -> list[tuple[int, dict[str, Any]]]:
     """Return where each printed argparse namespace begins, and its values.
 
-    Lines may be wrapped. A value that is no literal (a device, a class) is left out, and
-    so is a namespace that cannot be read.
+    Lines may be wrapped. A value that is no literal (a device, a class) is left out,
+    and so is a namespace that cannot be read.
 
     Example:
         >>> find_namespaces("x Namespace(lr=0.1, f=<function>)")
@@ -35,28 +35,30 @@ def number(values: dict[str, Any], key: str) -> float | None:
 
 
 def _values(text: str) -> dict[str, Any]:
+    call = text[: _call_length(text)].replace("\n", "")
+    try:
+        expression = ast.parse(call, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    values = {}
+    for keyword in expression.keywords if isinstance(expression, ast.Call) else []:
+        try:
+            values[str(keyword.arg)] = ast.literal_eval(keyword.value)
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+            continue
+    return values
+
+
+def _call_length(text: str) -> int:
+    """Return how long the call is that begins a text, 0 where it does not end."""
     depth, quote = 0, ""
     for position, letter in enumerate(text):
         if quote:
             quote = "" if letter == quote else quote
         elif letter in "'\"":
             quote = letter
-        elif letter == "(":
-            depth += 1
-        elif letter == ")":
-            depth -= 1
+        elif letter in "()":
+            depth += 1 if letter == "(" else -1
             if not depth:
-                break
-    else:
-        return {}
-    try:
-        call = ast.parse(text[: position + 1].replace("\n", ""), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
-    values = {}
-    for keyword in call.keywords if isinstance(call, ast.Call) else []:
-        try:
-            values[str(keyword.arg)] = ast.literal_eval(keyword.value)
-        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-            continue
-    return values
+                return position + 1
+    return 0

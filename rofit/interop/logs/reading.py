@@ -95,8 +95,8 @@ def _read_text(text: str, columns: dict[str, str]) -> tuple[ForeignLog, str]:
         return tables.read_table(text, columns), "csv"
     known = ", ".join(LAYOUTS)
     raise UserError(
-        f"no layout that is known ({known}); a table with names in its first line (CSV, "
-        "JSON lines) is read with --columns test/pgd20/accuracy=NAME"
+        f"no layout that is known ({known}); a table with names in its first line "
+        "(CSV, JSON lines) is read with --columns test/pgd20/accuracy=NAME"
     )
 
 

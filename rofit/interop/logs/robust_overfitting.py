@@ -140,13 +140,13 @@ def _numbers(line: str) -> list[float]:
 def _columns(
     numbers: list[float], names: list[str], epochs: Epochs
 ) -> dict[str, float]:
-    """Return column -> number; of more numbers than names, those of the first version."""
+    """Return column -> number; with too few names, those of the first version."""
     if len(numbers) > len(names):
         names = list(_COLUMNS)
     if len(numbers) > len(names):
         epochs.remarks.append(f"columns after {names[-1]} have no name: not taken")
     if len(numbers) < len(names):
-        epochs.remarks.append(f"lines without {names[len(numbers)]} and what follows it")
+        epochs.remarks.append(f"lines without {names[len(numbers)]} and what follows")
     return dict(zip(names, numbers, strict=False))
 
 

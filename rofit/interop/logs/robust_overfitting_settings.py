@@ -124,5 +124,5 @@ def _method(values: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
 def _dataset(values: dict[str, Any]) -> str | None:
     """Return the data set whose name stands in the names of folders, if one does."""
     folders = " ".join(str(values.get(key, "")) for key in ("fname", "data_dir"))
-    names = {match.lower() for match in re.findall(r"(?i)cifar100|cifar10|svhn", folders)}
+    names = set(re.findall(r"cifar100|cifar10|svhn", folders.lower()))
     return names.pop() if len(names) == 1 else None

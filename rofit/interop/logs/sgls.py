@@ -1,18 +1,18 @@
 r"""What SGLS prints, and self-adaptive training (SAT), whose code it was made from.
 
     Namespace(arch='resnet18', ..., loss='sgls', num_steps=10, ...)
-    Epoch: [1][391/391]\tLR 0.100000\tTime ...\tLoss 2.0101 (2.1034)\tPrec@1 25.000 (21.334)
+    Epoch: [1][391/391]\tLR 0.100000\t ... Loss 2.0101 (2.1034)\tPrec@1 25.0 (21.334)
     ****************************************
      * Prec@1 31.020
     sa test:  31.02, \t , ra test:  25.17
     train:\t * Prec@1 40.112
     test:\t * Prec@1 38.650
 
-Epochs count from 1, accuracies are per cent; what stands in brackets is the epoch's mean
-so far. SGLS prints ``sa`` and ``ra``, SAT ``train`` and ``test`` (clean, eval mode). Of
-the steps, accuracy is taken where it is on adversaries (the losses ``at`` and ``sgls``),
-the loss where it is the cross entropy of given labels (``at``). SGLS tests with the
-steps that it trains with.
+Epochs count from 1, accuracies are per cent; what stands in brackets is the epoch's
+mean so far. SGLS prints ``sa`` and ``ra``, SAT ``train`` and ``test`` (clean, in eval
+mode). Of the steps, accuracy is taken where it is on adversaries (the losses ``at`` and
+``sgls``), the loss where it is the cross entropy of given labels (``at``). SGLS tests
+with the steps that it trains with.
 
 Source: main_adv.py and losses/ of devicerxx/SGLS; main.py, main_adv.py and losses/ of
 LayneH/self-adaptive-training (Huang et al. 2020).
@@ -76,7 +76,7 @@ def read(text: str) -> ForeignLog:
                 epochs.add(epoch, steps + evaluated)
                 epoch, steps, evaluated = int(step[1]), [], []
             if step[2] == step[3]:  # the last step: means of the whole epoch
-                steps = _training(*step.groups()[3:], header)
+                steps = _training(step[4], step[5], step[6], header)
         elif test := _TEST.search(line):
             robust = fraction(test[2])
             rows = [measurement("test", "none", "accuracy", fraction(test[1]))]

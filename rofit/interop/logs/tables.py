@@ -1,8 +1,8 @@
 r"""Tables of a line an epoch: CSV and what is like it, and JSON lines.
 
-Separated by commas, semicolons or tabs, with names in the first line; exports of W&B and
-trackio are such tables, as is the ``log.txt`` of many training programs. Which column is
-what, ``--columns`` says, or their names where they are rofit's tags.
+Separated by commas, semicolons or tabs, with names in the first line; exports of W&B
+and trackio are such tables, as is the ``log.txt`` of many training programs. Which
+column is what, ``--columns`` says, or their names where they are rofit's tags.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""Which number a column is: ``test/pgd20/accuracy``, ``train/learning_rate``, ``epoch``.
+"""Which number a column is: ``test/pgd20/accuracy``, ``train/learning_rate`` ...
 
 The tags that rofit itself writes to TensorBoard, W&B and trackio, and the left side of
 ``--columns ours=theirs``.

@@ -11,7 +11,7 @@ _MARK = "tfevents"
 
 
 def event_files(path: Path) -> list[Path]:
-    """Return the event files that *path* is, or holds as a folder; none if it is not."""
+    """Return the event files that *path* is, or holds as a folder."""
     if path.is_dir():
         return sorted(f for f in path.iterdir() if _MARK in f.name and f.is_file())
     return [path] if _MARK in path.name else []
@@ -43,7 +43,7 @@ def read_events(path: Path, columns: dict[str, str]) -> ForeignLog:
             e.step: tensor_util.make_ndarray(e.tensor_proto)
             for e in reader.Tensors(tag)
         }
-        if all(array.size == 1 and array.dtype.kind in "fiu" for array in arrays.values()):
+        if all(a.size == 1 and a.dtype.kind in "fiu" for a in arrays.values()):
             series[tag] = {step: float(a.reshape(())) for step, a in arrays.items()}
     if not series:
         raise UserError("it has no scalars")

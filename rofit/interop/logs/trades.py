@@ -36,7 +36,9 @@ _SET = re.compile(
     r"(Training|Test|Test PGD): Average (?:Adv )?loss: (\S+), "
     r"(?:Robust )?Accuracy: (\d+)/(\d+)"
 )
-_COUNT = re.compile(r"(natural|robust)_(err_total|acc):\s+(?:tensor\()?([-+.\deE]+|nan)")
+_COUNT = re.compile(
+    r"(natural|robust)_(err_total|acc):\s+(?:tensor\()?(nan|[-+.\deE]+)"
+)
 
 
 def recognise(head: str) -> bool:
@@ -70,7 +72,7 @@ def read(text: str) -> ForeignLog:
             n_test = int(n) if split == "test" else n_test
             rows += _verdict(split, attack, loss, int(right), int(n), epochs)
         elif count := _COUNT.search(line):
-            rows += _counted(*count.groups(), n_test, rows, epochs)
+            rows += _counted(count[1], count[2], count[3], n_test, rows, epochs)
     epochs.add(epoch, rows)
     header = headers[-1] if headers else {}
     settings, remarks = settings_of(header)
