@@ -24,9 +24,8 @@ def render(table: pd.DataFrame, rows: list[str]) -> dict[str, str]:
     selected = table.loc[table["checkpoint"] == "best", "selected_on"].iloc[0]
     split = {"val": "validation"}.get(selected, selected)
     strong = {"pgd20": "PGD-20", "autoattack": "AutoAttack"}
-    lacking = [
-        label for name, label in strong.items() if name not in set(table["attack"])
-    ]
+    evaluated = set(own(table)["attack"])
+    lacking = [label for name, label in strong.items() if name not in evaluated]
     text = f"best: chosen on {split} images; diff: best minus last. Bold: highest, and "
     text += "the robust diff nearest to zero."
     if "published" in frame:
@@ -34,7 +33,10 @@ def render(table: pd.DataFrame, rows: list[str]) -> dict[str, str]:
             " Published: networks of full size, not comparable with a smaller scale."
         )
     if len(own(table)) < len(table):
-        text += " Rows with a layout and a file are logs of others, as they print them."
+        text += (
+            " Rows that name a layout and a file are logs of others, their best chosen "
+            "on the test images."
+        )
     if lacking:
         text += f" Not evaluated at this scale: {', '.join(lacking)}."
     under = note(table, text)

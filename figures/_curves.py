@@ -88,10 +88,10 @@ def mark_best(axes: Axes, rows: pd.DataFrame, column: str, look: Look) -> None:
 
 def best_note(table: pd.DataFrame) -> str:
     """Return what marks of best epochs say, and the lines at drops."""
-    split = {"val": "validation"}.get(table["selected_on"].iloc[0], "test")
-    note = f"marks: best epoch of each run, chosen on {split} images; {DROPS}"
-    others = set(table["selected_on"]) - set(own(table)["selected_on"])
-    return f"{note}; runs of others on {', '.join(sorted(others))}" if others else note
+    ours = own(table)
+    split = {"val": "validation"}.get(ours["selected_on"].iloc[0], "test")
+    others = " (of others' runs: test)" if len(ours) < len(table) else ""
+    return f"marks: best epoch of each run, chosen on {split} images{others}; {DROPS}"
 
 
 def mark_drops(axes: Axes, table: pd.DataFrame) -> None:

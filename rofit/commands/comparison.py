@@ -85,7 +85,7 @@ def outcomes(logs: pd.DataFrame, names: list[str]) -> Rows:
     """Return best, last and gap of each run, and clean accuracy at the end."""
     summary = best_last_gap(logs)
     clean = curve(logs, split="test", robust=False)
-    clean = clean.loc[:, summary.index[summary["last"].notna()]]
+    clean = clean[clean.columns.intersection(summary.index[summary["last"].notna()])]
     return [
         {
             "run": name,

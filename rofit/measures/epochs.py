@@ -57,7 +57,7 @@ def by_epoch(logs: pd.DataFrame, *metrics: str) -> pd.DataFrame:
         table["selected_on"] = chosen.loc[run_id, "selected_on"]
         table["best"] = table["epoch"] == chosen.loc[run_id, "best_epoch"]
         table["oracle"] = table["epoch"] == chosen.loc[run_id, "oracle_epoch"]
-        if specs.loc[run_id].get("eval_every", 1) > 1:
+        if (specs.loc[run_id].get("eval_every") or 1) > 1:  # unknown: every epoch
             evaluated = table["test_robust"].notna()
             table = table[evaluated | (table["epoch"] == table["epoch"].max())]
         tables.append(table)

@@ -16,7 +16,7 @@ from rofit.reproduction.plan import Request
 from rofit.store.rows import load_logs
 from rofit.store.runs import RunFolder, RunStore
 
-_NO_METRICS = {"n", "n_test", "seed", "epochs", "published"}
+_NO_METRICS = {"n", "n_test", "seed", "epochs", "published", "val_robust"}
 SOURCE = "source"  # the column of a saved table that has such runs; NaN for our own
 
 
@@ -59,7 +59,7 @@ def other_rows(
             continue
         lacking = [c for c in rows if rows[c].isna().all() and table[c].notna().any()]
         if metrics := sorted(set(lacking) - _NO_METRICS):
-            _warn(folder, f"has no {', '.join(metrics)}, which are of our runs alone")
+            _warn(folder, f"has no {', '.join(metrics)}, which stays of our runs alone")
         tables.append(rows)
     for rows, name in zip(tables, _names(tables), strict=True):
         rows["method"] = name
@@ -86,15 +86,23 @@ def _rows(name: str, folder: RunFolder) -> pd.DataFrame:
         table = _by_attack(table, logs)
     if "drop_follows" in table:
         table["drop_follows"] = False  # dotted lines are at the drops of our runs
-    source = folder.source
-    return table.assign(source=source.title if source else folder.path.name)
+    return table.assign(source=_title(folder))
+
+
+def _title(folder: RunFolder) -> str:
+    """Return what pictures call a run: its source and, where it is known, its data."""
+    source, dataset = folder.source, folder.spec.dataset
+    if source is None:
+        return folder.path.name
+    known = "dataset" not in source.unknown and dataset not in source.title
+    return f"{source.title}, {dataset}" if known else source.title
 
 
 def _by_attack(table: pd.DataFrame, logs: pd.DataFrame) -> pd.DataFrame:
     """Return best and last by the name of their attack, and clean beside it."""
     tested = logs[(logs["split"] == "test") & (logs["metric"] == "accuracy")]
     attack = next(a for a in tested["attack"].unique() if a != "none")
-    rows = table[table["attack"] == EACH_EPOCH].assign(attack=attack)
+    rows = table[table["attack"] == EACH_EPOCH].assign(attack=attack, published=None)
     clean = curve(logs, split="test", robust=False)
     if clean.empty:
         return rows

@@ -89,9 +89,7 @@ class Epochs:
         rows = dict(sorted(self.rows.items()))
         remarks = list(dict.fromkeys(self.remarks))
         if self._twice:
-            remarks.append(
-                f"{named(self._twice)} more than once: the last one is taken"
-            )
+            remarks.append(f"{named(self._twice)} more than once: the last is taken")
         last_start = max(self._starts.values())
         later = min(e for e in rows if self._starts[e] == last_start)
         of_before = [e for e in rows if e > later and self._starts[e] != last_start]

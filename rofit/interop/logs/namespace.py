@@ -2,9 +2,11 @@
 
 import ast
 import re
+from itertools import islice
 from typing import Any
 
 _LONGEST = 20_000  # characters
+_MOST = 1000  # starts of one run
 
 
 def find_namespaces(text: str) -> list[tuple[int, dict[str, Any]]]:
@@ -20,7 +22,7 @@ def find_namespaces(text: str) -> list[tuple[int, dict[str, Any]]]:
         [(0, {'lr': 0.1, 'norm': 'l_2'})]
     """
     namespaces = []
-    for match in re.finditer(r"Namespace\(", text):
+    for match in islice(re.finditer(r"Namespace\(", text), _MOST):
         values = _values(text[match.start() : match.start() + _LONGEST])
         if values:
             namespaces.append((match.start(), values))

@@ -28,6 +28,7 @@ TABLES = ("csv", "jsonl", tensorboard.LAYOUT)
 
 LARGEST_FILE = 64_000_000  # bytes; a log of 500 epochs has 0.1 MB
 _HEAD = 200_000  # characters in which a layout shows
+_LONGEST_LINE = 20_000  # characters; the settings that a program prints have 1,000
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -88,7 +89,8 @@ def _read_text(text: str, columns: dict[str, str]) -> tuple[ForeignLog, str]:
         if module.recognise(head):
             if columns:
                 raise UserError(f"--columns is for tables, and this is a log of {name}")
-            return module.read(text), name
+            cut = (line[:_LONGEST_LINE] for line in text.splitlines())
+            return module.read("\n".join(cut)), name
     if tables.is_json_lines(text):
         return tables.read_json_lines(text, columns), "jsonl"
     if tables.is_table(head):

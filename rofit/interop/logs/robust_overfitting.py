@@ -40,13 +40,13 @@ _METRICS = {"Loss": "loss", "Acc": "accuracy"}
 _IGNORED = {"Epoch", "Train Time", "Test Time"}
 _WORDS = {word for name in _COLUMNS for word in name.split()}
 _STAMP = re.compile(r"^\[[^\]]{4,40}\] - ")
-_NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|nan|inf)"
+_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|nan|inf)"
 _NUMBERS = re.compile(rf"\s*{_NUMBER}(?:\s+{_NUMBER})*\s*", re.IGNORECASE)
 
 
 def recognise(head: str) -> bool:
     """Return whether the first lines are of this layout."""
-    return re.search(r"Epoch\s+.*(?:Train|Test)\s+Robust\s+Acc", head, re.S) is not None
+    return re.search(r"Epoch\s[\s\S]{0,300}?Robust\s+Acc", head) is not None
 
 
 def read(text: str) -> ForeignLog:
