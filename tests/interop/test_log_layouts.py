@@ -145,6 +145,16 @@ def test_columns_that_are_missing_or_without_a_name_are_said(tmp_path):
     assert "lines without Test Robust Acc and what follows" in less.remarks
 
 
+def test_short_header_of_mlcat_stands_for_the_columns_of_the_first_version(tmp_path):
+    few = "Epoch \t Train Time \t Test Time \t LR"
+    log, layout, *_ = _read(
+        tmp_path, stamped(NAMESPACE, few, line(0, NUMBERS + " 0.3 0.4 0.5"))
+    )
+    assert layout == "robust_overfitting"
+    assert _by_name(log.rows[1])["test/pgd20/accuracy"] == 0.2002
+    assert "columns after Test Robust Acc have no name: not taken" in log.remarks
+
+
 def test_validation_line_is_of_the_epoch_before_it(tmp_path):
     validation = "validation 1.8224 \t 0.3580 \t 2.0133 \t 0.2670"
     text = stamped(NAMESPACE, HEADER, line(0, NUMBERS), validation)

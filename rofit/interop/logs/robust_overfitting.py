@@ -46,7 +46,8 @@ _NUMBERS = re.compile(rf"\s*{_NUMBER}(?:\s+{_NUMBER})*\s*", re.IGNORECASE)
 
 def recognise(head: str) -> bool:
     """Return whether the first lines are of this layout."""
-    return re.search(r"Epoch\s[\s\S]{0,300}?Robust\s+Acc", head) is not None
+    header = r"Epoch\s(?:[\s\S]{0,300}?Robust\s+Acc|\s*Train Time\s+Test Time)"
+    return re.search(header, head) is not None
 
 
 def read(text: str) -> ForeignLog:
