@@ -145,6 +145,20 @@ def test_columns_that_are_missing_or_without_a_name_are_said(tmp_path):
     assert "lines without Test Robust Acc and what follows" in less.remarks
 
 
+def test_numbers_without_an_epoch_are_not_taken(tmp_path):
+    text = stamped(NAMESPACE, HEADER, line(0, NUMBERS), "0.3 0.4 0.5")
+    log = _read(tmp_path, text).log
+    assert list(log.rows) == [1]
+    assert "a line of numbers without an epoch is not taken" in log.remarks
+
+
+def test_accuracy_of_half_an_epoch_is_not_the_epochs(tmp_path):
+    text = EXAMPLES["sgls"].text
+    end = text.index("Epoch: [2]")
+    half = text[end:].partition("\n")[0].replace("391/391", "150/391")
+    assert list(_read(tmp_path, text[:end] + half).log.rows) == [1]
+
+
 def test_short_header_of_mlcat_stands_for_the_columns_of_the_first_version(tmp_path):
     few = "Epoch \t Train Time \t Test Time \t LR"
     log, layout, *_ = _read(

@@ -76,7 +76,10 @@ def read(text: str) -> ForeignLog:
         elif _NUMBERS.fullmatch(line) and len(_numbers(line)) > 1:
             columns = _columns(_numbers(line), names, epochs)
             number = columns.pop("Epoch", -1.0)
-            last = int(number) + (not evaluating) if number.is_integer() else 0
+            if number < 0 or not number.is_integer():
+                epochs.remarks.append("a line of numbers without an epoch is not taken")
+                continue
+            last = int(number) + (not evaluating)
             epochs.add(last, _rows(columns, values, evaluating, epochs))
             trained |= not evaluating
             used += [values] if not used or used[-1] is not values else []
