@@ -35,6 +35,7 @@ from rofit.settings.spec import RunSpec
 PAPER = "Figure 1"
 STATUS = "caption known"
 DIAGNOSTICS = ("gradient_norm",)
+BESIDE = True
 METHODS = ("pgd_at", "sgls")
 COLUMNS = epochs.COLUMNS | {
     "gradient_norm": "epoch mean of ||grad_w of the batch's mean loss||, train mode",

@@ -30,6 +30,7 @@ from rofit.settings.spec import RunSpec
 PAPER = "Figure 2"
 STATUS = "caption known"
 DIAGNOSTICS: tuple[str, ...] = ()
+BESIDE = True
 METHODS = ("pgd_at", "label_smoothing", "sgls", "sglr")
 COLUMNS = epochs.COLUMNS
 

@@ -19,6 +19,7 @@ from rofit.settings.spec import RunSpec
 PAPER = "Figure 6"
 STATUS = "planned by rofit"
 DIAGNOSTICS: tuple[str, ...] = ()
+BESIDE = True
 METHODS = ("pgd_at", "sgls", "sglr")
 COLUMNS = epochs.COLUMNS | {"test_clean": "accuracy on clean test images, fraction"}
 

@@ -16,6 +16,7 @@ from rofit.settings.spec import RunSpec
 PAPER = "Table 2"
 STATUS = "planned by rofit"
 DIAGNOSTICS = ()
+BESIDE = True
 METHODS = (
     "pgd_at",
     "label_smoothing",

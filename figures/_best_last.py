@@ -1,9 +1,11 @@
 """Tables of best, last and their difference, under each attack, a row a method."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pandas as pd
 from rofit.figures._sources import with_names
+from rofit.figures._style import attack_label, own
 from rofit.figures._tables import ATTACKS, Cell, latex, markdown, note
 
 Ranking = Callable[["pd.Series[float]"], "pd.Series[float]"]
@@ -18,18 +20,22 @@ def render(table: pd.DataFrame, rows: list[str]) -> dict[str, str]:
         rows: columns whose values name a row, the method or its variant the last; bold
             is the best among rows that agree in the others.
     """
-    frame = three_columns(table, rows)
+    frame = _with_others(three_columns(own(table), rows), table, rows)
     selected = table.loc[table["checkpoint"] == "best", "selected_on"].iloc[0]
     split = {"val": "validation"}.get(selected, selected)
     strong = {"pgd20": "PGD-20", "autoattack": "AutoAttack"}
-    lacking = [
-        label for name, label in strong.items() if name not in set(table["attack"])
-    ]
+    evaluated = set(own(table)["attack"])
+    lacking = [label for name, label in strong.items() if name not in evaluated]
     text = f"best: chosen on {split} images; diff: best minus last. Bold: highest, and "
     text += "the robust diff nearest to zero."
     if "published" in frame:
         text += (
             " Published: networks of full size, not comparable with a smaller scale."
+        )
+    if len(own(table)) < len(table):
+        text += (
+            " Rows that name a layout and a file are logs of others, their best chosen "
+            "on the test images."
         )
     if lacking:
         text += f" Not evaluated at this scale: {', '.join(lacking)}."
@@ -44,6 +50,7 @@ def three_columns(table: pd.DataFrame, rows: list[str]) -> pd.DataFrame:
     if attacks & {"pgd20", "autoattack"}:
         attacks -= {"each_epoch"}
     order = [name for name in _LABELS if name in attacks]
+    order += sorted(attacks - set(order))
     wide = chosen.pivot_table(
         index=[*rows, "seed"],
         columns=["attack", "checkpoint"],
@@ -59,7 +66,7 @@ def three_columns(table: pd.DataFrame, rows: list[str]) -> pd.DataFrame:
             "diff": accuracy["best"] - accuracy["last"],
         }
         for name, series in values.items():
-            column = f"{_LABELS[attack]} {name}"
+            column = f"{_LABELS.get(attack, attack_label(attack))} {name}"
             columns[column] = _cells(series, rows, _merit(name, attack))
     index = wide.groupby(level=rows, sort=False).first().index
     frame = pd.DataFrame(columns, index=index)
@@ -68,6 +75,22 @@ def three_columns(table: pd.DataFrame, rows: list[str]) -> pd.DataFrame:
         published = chosen.groupby(rows, sort=False)["published"].first()
         frame["published"] = published.map(with_names)
     return frame
+
+
+def _with_others(
+    frame: pd.DataFrame, table: pd.DataFrame, rows: list[str]
+) -> pd.DataFrame:
+    """Return the rows of runs of others under ours, none of their values bold."""
+    others = table.drop(own(table).index)
+    if others.empty:
+        return frame
+    theirs = three_columns(others.fillna({"seed": -1}), rows)
+    plain = [c for c in theirs if c != "published"]
+    theirs[plain] = theirs[plain].map(lambda cell: replace(cell, best=False))
+    published = ["published"] if "published" in frame else []
+    columns = [c for c in dict.fromkeys([*frame, *theirs]) if c != "published"]
+    both = pd.concat([frame, theirs]).reindex(columns=[*columns, *published])
+    return both.where(both.notna(), "")
 
 
 def _merit(name: str, attack: str) -> Ranking | None:

@@ -5,7 +5,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.collections import Collection
 from matplotlib.colors import to_rgba
-from rofit.figures._style import Look, attack_name
+from rofit.figures._style import Look, attack_name, own
 
 GEOMETRIC = "geometric means over seeds, bands: one standard deviation of the logarithm"
 DROPS = "dotted: drops of the learning rate"
@@ -22,8 +22,10 @@ def band(
     """Draw the mean over seeds by *x*, and one standard deviation around it.
 
     On an axis that is logarithmic by then, these are of logarithms: the geometric mean
-    and a factor.
+    and a factor. Without a value, as of runs of others that lack the column, nothing.
     """
+    if rows[column].isna().all():
+        return
     sns.lineplot(
         rows,
         x=x,
@@ -86,8 +88,10 @@ def mark_best(axes: Axes, rows: pd.DataFrame, column: str, look: Look) -> None:
 
 def best_note(table: pd.DataFrame) -> str:
     """Return what marks of best epochs say, and the lines at drops."""
-    split = {"val": "validation"}.get(table["selected_on"].iloc[0], "test")
-    return f"marks: best epoch of each run, chosen on {split} images; {DROPS}"
+    ours = own(table)
+    split = {"val": "validation"}.get(ours["selected_on"].iloc[0], "test")
+    others = " (of others' runs: test)" if len(ours) < len(table) else ""
+    return f"marks: best epoch of each run, chosen on {split} images{others}; {DROPS}"
 
 
 def mark_drops(axes: Axes, table: pd.DataFrame) -> None:

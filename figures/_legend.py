@@ -36,7 +36,7 @@ def add_legend(
         )
         box.get_title().set_multialignment("center")
         extent = box.get_window_extent()
-        if extent.width < 0.98 * figure.bbox.width:
+        if extent.width < 0.98 * figure.bbox.width or rows == len(handles):
             break
         box.remove()
     figure.set_figheight(figure.get_figheight() + extent.height / figure.dpi)
@@ -57,7 +57,7 @@ def legend(
             [],
             color=look.color,
             linewidth=look.width,
-            label=look.label,
+            label=wrapped(look.label, figure, 13),
             **(mark(look) if marked else {}),
         )
         for look in shown.values()

@@ -93,22 +93,25 @@ _WIDEST, _THINNEST = 2.6, 1.1  # points
 _APART = 0.3  # in red, green and blue of [0, 1]: clearly another colour
 
 
-def look_of(method: str) -> Look:
+def look_of(method: str, others: Iterable[Look] = ()) -> Look:
     """Return how a method is drawn, one that is not ours by its name.
 
-    Its colour and marker are drawn from the name, the same in every picture and on
-    every machine; the colour is none that is near one of ours, nor a grey.
+    Its colour and marker are drawn from the name, the same on every machine; the colour
+    is none that is near one of ours, nor a grey, nor near those of *others* that are
+    drawn beside it.
     """
     if method in METHODS:
         return METHODS[method]
     draws = random.Random(method)
     markers = sorted({ours.marker for ours in METHODS.values()})
     marker = markers[int(len(markers) * draws.random())]
-    taken = [to_rgb(ours.color) for ours in METHODS.values()]
+    taken = [to_rgb(look.color) for look in (*METHODS.values(), *others)]
+    apart = _APART
     while True:
+        apart *= 0.999  # many runs of others beside each other: as far as there is room
         hue, lightness, saturation = (draws.random() for _ in range(3))
         color = colorsys.hls_to_rgb(hue, 0.3 + 0.3 * lightness, 0.6 + 0.4 * saturation)
-        if min(math.dist(color, other) for other in taken) > _APART:
+        if min(math.dist(color, other) for other in taken) > apart:
             return Look(method_label(method), to_hex(color), marker)
 
 
@@ -131,10 +134,10 @@ def looks(methods: Iterable[str]) -> dict[str, Look]:
     starts), those beneath show on both sides of those above.
     """
     names = in_order(methods)
-    return {
-        name: look_of(name)._replace(width=width)
-        for name, width in zip(names, widths(len(names)), strict=True)
-    }
+    shown: dict[str, Look] = {}
+    for name, width in zip(names, widths(len(names)), strict=True):
+        shown[name] = look_of(name, shown.values())._replace(width=width)
+    return shown
 
 
 def widths(count: int) -> list[float]:
@@ -181,7 +184,19 @@ def attack_name(table: pd.DataFrame, column: str = "attack") -> str:
     if column not in table:
         return "training attack"
     names = dict.fromkeys(table[column].dropna().astype(str))
-    return " / ".join(name.upper().replace("PGD", "PGD-") for name in names)
+    return " / ".join(map(attack_label, names))
+
+
+def attack_label(name: str) -> str:
+    """Return ``PGD-20`` for pgd20; an attack that a log counts under without a name."""
+    if name == "not_named":
+        return "attack not named"
+    return name.upper().replace("PGD", "PGD-")
+
+
+def own(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of rofit's own runs: others, drawn beside them, have a source."""
+    return table[table["source"].isna()] if "source" in table else table
 
 
 def count_of_seeds(seeds: int) -> str:
@@ -199,7 +214,7 @@ def stamp(figure: Figure, table: pd.DataFrame, seeds: int | None = None) -> None
     scale, data = table["scale"].iloc[0], table["data"].iloc[0]
     if scale != "paper":
         text = f"rofit · scale {scale}, not the paper's · {data} · "
-        text += count_of_seeds(seeds or table["seed"].nunique())
+        text += count_of_seeds(seeds or own(table)["seed"].nunique())
         lines = wrapped(text, figure, 22)
         figure.supxlabel(lines, fontsize=6, color="0.45")
         height = 0.1 * (lines.count("\n") + 1)

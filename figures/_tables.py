@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pandas as pd
-from rofit.figures._style import count_of_seeds, method_label
+from rofit.figures._style import count_of_seeds, method_label, own
 
 _ESCAPED = {"%": r"\%", "_": r"\_", "&": r"\&", "±": r"$\pm$", "#": r"\#"}
 ATTACKS = {
@@ -93,7 +93,8 @@ def note(table: pd.DataFrame, more: str = "") -> str:
     """Return what stands under a table: scale, data, seeds, images."""
     scale, data = table["scale"].iloc[0], table["data"].iloc[0]
     whose = "" if scale == "paper" else ", not the paper's"
-    seeds, n = count_of_seeds(table["seed"].nunique()), int(table["n"].max())
+    ours = own(table)
+    seeds, n = count_of_seeds(ours["seed"].nunique()), int(ours["n"].max())
     text = f"rofit, scale {scale}{whose}; {data}; {seeds}, mean ± standard deviation, "
     text += f"per cent of {n} test images. {more}".rstrip()
     return f"{text} {absent(table)}".rstrip()

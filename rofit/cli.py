@@ -28,7 +28,7 @@ COMMANDS = {
     "reproduce": ("reproduction", "reproduce_", "The same by the paper's number."),
     "train": ("training", "train", "Train one run (or one a seed)."),
     "eval": ("evaluation", "eval_", "Attack the networks of runs or checkpoint files."),
-    "import": ("imports", "import_", "Bring checkpoints of other programs in."),
+    "import": ("imports", "import_", "Bring checkpoints and logs of others in."),
     "status": ("listing", "status", "Say what is done, partial and missing."),
     "show": ("listing", "show", "Show one run: settings, curve, best / last / gap."),
     "compare": ("comparison", "compare", "Show what differs between runs."),

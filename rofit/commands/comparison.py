@@ -36,13 +36,14 @@ def compare(session: Session, texts: tuple[str, ...]) -> None:
         raise UserError("compare expects two runs or more (rofit status lists them)")
     logs = load_logs(session.places.store, names, evaluations=False)
     finished = set(best_last_gap(logs).index)
-    if empty := [name for name in names if name not in finished]:
-        raise UserError(f"run {empty[0]} has no finished epoch yet; let it go on")
+    for folder in folders:
+        if folder.path.name not in finished:
+            raise UserError(f"run {folder.path.name} {_lacking(folder)}")
     sections = {
         "what differs": differences(folders),
         "test robust accuracy, %": outcomes(logs, names),
     }
-    picture = _picture(logs, names, session.places.results)
+    picture = _picture(logs, folders, session.places.results)
     if session.flags.as_json:
         return answer(sections | {"curves": str(picture)}, True)
     answer(sections, False)
@@ -51,11 +52,7 @@ def compare(session: Session, texts: tuple[str, ...]) -> None:
 
 def differences(folders: list[RunFolder]) -> Rows:
     """Return a row a field in which the runs' specs differ, a column a run."""
-    specs = [folder.spec.as_dict() for folder in folders]
-    settings = [
-        {k: v for k, v in spec.items() if k != "method_params"} | spec["method_params"]
-        for spec in specs
-    ]
+    settings = [_known_settings(folder) for folder in folders]
     names = dict.fromkeys(name for setting in settings for name in setting)
     return [
         {"field": name}
@@ -68,11 +65,27 @@ def differences(folders: list[RunFolder]) -> Rows:
     ]
 
 
+def _known_settings(folder: RunFolder) -> dict[str, Any]:
+    """Return fields and parameters, without those that a run's source does not say."""
+    spec, source = folder.spec.as_dict(), folder.source
+    settings = {k: v for k, v in spec.items() if k != "method_params"}
+    settings |= spec["method_params"]
+    unknown = source.unknown if source else ()
+    return {name: v for name, v in settings.items() if name not in unknown}
+
+
+def _lacking(folder: RunFolder) -> str:
+    """Return what a run lacks that cannot be compared."""
+    if folder.source and folder.state != "started":
+        return "has no robust accuracies of test images by epoch: leave it out"
+    return "has no finished epoch yet; let it go on"
+
+
 def outcomes(logs: pd.DataFrame, names: list[str]) -> Rows:
     """Return best, last and gap of each run, and clean accuracy at the end."""
     summary = best_last_gap(logs)
     clean = curve(logs, split="test", robust=False)
-    clean = clean.loc[:, summary.index[summary["last"].notna()]]
+    clean = clean[clean.columns.intersection(summary.index[summary["last"].notna()])]
     return [
         {
             "run": name,
@@ -96,7 +109,10 @@ def _per_cent(share: float) -> float | None:
 
 
 def curves(logs: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Return a row a run and epoch: test_robust, train_robust, test_clean, per cent."""
+    """Return a row a run and epoch: test_robust, train_robust, test_clean, per cent.
+
+    NaN where a log of others has none.
+    """
     metrics = {
         "test_robust": curve(logs, split="test"),
         "train_robust": curve(logs, split="train"),
@@ -105,18 +121,27 @@ def curves(logs: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     tables = []
     for name in names:
         table = pd.DataFrame(
-            {key: 100 * values[name] for key, values in metrics.items()}
+            {key: 100 * v[name] for key, v in metrics.items() if name in v}
         )
+        table = table.reindex(columns=list(metrics))
         tables.append(table.dropna(how="all").reset_index().assign(run=name))
     return pd.concat(tables, ignore_index=True)
 
 
-def _picture(logs: pd.DataFrame, names: list[str], results: Path) -> Path:
-    """Draw the curves, and keep the numbers beside the picture."""
+def _picture(logs: pd.DataFrame, folders: list[RunFolder], results: Path) -> Path:
+    """Draw the curves, and keep the numbers beside the picture.
+
+    Runs of others stand there with their source's name.
+    """
+    names = [folder.path.name for folder in folders]
     digest = hashlib.sha256(" ".join(sorted(names)).encode()).hexdigest()[:8]
     folder = results / f"compare-{digest}"
     make_folder(folder)
     table = curves(logs, names)
+    shown = {
+        f.path.name: f"{f.path.name} ({f.source.title})" for f in folders if f.source
+    }
+    table["run"] = table["run"].replace(shown)
     write_text(folder / "table.csv", table.to_csv(index=False, lineterminator="\n"))
     figure = catalog.load_figure("_compare").draw(table)
     with writing(folder / "curves"):

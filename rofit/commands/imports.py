@@ -3,6 +3,7 @@
 import click
 
 from rofit.commands.import_checkpoint import checkpoint
+from rofit.commands.import_log import log
 
 
 @click.group("import")
@@ -11,3 +12,4 @@ def import_() -> None:
 
 
 import_.add_command(checkpoint)
+import_.add_command(log)

@@ -118,6 +118,8 @@ def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:
             for key in ("best", "last", "gap"):
                 value = round(100 * float(summary[key]), 1)
                 row[key] = None if math.isnan(value) else value  # JSON has no NaN
+        elif len(logs):  # of others, without robust accuracies of test images
+            row["epochs"] = f"{logs['epoch'].max()}/{spec.epochs}"
     return row
 
 
@@ -164,11 +166,16 @@ def status(session: Session) -> dict[str, Rows]:
 def run_details(folder: RunFolder) -> tuple[dict[str, Any], pd.DataFrame]:
     """Return a run's spec, state and evaluations as rows, and its logs."""
     stored, default = folder.spec.as_dict(), RunSpec().as_dict()
+    source = folder.source
+    unknown = source.unknown if source else ()
     spec = [
         {"field": key, "value": stored[key], "default": default[key]}
         for key in default
-        if stored[key] != default[key]
+        if key not in unknown and (source or stored[key] != default[key])
     ]
+    if source:
+        spec.insert(0, {"field": "source", "value": source.title, "default": ""})
+        spec.append({"field": "unknown", "value": ", ".join(unknown), "default": ""})
     logs = load_logs(folder.path.parent, [folder.path.name], evaluations=False)
     state = run_row(folder, folder.spec)
     evaluated = [

@@ -39,6 +39,8 @@ def show(session: Session, text: str) -> None:
     if sections["run"]["last"] is not None:
         say(terminal.robust_curve(logs), markup=False, highlight=False)
         say(terminal.best_last_gap_text(logs), highlight=False)
+    elif len(logs):
+        say("no robust accuracies of test images by epoch")
     else:
         say("no epoch is finished yet")
     if sections["evaluations"]:

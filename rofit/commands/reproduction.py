@@ -1,5 +1,6 @@
 """`rofit run` and `rofit reproduce`: analyses, by name or by the paper's numbers."""
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -11,32 +12,39 @@ from rofit.commands.session import Session
 from rofit.errors import NothingToDraw, UserError
 from rofit.measures.claims import from_plain
 from rofit.reproduction import catalog
+from rofit.reproduction.beside import check_beside
 from rofit.reproduction.plan import Request, dataset_names, plan
 from rofit.reproduction.publish import read_result
 from rofit.reproduction.reproduce import redraw, reproduce
 from rofit.settings.spec import RunSpec
 
 _NUMBER = click.IntRange(0, 1000)
+_beside = click.option(
+    "--beside", multiple=True, metavar="RUN", help="Draw a run of others beside ours."
+)
 
 
 @click.command("run")
 @click.argument("names", nargs=-1, required=True)
+@_beside
 @with_all_flags
-def run(session: Session, names: tuple[str, ...]) -> int:
+def run(session: Session, names: tuple[str, ...], beside: tuple[str, ...]) -> int:
     """Train the runs an analysis needs, then its table, picture and claims."""
-    return _reproduce_all(session, list(names))
+    return _reproduce_all(session, list(names), beside)
 
 
 @click.command("reproduce")
 @click.option("--figure", "figures", type=_NUMBER, multiple=True, help="By its number.")
 @click.option("--table", "tables", type=_NUMBER, multiple=True, help="By its number.")
 @click.option("--all", "everything", is_flag=True, help="Every analysis there is.")
+@_beside
 @with_all_flags
 def reproduce_(
     session: Session,
     figures: tuple[int, ...],
     tables: tuple[int, ...],
     everything: bool,
+    beside: tuple[str, ...],
 ) -> int:
     """Do the same for a figure or table of the paper, by its number."""
     names = catalog.analysis_names() if everything else []
@@ -44,14 +52,16 @@ def reproduce_(
     names += [n for k in tables for n in catalog.find_by_number("table", k)]
     if not names:
         raise UserError("name what to reproduce: --figure N, --table N or --all")
-    return _reproduce_all(session, names)
+    return _reproduce_all(session, names, beside)
 
 
-def _reproduce_all(session: Session, names: list[str]) -> int:
+def _reproduce_all(session: Session, names: list[str], beside: tuple[str, ...]) -> int:
     alone, as_json = len(names) == 1, session.flags.as_json
     plans: list[tuple[Request, list[RunSpec]]] = []
+    others = tuple(session.store.find(text).path.name for text in beside)
     for name in names:
-        request = session.request(name)
+        request = replace(session.request(name), beside=others)
+        check_beside(request)
         try:
             plans.append((request, plan(request)))
         except NothingToDraw as error:

@@ -83,7 +83,7 @@ def by_checkpoint(logs: pd.DataFrame, *fields: str) -> pd.DataFrame:
         for name in ("dataset", "norm", "model")
     ]
     combined["published"] = [
-        published(*setting)
+        published(*map(str, setting))  # of a log that does not say it: nothing
         for setting in zip(combined["method"], *spec_columns, strict=True)
     ]
     order = {run_id: position for position, run_id in enumerate(specs.index)}

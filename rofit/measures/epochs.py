@@ -35,26 +35,29 @@ def by_epoch(logs: pd.DataFrame, *metrics: str) -> pd.DataFrame:
         for split in ("train", "val", "test")
         if (logs["split"] == split).any()
     } | {name: curve(logs, split="train", metric=name) for name in metrics}
-    lr = curve(logs, split="train", metric="learning_rate")
+    curves["lr"] = curve(logs, split="train", metric="learning_rate")
+    index = curves["test_robust"].index.union(curves["lr"].index).rename("epoch")
     tested = logs[(logs["split"] == "test") & (logs["attack"] != "none")].iloc[0]
     trained = logs[(logs["split"] == "train") & (logs["metric"] == "accuracy")]
     trained = trained[trained["attack"].notna() & (trained["attack"] != "none")]
     training_attacks = trained.drop_duplicates("run_id").set_index("run_id")["attack"]
     tables = []
     for run_id in chosen.index:
-        table = pd.DataFrame({name: values[run_id] for name, values in curves.items()})
+        table = pd.DataFrame(
+            {n: c[run_id] for n, c in curves.items() if run_id in c}, index=index
+        )
         table["method"] = specs.loc[run_id, "method"]
         table["seed"] = specs.loc[run_id, "seed"]
-        table["epoch"] = lr.index
+        table["epoch"] = index
         table["attack"] = tested["attack"]
         table["train_attack"] = training_attacks.get(run_id)
-        table["n_test"] = int(tested["n"])
-        table["lr"] = lr[run_id]
+        table["n_test"] = tested["n"] if pd.isna(tested["n"]) else int(tested["n"])
+        table = table if "lr" in table else table.assign(lr=float("nan"))
         table["drop_follows"] = (table["lr"].shift(-1) < table["lr"]) & has_drops(logs)
         table["selected_on"] = chosen.loc[run_id, "selected_on"]
         table["best"] = table["epoch"] == chosen.loc[run_id, "best_epoch"]
         table["oracle"] = table["epoch"] == chosen.loc[run_id, "oracle_epoch"]
-        if specs.loc[run_id].get("eval_every", 1) > 1:
+        if (specs.loc[run_id].get("eval_every") or 1) > 1:  # unknown: every epoch
             evaluated = table["test_robust"].notna()
             table = table[evaluated | (table["epoch"] == table["epoch"].max())]
         tables.append(table)
@@ -114,5 +117,7 @@ def generalisation_gap(run: pd.DataFrame) -> float:
 
 
 def has_drops(logs: pd.DataFrame) -> bool:
-    """Return whether the rate of all runs falls in drops, and not all the time."""
-    return "schedule" not in logs or bool((logs["schedule"] == "drops").all())
+    """Return whether the rate of all runs falls in drops, as far as it is known."""
+    if "schedule" not in logs:
+        return True
+    return bool((logs["schedule"].isna() | (logs["schedule"] == "drops")).all())

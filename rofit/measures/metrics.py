@@ -52,7 +52,7 @@ def curve(
     return rows.pivot(index="epoch", columns="run_id", values="value")
 
 
-def best_last_gap(logs: pd.DataFrame) -> pd.DataFrame:
+def best_last_gap(logs: pd.DataFrame, *, split: str = "test") -> pd.DataFrame:
     """Return best, last and gap = best - last of the test robust accuracy, a row a run.
 
     ``best`` is the test accuracy at the epoch whose robust accuracy on the selection
@@ -64,13 +64,18 @@ def best_last_gap(logs: pd.DataFrame) -> pd.DataFrame:
     infinite had no predictions to count: it is named in a warning and never chosen, and
     as the last epoch it leaves ``last`` and the gaps NaN.
 
+    Args:
+        logs: from load_logs.
+        split: of what images the accuracies are: ``val`` for logs of others that have
+            none of test images; a run without any has no row.
+
     Returns:
         Index run_id; columns selected_on, best_epoch, best, last, gap, oracle_epoch,
         oracle_best, oracle_gap, epochs (in the log). Accuracies are fractions; best is
         NaN, of epoch 0, where there is no epoch to choose.
     """
     broken = _broken_epochs(logs)
-    test = curve(logs, split="test")
+    test = curve(logs, split=split)
     val = curve(logs, split="val")
     rows = []
     for run_id in test:

@@ -11,7 +11,8 @@ from rofit.errors import UserError, unknown
 # diagnostics, its table is given their samples after the logs; with EVALUATIONS, names
 # of attacks, best and last of its runs are evaluated and the logs have the results;
 # those that LEFT_OUT names for a scale take too long there. With COSTS, nothing is
-# trained: the steps of its runs are timed, and the table is given the times.
+# trained: the steps of its runs are timed, and the table is given the times. With
+# BESIDE, runs of others can be shown beside its own (--beside).
 NEEDED = ("PAPER", "STATUS", "DIAGNOSTICS", "COLUMNS", "runs", "table", "claims")
 
 

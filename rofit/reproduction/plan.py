@@ -26,6 +26,7 @@ class Request:
             their places.
         known: data sets in torchvision's folder, where that was given: of them a scale
             of another data set (digits) is made, as of copies.
+        beside: ids of runs that are drawn beside the analysis's own.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Request:
     seeds: int | None = None
     data: "tuple[ClassFolders, ...]" = ()
     known: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @property
     def folder(self) -> str:
@@ -44,6 +46,9 @@ class Request:
         labels += [f"{key}={value}" for key, value in sorted(self.settings.items())]
         if self.seeds is not None:
             labels.append(f"seeds={self.seeds}")
+        if self.beside:
+            ends = ",".join(run_id[-8:] for run_id in self.beside)
+            labels.append(f"beside={ends}")
         return "+".join(labels).replace("/", "_")
 
 

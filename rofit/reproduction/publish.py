@@ -10,6 +10,7 @@ from rofit.errors import UserError
 from rofit.measures.claim_text import markdown
 from rofit.measures.claims import as_plain, holm
 from rofit.reproduction import catalog
+from rofit.reproduction.beside import under
 from rofit.reproduction.plan import Request, describe_data
 from rofit.settings.spec import RunSpec
 from rofit.store import digests
@@ -40,10 +41,12 @@ def publish(
     table: pd.DataFrame,
     folder: Path,
     absent: dict[str, str],
+    others: pd.DataFrame | None = None,
 ) -> None:
     """Write table, picture, claims and manifest into *folder*.
 
-    *absent* has a sentence for each data set whose runs could not be trained.
+    *absent* has a sentence for each data set whose runs could not be trained; *others*
+    are rows of runs that are shown beside the analysis's own, and not judged.
     """
     analysis = catalog.load_analysis(request.name)
     _check_columns(request.name, table, analysis.COLUMNS)
@@ -52,9 +55,10 @@ def publish(
     table.insert(0, "data", describe_data(request, specs))
     table.insert(0, "scale", request.scale)
     make_folder(folder)
+    shown = table if others is None else under(table, others)
     claims = holm(analysis.claims(table))
     for name, text in {
-        "table.csv": table.to_csv(index=False, lineterminator="\n"),
+        "table.csv": shown.to_csv(index=False, lineterminator="\n"),
         "claims.json": _json([as_plain(claim) for claim in claims]),
         "claims.md": markdown(claims),
         "manifest.json": _json(_manifest(request, specs)),
@@ -133,7 +137,8 @@ def _check_columns(name: str, table: pd.DataFrame, declared: dict[str, str]) -> 
 
 
 def _manifest(request: Request, specs: list[RunSpec]) -> dict[str, Any]:
-    return {
+    beside = {"beside": list(request.beside)} if request.beside else {}
+    return beside | {
         "analysis": request.name,
         "scale": request.scale,
         "overrides": request.settings,

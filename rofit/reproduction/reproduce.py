@@ -9,6 +9,7 @@ import pandas as pd
 from rofit.errors import NothingToDraw, UserError
 from rofit.reproduction import catalog
 from rofit.reproduction.available import available
+from rofit.reproduction.beside import other_rows
 from rofit.reproduction.plan import Request
 from rofit.reproduction.publish import draw, publish, result_folder, tabulate
 from rofit.settings.scales import find_scale
@@ -72,7 +73,8 @@ def reproduce(
                 return False
         table = tabulate(request, specs, store)
     folder = result_folder(request, results)
-    publish(request, specs, table, folder, absent)
+    others = other_rows(request, table, store)
+    publish(request, specs, table, folder, absent, others)
     return True
 
 

@@ -77,7 +77,7 @@ def examine_results(results: Path) -> Iterator[Finding]:
 def _in_run(run: RunFolder) -> Iterator[Finding]:
     name = run.path.name
     try:
-        spec = run.spec if run.source else resolve(run.spec)
+        spec = run.spec if run.source else resolve(run.spec)  # a method of others
     except UserError as error:
         yield Finding(name, "spec.json", f"damaged: nobody reads this run ({error})")
         return
@@ -105,7 +105,10 @@ def _is_trained(run: RunFolder) -> bool:
 def _log(run: RunFolder, spec: RunSpec) -> Iterator[_Item]:
     ended = _is_trained(run)
     last = spec.epochs if ended else max(log.seals(run.path), default=0)
-    if lost := log.lost(run.path, last):
+    lost = log.lost(run.path, last)
+    if run.source:  # a log of others may lack epochs: those that were written
+        lost = sorted(set(lost) & set(log.seals(run.path)))
+    if lost:
         copied = "; the copy in columns has them" if load_columns(run.path) else ""
         yield log.LOG, f"has lost the rows of {log.named(lost)}{copied}", None
     for file in (log.LOG, "events.jsonl", LEDGER):

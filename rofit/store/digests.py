@@ -74,9 +74,9 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def add(root: Path, line: dict[str, Any]) -> None:
-    """Add a line to the ledger, flushed to the disk."""
-    append_text(root / LEDGER, json.dumps(line) + "\n")
+def add(root: Path, *lines: dict[str, Any]) -> None:
+    """Add lines to the ledger, flushed to the disk."""
+    append_text(root / LEDGER, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def names(root: Path) -> list[str]:

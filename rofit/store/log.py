@@ -19,12 +19,12 @@ LOG = "epochs.jsonl"
 
 
 def append_epoch(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """Add the rows of one epoch, and its seal."""
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    append_text(folder / LOG, text)
-    for epoch in dict.fromkeys(row["epoch"] for row in rows):
-        data = "".join(json.dumps(r) + "\n" for r in rows if r["epoch"] == epoch)
-        add(folder, _seal(epoch, data.encode()))
+    """Add the rows of one epoch, or of several in order, and the seal of each."""
+    texts: dict[int, str] = {}
+    for row in rows:
+        texts[row["epoch"]] = texts.get(row["epoch"], "") + json.dumps(row) + "\n"
+    append_text(folder / LOG, "".join(texts.values()))
+    add(folder, *(_seal(epoch, text.encode()) for epoch, text in texts.items()))
 
 
 def keep_epochs_to(folder: Path, epoch: int) -> None:

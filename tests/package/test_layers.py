@@ -15,7 +15,7 @@ DOCUMENT = ROOT / "docs" / "architecture.md"
 # Names of packages of others; everybody may import the standard library.
 OTHERS = (
     "PIL click filelock matplotlib numpy pandas pyarrow pyautoattack rich safetensors "
-    "scipy seaborn sklearn torch torchvision"
+    "scipy seaborn sklearn tensorboard torch torchvision"
 ).split()
 
 
