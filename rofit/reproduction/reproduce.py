@@ -22,6 +22,7 @@ def reproduce(
     results: Path,
     *,
     jobs: int,
+    log_to: tuple[str, ...],
     deterministic: bool,
     execution: Callable[[], dict[str, Any]],
 ) -> bool:
@@ -32,6 +33,7 @@ def reproduce(
         specs: the runs of its plan.
         results: folder of all results.
         jobs: runs side by side.
+        log_to: sinks that are fed while the runs train.
         deterministic: the same bits twice on a GPU too.
         execution: where and for how long from now on, as `rofit.train` and
             `rofit.evaluate` both take it.
@@ -63,6 +65,7 @@ def reproduce(
                 diagnostics=tuple(DIAGNOSTICS),
                 required=analysis.DIAGNOSTICS,
                 jobs=jobs,
+                log_to=log_to,
                 deterministic=deterministic,
                 **execution(),
             )

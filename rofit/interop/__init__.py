@@ -1,0 +1,1 @@
+"""Other people's programs: what comes in from them, and what goes out to them."""
