@@ -9,6 +9,9 @@ import json
 import zlib
 from importlib.util import find_spec
 from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
 
 from rofit import load_logs
 from rofit.interop.sinks import SINKS
@@ -53,6 +56,18 @@ def expected_rows(folder) -> Rows:
     return sorted(rows)
 
 
+def assert_same(sink: str, rows: Rows, expected: Rows) -> None:
+    """Assert that names, epochs and values are the same, each as often.
+
+    TensorBoard has single precision.
+    """
+    kind = np.float32 if sink == "tensorboard" else float
+    one, other = sorted(rows, key=lambda row: row[:2]), expected
+    assert [row[:2] for row in one] == [row[:2] for row in other]
+    values = [np.array([kind(v) for *_, v in rows]) for rows in (one, other)]
+    np.testing.assert_array_equal(*values)
+
+
 def csv_rows(place: Path, run: str) -> Rows:
     """Read all tables."""
     rows = []
@@ -90,16 +105,26 @@ def mlflow_rows(place: Path, run: str) -> Rows:
 
 
 def trackio_rows(place: Path, run: str) -> Rows:
-    """Read the logs of all runs of the project."""
+    """Read the logs of all runs of the project.
+
+    trackio has one folder a process: another process's is put in its place here.
+    """
+    from trackio import sqlite_storage
     from trackio.sqlite_storage import SQLiteStorage
 
+    folder = place / "trackio"
     rows = []
-    for record in SQLiteStorage.get_run_records("rofit"):
-        if record["name"].startswith(run):
-            for entry in SQLiteStorage.get_logs("rofit", run_id=record["id"]):
-                step = entry.pop("step")
-                del entry["timestamp"]
-                rows += [(name, step, value) for name, value in entry.items()]
+    with patch.object(
+        sqlite_storage,
+        "TRACKIO_DIR",
+        folder if folder.exists() else sqlite_storage.TRACKIO_DIR,
+    ):
+        for record in SQLiteStorage.get_run_records("rofit"):
+            if record["name"].startswith(run):
+                for entry in SQLiteStorage.get_logs("rofit", run_id=record["id"]):
+                    step = entry.pop("step")
+                    del entry["timestamp"]
+                    rows += [(name, step, value) for name, value in entry.items()]
     return rows
 
 

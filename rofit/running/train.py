@@ -9,7 +9,6 @@ from rich.console import Console
 
 from rofit.diagnostics import DIAGNOSTICS, find_diagnostic
 from rofit.errors import Remark, UserError
-from rofit.interop.sinks import check_sinks
 from rofit.methods.resolve import all_teachers, resolve
 from rofit.running.jobs import TrainingJob, work_all
 from rofit.settings.spec import RunSpec
@@ -72,6 +71,8 @@ def train(
     Example:
         ``(run,) = rofit.train(rofit.RunSpec(method="sgls", dataset="digits"))``
     """
+    from rofit.interop.sinks import check_sinks
+
     for name in {*diagnostics, *required}:
         find_diagnostic(name)
     specs = tuple(resolve(spec) for spec in specs)

@@ -4,10 +4,16 @@ import subprocess
 import sys
 from importlib.util import find_spec
 
-import numpy as np
 import pytest
 from command_line import is_one_sentence, rofit
-from sink_readers import INSTALLED, READERS, expected_rows, named, settings_of
+from sink_readers import (
+    INSTALLED,
+    READERS,
+    assert_same,
+    expected_rows,
+    named,
+    settings_of,
+)
 from training_helpers import train
 
 from rofit.diagnostics import DIAGNOSTICS
@@ -46,18 +52,6 @@ def run(tmp_path_factory, smoke_spec):
     return folder
 
 
-def assert_same(rows, expected, kind=float):
-    """Assert that names, epochs and values are the same, each as often."""
-    one, other = sorted(rows, key=lambda row: row[:2]), expected
-    assert [row[:2] for row in one] == [row[:2] for row in other]
-    values = [np.array([kind(v) for *_, v in rows]) for rows in (one, other)]
-    np.testing.assert_array_equal(*values)
-
-
-def kind_of(sink):
-    return np.float32 if sink == "tensorboard" else float
-
-
 def test_every_sink_has_a_reader_here():
     assert sorted(READERS) == sorted(SINKS)
 
@@ -74,9 +68,9 @@ def test_a_name_is_of_one_number_an_epoch(run):
 def test_a_run_is_read_back_whole_and_feeding_it_twice_adds_nothing(sink, run, place):
     expected = expected_rows(run)
     assert feed(run, named(sink, place)) == len(expected)
-    assert_same(READERS[sink](place, run.path.name), expected, kind_of(sink))
+    assert_same(sink, READERS[sink](place, run.path.name), expected)
     assert feed(run, named(sink, place)) == 0
-    assert_same(READERS[sink](place, run.path.name), expected, kind_of(sink))
+    assert_same(sink, READERS[sink](place, run.path.name), expected)
 
 
 @pytest.mark.parametrize("sink", ALL)
@@ -94,7 +88,7 @@ def test_what_a_sink_lacks_is_added(sink, place, tmp_path, smoke_spec):
     (run.path / "epochs.jsonl").write_text(text)
     assert feed(run, named(sink, place)) == len(lines) - begun - 3 * parts
     expected = expected_rows(run)
-    assert_same(READERS[sink](place, run.path.name), expected, kind_of(sink))
+    assert_same(sink, READERS[sink](place, run.path.name), expected)
 
 
 def test_what_is_not_finite_is_not_changed(tmp_path, place, smoke_spec):

@@ -12,6 +12,7 @@ import pytest
 from command_line import rofit
 
 from rofit.evaluation import internals
+from rofit.interop.sinks import SINKS
 from rofit.reproduction import catalog
 
 # pytest brings tomli where Python has no tomllib yet
@@ -24,7 +25,8 @@ SOURCES = sorted(
     for folder in ("rofit", "analyses", "figures")
     for path in (ROOT / folder).rglob("*.py")
 )
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow"}  # where the names differ
+# Where the names differ.
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow", "mlflow": "mlflow-skinny"}
 
 
 def _python(code: str, folder: Path) -> str:
@@ -61,10 +63,23 @@ def test_declared_dependencies_are_the_imported_packages():
             elif isinstance(node, ast.ImportFrom):
                 imported.add(str(node.module).partition(".")[0])
     foreign = imported - sys.stdlib_module_names - {"rofit"}
-    declared = [
-        re.split(r"[<>=!~;\[ ]", d)[0] for d in PROJECT["project"]["dependencies"]
-    ]
-    assert sorted(declared) == sorted(DISTRIBUTIONS.get(name, name) for name in foreign)
+    names = {DISTRIBUTIONS.get(name, name) for name in foreign}
+    project = PROJECT["project"]
+    extras = project["optional-dependencies"].items()
+    wanted = [d for extra, listed in extras if extra != "dev" for d in listed]
+    wanted = {_name(d) for d in wanted} & names
+    assert sorted(map(_name, project["dependencies"])) == sorted(names - wanted)
+
+
+def test_every_sink_has_an_extra_that_brings_what_it_needs():
+    extras = PROJECT["project"]["optional-dependencies"]
+    for name, sink in SINKS.items():
+        names = {_name(d) for d in extras.get(name, ())}
+        assert {DISTRIBUTIONS.get(need, need) for need in sink.NEEDS} <= names, name
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[<>=!~;\[ ]", requirement)[0]
 
 
 def test_pip_installs_the_pyautoattack_whose_internals_were_tested():

@@ -2,6 +2,7 @@
 
 ``WANDB_MODE`` and all other settings of W&B's are honoured. Where it has no key and
 would ask for one, the run is written offline, into ``./wandb``, for ``wandb sync``.
+Its reports of errors, to a server of their own, are off unless the user wants them.
 """
 
 import os
@@ -27,6 +28,7 @@ def opened(run: RunInfo, where: str) -> Iterator[Curve]:
     takes it. An epoch is one entry, whole or not at all; of what a kill leaves, W&B's
     process loses the last ones, which are then written again.
     """
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read at the import
     import wandb
 
     mode = wandb.setup().settings.mode
