@@ -12,11 +12,21 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 
 from rofit import load_logs
 from rofit.interop.sinks import SINKS
 
 INSTALLED = [name for name, sink in SINKS.items() if all(map(find_spec, sink.NEEDS))]
+EVERY_SINK = [
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(
+            name not in INSTALLED, reason=f"{name} is not installed (rofit[{name}])"
+        ),
+    )
+    for name in SINKS
+]
 Rows = list[tuple[str, int, float]]
 
 

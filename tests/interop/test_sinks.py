@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import pytest
 from command_line import is_one_sentence, rofit
 from sink_readers import (
+    EVERY_SINK,
     INSTALLED,
     READERS,
     assert_same,
@@ -23,15 +24,6 @@ from rofit.interop.sinks import SINKS, feed
 from rofit.store.runs import RunFolder
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of packages
-ALL = [
-    pytest.param(
-        name,
-        marks=pytest.mark.skipif(
-            name not in INSTALLED, reason=f"{name} is not installed (rofit[{name}])"
-        ),
-    )
-    for name in SINKS
-]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +56,7 @@ def test_a_name_is_of_one_number_an_epoch(run):
     assert {"train/gradient_norm", "test/pgd2/accuracy", "train/none/loss"} <= names
 
 
-@pytest.mark.parametrize("sink", ALL)
+@pytest.mark.parametrize("sink", EVERY_SINK)
 def test_a_run_is_read_back_whole_and_feeding_it_twice_adds_nothing(sink, run, place):
     expected = expected_rows(run)
     assert feed(run, named(sink, place)) == len(expected)
@@ -73,7 +65,7 @@ def test_a_run_is_read_back_whole_and_feeding_it_twice_adds_nothing(sink, run, p
     assert_same(sink, READERS[sink](place, run.path.name), expected)
 
 
-@pytest.mark.parametrize("sink", ALL)
+@pytest.mark.parametrize("sink", EVERY_SINK)
 def test_what_a_sink_lacks_is_added(sink, place, tmp_path, smoke_spec):
     """Of an epoch that was fed in part as well, where the sink takes parts."""
     spec = smoke_spec(epochs=4, seed=12 + sorted(SINKS).index(sink))

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 from command_line import rofit
 from sink_readers import (
+    EVERY_SINK,
     INSTALLED,
     READERS,
     assert_same,
@@ -76,7 +77,7 @@ def killed(tmp_path_factory):
     return folder, home
 
 
-@pytest.mark.parametrize("sink", INSTALLED)
+@pytest.mark.parametrize("sink", EVERY_SINK)
 def test_after_two_kills_every_number_is_there_once(killed, sink):
     folder, home = killed
     assert_same(sink, READERS[sink](home, folder.path.name), expected_rows(folder))
@@ -241,7 +242,7 @@ def test_nothing_but_the_sinks_own_is_printed(spec, tmp_path, capfd, monkeypatch
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("sink", INSTALLED)
+@pytest.mark.parametrize("sink", EVERY_SINK)
 def test_no_sink_looks_for_a_network(sink, spec, tmp_path, monkeypatch):
     """As far as Python sees: W&B's own process is told to stay offline."""
     for name, value in settings_of(tmp_path).items():

@@ -4,7 +4,7 @@ W&B has no reader for them in Python. A file is a log in LevelDB's format: a hea
 bytes, then blocks of 32 KiB with pieces of records, each after checksum (4 bytes),
 length (2) and kind (1: whole, first, middle, last). A record is a protobuf message.
 
-Source: github.com/google/leveldb, doc/log_format.md; wandb.proto.wandb_internal_pb2.
+Source: LevelDB, "log format" (github.com/google/leveldb); wandb_internal_pb2.
 """
 
 import struct

@@ -75,7 +75,8 @@ def _has_key() -> bool:
     """Return whether W&B can reach its server without asking; say so if it cannot."""
     import wandb
 
-    if wandb.login(prompt=False, verify=False):
+    # There is a key where the user's own run is open; login would not say so.
+    if wandb.run is not None or wandb.login(prompt=False, verify=False):
         return True
     text = "W&B has no key (wandb login), the run is offline: wandb sync sends it"
     warnings.warn(text, category=Remark, stacklevel=2)
