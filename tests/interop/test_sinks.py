@@ -33,6 +33,8 @@ def place(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings_of(place).items():
             patch.setenv(name, value)
+        if "wandb" in sys.modules:  # it has read those of an earlier test
+            sys.modules["wandb"].teardown()
         yield place
 
 
