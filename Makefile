@@ -3,6 +3,7 @@
 # make test-oldest         the suite on the oldest versions that pyproject.toml declares
 # make test-gpu-versions   the suite on those that GPU machines have
 #                          either with TESTS="files", and PYTHON310= or PYTHON312=
+# make test-trackio        the sink that wants an older pillow than the rest
 # make lint   ruff and mypy
 # make abuse  an hour of kills, damage and hostile input; SHARE=0.1 for a tenth
 # make docs   the tables in docs/, from what is registered
@@ -13,7 +14,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: abuse demo test test-oldest test-gpu-versions lint docs clean gallery gpu
+.PHONY: abuse demo test test-oldest test-gpu-versions test-trackio lint docs clean gallery gpu
 
 demo: $(VENV)/.installed
 	$(BIN)/rofit run fig1_gradnorm --scale demo
@@ -48,6 +49,10 @@ $(OTHERS): pyproject.toml tests/oldest.txt tests/gpu-versions.txt | $(VENV)/.ins
 	$(BIN)/uv venv --quiet --clear --python $(INTERPRETER) $(@D)
 	$(BIN)/uv pip install --quiet --python $(@D)/bin/python $(CHOICE) --editable ".[dev]"
 	touch $@
+
+test-trackio: $(VENV)/.installed-dev
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(VENV)/trackio trackio
+	PYTHONPATH=$(VENV)/trackio $(BIN)/python -m pytest tests/interop -k "sinks and trackio"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -23,33 +23,54 @@ _COST = ("seconds", "seconds_an_epoch", "peak_gpu_gib")
 @click.command()
 @click.argument("texts", metavar="RUN", nargs=-1, required=True)
 @click.option("--out", "copies", type=Path, help="Folder of copies without weights.")
-@click.option("--to", "target", type=Path, help="Folder to publish: weights and card.")
+@click.option("--to", "target", help="Folder to publish in, or a sink to feed.")
 @click.option("--checkpoint", help="best, last, epoch-0100 [best]; with --to.")
 @with_flags("store", "as_json", "debug")
 def export(
     session: Session,
     texts: tuple[str, ...],
     copies: Path | None,
-    target: Path | None,
+    target: str | None,
     checkpoint: str | None,
 ) -> None:
-    """Copy runs without checkpoints, or write one as a folder to publish.
+    """Copy runs without checkpoints, publish one in a folder, or feed a sink.
 
     A copy is a store that load_logs and show --store read. What is published has the
-    weights as safetensors, a loader without rofit, a model card and the logs.
+    weights as safetensors, a loader without rofit, a model card and the logs. A sink is
+    tensorboard, wandb, mlflow, trackio or csv, :WHERE behind it where --log-to takes
+    one; a folder of such a name is ./csv.
     """
     if (copies is None) == (target is None):
         missing = "Missing option: one of" if copies is None else "Only one can be of"
-        raise click.UsageError(f"{missing} --out FOLDER and --to FOLDER.")
+        raise click.UsageError(f"{missing} --out FOLDER and --to TARGET.")
     folders = [session.store.find(text) for text in texts]
-    if target is not None:
-        rows = _publish(folders, target, checkpoint or "best")
-    elif checkpoint is not None:
-        raise click.UsageError("--checkpoint goes with --to: copies have no weights.")
+    to_sink = target is not None and _is_sink(target)
+    if checkpoint is not None and (target is None or to_sink):
+        raise click.UsageError("--checkpoint goes with --to FOLDER, which has weights.")
+    if target is not None and to_sink:
+        rows = _fed(folders, target)
+    elif target is not None:
+        rows = _publish(folders, Path(target), checkpoint or "best")
     else:
         assert copies is not None
         rows = _copies(folders, copies)
     answer({"runs": rows}, session.flags.as_json)
+
+
+def _is_sink(target: str) -> bool:
+    from rofit.sinks import SINKS
+
+    return target.partition(":")[0] in SINKS
+
+
+def _fed(folders: list[RunFolder], sink: str) -> list[dict[str, Any]]:
+    """Feed the runs to a sink; return a row a run."""
+    from rofit.sinks import feed
+
+    return [
+        {"run": folder.path.name, "sink": sink, "numbers added": feed(folder, sink)}
+        for folder in folders
+    ]
 
 
 def _publish(

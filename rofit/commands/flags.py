@@ -40,6 +40,12 @@ _FLAGS = {
     "jobs": click.option(
         "--jobs", type=click.IntRange(1, 1000), default=1, help="Runs at a time."
     ),
+    "log_to": click.option(
+        "--log-to",
+        multiple=True,
+        metavar="SINK[:WHERE]",
+        help="tensorboard, wandb, mlflow, trackio or csv.",
+    ),
     "deterministic": click.option(
         "--deterministic", is_flag=True, help="The same bits twice, on a GPU too."
     ),

@@ -100,6 +100,7 @@ def _reproduce_one(session: Session, request: Request, specs: list[RunSpec]) -> 
         specs,
         session.places.results,
         jobs=session.flags.jobs,
+        log_to=session.flags.log_to,
         deterministic=session.flags.deterministic,
         execution=session.execution,
     )

@@ -34,6 +34,7 @@ class Flags:
     device: str = "auto"
     engine: str = "auto"
     jobs: int = 1
+    log_to: tuple[str, ...] = ()
     deterministic: bool = False
     dry_run: bool = False
     redraw: bool = False

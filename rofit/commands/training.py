@@ -54,6 +54,7 @@ def train(
             required=watch,
             keep=keep,
             jobs=session.flags.jobs,
+            log_to=session.flags.log_to,
             deterministic=session.flags.deterministic,
             again=again,
             **session.execution(),

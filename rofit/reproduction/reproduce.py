@@ -23,6 +23,7 @@ def reproduce(
     results: Path,
     *,
     jobs: int,
+    log_to: tuple[str, ...],
     deterministic: bool,
     execution: Callable[[], dict[str, Any]],
 ) -> bool:
@@ -33,6 +34,7 @@ def reproduce(
         specs: the runs of its plan.
         results: folder of all results.
         jobs: runs side by side.
+        log_to: sinks that are fed while the runs train.
         deterministic: the same bits twice on a GPU too.
         execution: where and for how long from now on, as `rofit.train` and
             `rofit.evaluate` both take it.
@@ -64,6 +66,7 @@ def reproduce(
                 diagnostics=tuple(DIAGNOSTICS),
                 required=analysis.DIAGNOSTICS,
                 jobs=jobs,
+                log_to=log_to,
                 deterministic=deterministic,
                 **execution(),
             )

@@ -17,11 +17,12 @@ from rofit.methods.resolve import resolve
 from rofit.settings.spec import RunSpec
 from rofit.store import log
 from rofit.store.columns import COLUMNS_FILE, load_columns
-from rofit.store.digests import LEDGER, is_sound, names
+from rofit.store.digests import LEDGER, is_sound, lines, names, sha256
 from rofit.store.files import is_locked, json_lines
 from rofit.store.rows import keep_columns
 from rofit.store.runs import RunFolder, RunStore
 from rofit.training import checkpoint
+from rofit.writing import replace
 
 _FILES = {"spec.json", "env.json", log.LOG, "events.jsonl", "done.json", COLUMNS_FILE}
 _FILES |= {LEDGER, "lock"}
@@ -132,11 +133,34 @@ def _digested(root: Path) -> Iterator[_Item]:
         if name in (log.LOG, COLUMNS_FILE) or name.startswith("part-"):
             continue
         if not path.exists():
-            if not again:
+            if not (again or _temporary(path, root)):
                 yield name, "missing", None
         elif not is_sound(path, root):
             what = "damaged: the same command makes it again" if again else "damaged"
             yield name, what, path.unlink if again else None
+
+
+def _temporary(path: Path, root: Path) -> Path | None:
+    """Return what a killed writer would have put in place next, as *path*."""
+    digests = {line.get("sha256") for line in lines(root, _name(path, root))}
+    for temporary in (path.with_suffix(".tmp"), path.with_name(f"{path.name}.tmp")):
+        if temporary.exists() and sha256(temporary.read_bytes()) in digests:
+            return temporary
+    return None
+
+
+def _settle(temporary: Path, root: Path) -> None:
+    """Put in place what a killed writer would have, or remove it."""
+    for name in names(root):
+        path = root / name
+        if not path.exists() and _temporary(path, root) == temporary:
+            replace(temporary, path)
+            return
+    temporary.unlink()
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
 
 
 def _evaluations(run: RunFolder) -> Iterator[_Item]:
@@ -150,7 +174,7 @@ def _evaluations(run: RunFolder) -> Iterator[_Item]:
 
 def _checkpoints(run: RunFolder, spec: RunSpec) -> Iterator[_Item]:
     for path in sorted(run.checkpoints.glob("*.pt")):
-        file = path.relative_to(run.path).as_posix()
+        file = _name(path, run.path)
         state = checkpoint.load(path, torch.device("cpu"))
         if state is None:
             earlier = path.name == checkpoint.LAST
@@ -168,8 +192,9 @@ def _others(run: RunFolder) -> Iterator[_Item]:
     """Yield what killed writers have left over, and what is no run's file."""
     if not is_locked(run.path / "lock"):
         for path in sorted(run.path.rglob("*.tmp")):
-            file = path.relative_to(run.path).as_posix()
-            yield file, "left over by a writer that was killed", path.unlink
+            file = _name(path, run.path)
+            mend = partial(_settle, path, run.path)
+            yield file, "left over by a writer that was killed", mend
     for path in sorted(run.path.iterdir()):
         known = _FOLDERS if path.is_dir() else _FILES
         if path.name not in known and path.suffix != ".tmp":

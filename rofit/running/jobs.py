@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
@@ -64,6 +65,7 @@ class TrainingJob:
     engine: str
     deterministic: bool
     keep: frozenset[int]
+    log_to: tuple[str, ...]
     label: str
     quiet: bool
 
@@ -74,6 +76,7 @@ class TrainingJob:
 
     def work(self, stop: Stop, console: Console, *, alone: bool) -> bool:
         """Train the run; say whether it is done."""
+        from rofit.sinks.live import following
 
         def make_report(spec: RunSpec, done: int) -> Report:
             if self.quiet:
@@ -93,15 +96,13 @@ class TrainingJob:
                 deterministic=self.deterministic,
                 stop=stop,
                 report=make_report,
+                follow=partial(following, self.log_to),
                 keep=self.keep,
             )
 
 
 def work_all(
-    jobs: Sequence[Job],
-    at_a_time: int,
-    max_minutes: float | None,
-    console: Console,
+    jobs: Sequence[Job], at_a_time: int, max_minutes: float | None, console: Console
 ) -> bool:
     """Do every job, *at_a_time* side by side; say whether all are done.
 
@@ -223,11 +224,7 @@ class _Process:
 
 
 def _work(
-    job: Job,
-    threads: int,
-    ends: float | None,
-    halted: Connection,
-    sender: Connection,
+    job: Job, threads: int, ends: float | None, halted: Connection, sender: Connection
 ) -> None:
     """Do one job in this process, and send the parent its result.
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pandas as pd
@@ -33,6 +34,9 @@ from rofit.training.loop import Diverged, train
 from rofit.training.process import prepare, without_bf16
 from rofit.training.state import Training
 from rofit.training.stop import Stop
+
+# What it returns is told, while open, the epochs whose checkpoint is on the disk.
+Follow = Callable[[RunFolder], AbstractContextManager[Callable[[int], None]]]
 
 
 def build_training(
@@ -126,12 +130,13 @@ def train_run(
     deterministic: bool = False,
     stop: Stop,
     report: Callable[[RunSpec, int], Report],
+    follow: Follow = lambda folder: nullcontext(lambda epoch: None),
     keep: frozenset[int] = frozenset(),
 ) -> bool:
     """Train *spec* into *folder*, going on where it stopped; say whether it is done.
 
     *diagnostics* watch the run as far as they can be measured in it; without those in
-    *needed* it does not begin.
+    *needed* it does not begin. What *follow* returns is told which epochs are kept.
 
     Raises:
         UserError: the folder is held by another process, the data are not there, or a
@@ -164,7 +169,7 @@ def train_run(
         remarks = begin(training, labels, folder, device, description)
         begun = time.monotonic()
         try:
-            with report(spec, training.epoch) as progress:
+            with report(spec, training.epoch) as progress, follow(folder) as kept:
                 for text in filter(None, (remark, *remarks)):
                     progress.note(text)
                 if spec.precision == "bf16" and without_bf16(device):
@@ -172,7 +177,8 @@ def train_run(
                         "this CPU has no bf16 arithmetic and will be slow; --set "
                         "precision=fp32 is another run, and faster here"
                     )
-                done = train(training, folder, stop, progress)
+                kept(training.epoch)
+                done = train(training, folder, stop, progress, kept)
                 if done and not (folder.checkpoints / checkpoint.BEST).exists():
                     progress.note(
                         f"best.pt, of epoch {training.best['epoch']}, is gone; "

@@ -32,6 +32,7 @@ def train(
     max_minutes: float | None = None,
     deterministic: bool = False,
     again: bool = False,
+    log_to: Collection[str] = (),
     console: Console | None = None,
 ) -> list[RunFolder]:
     """Train the runs that are not done, from their last checkpoint on.
@@ -52,6 +53,7 @@ def train(
         max_minutes: then stop at an epoch's end; no limit where None.
         deterministic: the same bits twice on a GPU too.
         again: train anew what is done; the old run is kept in ``<store>/earlier``.
+        log_to: sinks that are fed while they train, ``NAME`` or ``NAME:WHERE``.
         console: where progress is shown; nowhere where None.
 
     Returns:
@@ -63,15 +65,19 @@ def train(
         Diverged: loss, weights or predictions became NaN or infinite.
 
     Warns:
-        UserWarning: a run is done, and the code of its method has changed since.
+        UserWarning: a run is done, and the code of its method has changed since; or a
+            sink has failed.
 
     Example:
         ``(run,) = rofit.train(rofit.RunSpec(method="sgls", dataset="digits"))``
     """
+    from rofit.sinks import check_sinks
+
     for name in {*diagnostics, *required}:
         find_diagnostic(name)
     specs = tuple(resolve(spec) for spec in specs)
     check_kept(specs, keep)
+    check_sinks(log_to)
     places = Places.given(store)
     folders = RunStore(places.store)
     for spec in specs:
@@ -101,6 +107,7 @@ def train(
                 engine=engine,
                 deterministic=deterministic,
                 keep=frozenset(keep) if spec in specs else frozenset(),
+                log_to=tuple(log_to),
                 label=f"{number}/{len(runs)} {spec.method} seed {spec.seed}",
                 quiet=console is None,
             )

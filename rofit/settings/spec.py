@@ -15,21 +15,11 @@ from typing import Any
 
 from rofit.errors import UserError, quoted, unknown
 from rofit.names import check_name
+from rofit.settings.choices import ACTIVATIONS, AUGMENTATIONS, FORMS, SCHEDULES
 from rofit.settings.knobs import Knobs, check_plain, knob, knob_types
 from rofit.settings.threat import NORMS, ThreatModel
 
 Params = tuple[tuple[str, Any], ...]
-# Names in the registry of rofit/augmentation/.
-AUGMENTATIONS = (
-    "crop_flip",
-    "cutout",
-    "cropshift",
-    "idbh_weak",
-    "idbh_strong",
-    "idbh_svhn",
-)
-# The same of rofit/training/schedules.py.
-SCHEDULES = ("drops", "one_cycle", "cosine", "linear", "cyclic")
 
 
 @dataclass(frozen=True)
@@ -78,18 +68,12 @@ class RunSpec(Knobs):
         (), "blocks a stage, empty = the model's own", low=1, high=200
     )
     activation: str = knob(
-        "relu", "of the hidden layers (not resnet18)", choices=("relu", "silu")
+        "relu", "of the hidden layers (not resnet18)", choices=ACTIVATIONS
     )
     form: str = knob(
         "usual",
         "of the blocks: whose code they are as in (not resnet18)",
-        choices=(
-            "usual",
-            "deepmind",
-            "no_last_bn",
-            "raw_shortcut",
-            "raw_shortcut_no_last_bn",
-        ),
+        choices=FORMS,
     )
     normalise: bool = knob(True, "first layer: subtract mean, divide by deviation")
     norm: str = knob("linf", "the threat model's norm", choices=NORMS)

@@ -58,9 +58,14 @@ class Writer(AbstractContextManager["Writer"]):
 
     _WAITING = 3  # copies that are held in memory at a time
 
-    def __init__(self, folder: Path) -> None:
-        """Write into *folder*."""
-        self.folder = folder
+    def __init__(
+        self, folder: Path, kept: Callable[[int], None] = lambda epoch: None
+    ) -> None:
+        """Write into *folder*; *kept* is told the epoch of every ``last.pt`` there is.
+
+        In the thread, when the file is on the disk.
+        """
+        self.folder, self.kept = folder, kept
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._writes: deque[Future[None]] = deque()
         self._last: Future[None] | None = None
@@ -82,7 +87,7 @@ class Writer(AbstractContextManager["Writer"]):
         makes checkpoints rarer and not the training slower.
         """
         if must or self._last is None or self._last.done():
-            self._last = self._begin(_save_last, state(), self.folder)
+            self._last = self._begin(self._save_last, state(), self.folder)
 
     def _begin(
         self,
@@ -95,18 +100,18 @@ class Writer(AbstractContextManager["Writer"]):
         self._writes.append(self._thread.submit(write, _copied(state), path))
         return self._writes[-1]
 
+    def _save_last(self, state: dict[str, Any], folder: Path) -> None:
+        last = folder / LAST
+        if last.exists():
+            with writing(last):
+                replace(last, folder / PREVIOUS)
+        save(state, last)
+        self.kept(state["epoch"])
+
     def _wait_for(self, writes: int) -> None:
         """Wait for the oldest writes, and raise what went wrong with them."""
         for _ in range(writes):
             self._writes.popleft().result()
-
-
-def _save_last(state: dict[str, Any], folder: Path) -> None:
-    last = folder / LAST
-    if last.exists():
-        with writing(last):
-            replace(last, folder / PREVIOUS)
-    save(state, last)
 
 
 def _copied(state: Any) -> Any:

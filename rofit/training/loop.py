@@ -5,6 +5,7 @@ is watched and where things are kept comes from outside.
 """
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,15 +32,23 @@ class Diverged(RuntimeError):
     """Loss, weights or predictions became NaN or infinite; says which and where."""
 
 
-def train(run: Training, folder: "RunFolder", stop: "Stop", report: "Report") -> bool:
+def train(
+    run: Training,
+    folder: "RunFolder",
+    stop: "Stop",
+    report: "Report",
+    kept: Callable[[int], None] = lambda epoch: None,
+) -> bool:
     """Train until the last epoch or until asked to stop; say whether it is done.
+
+    *kept* is told the epoch of every checkpoint that is on the disk, in a thread.
 
     Raises:
         Diverged: loss, weights or predictions are not finite; nothing is kept of them,
             and an earlier checkpoint stays.
         NotWritten: the disk takes no more, or the folder was removed or replaced.
     """
-    with checkpoint.Writer(folder.checkpoints) as writer:
+    with checkpoint.Writer(folder.checkpoints, kept) as writer:
         while run.epoch < run.spec.epochs:
             begun, whole = time.monotonic(), run.step == 0
             terms = train_epoch(run, stop, report)

@@ -10,7 +10,7 @@ from rofit.augmentation import AUGMENTATIONS
 from rofit.augmentation.cropshift import CropShift
 from rofit.augmentation.erasing import Cutout, RandomErasing
 from rofit.seeding import generator
-from rofit.settings import spec
+from rofit.settings import choices
 from rofit.settings.spec import RunSpec
 from rofit.training.batches import DeviceImages
 from rofit.training.plan import EpochPlan
@@ -132,7 +132,7 @@ def test_black_rectangles_lie_inside_of_the_image(layer, share):
 
 
 def test_settings_know_the_names():
-    assert tuple(AUGMENTATIONS) == spec.AUGMENTATIONS
+    assert tuple(AUGMENTATIONS) == choices.AUGMENTATIONS
 
 
 def test_cropshift_of_small_images_is_refused_in_words(tmp_path):

@@ -185,7 +185,7 @@ def test_interrupt_leaves_no_part_of_the_folder(home, monkeypatch):
 @pytest.mark.parametrize(
     "words, sentence",
     [
-        ((), "Missing option: one of --out FOLDER and --to FOLDER"),
+        ((), "Missing option: one of --out FOLDER and --to TARGET"),
         (("--to", "a", "--out", "b"), "Only one can be of --out FOLDER and --to"),
         (("--out", "b", "--checkpoint", "last"), "--checkpoint goes with --to"),
         (("sgls", "--to", "a"), "no single run 'sgls'"),

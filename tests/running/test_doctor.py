@@ -112,3 +112,21 @@ def test_store_that_is_not_there_is_one_sentence(tmp_path):
     process = rofit(tmp_path, "doctor", "--store", "nowhere")
     assert process.code == 2
     assert process.err.strip().endswith("there is no store nowhere")
+
+
+def test_file_that_a_killed_writer_has_not_put_in_place_is_put_there(run):
+    """Killed between its line in the ledger and its name."""
+    labels = run.samples / "labels.parquet"
+    before = labels.read_bytes()
+    labels.rename(run.samples / "labels.tmp")
+    (finding,) = _findings(run).values()
+    assert finding.file == "samples/labels.tmp" and "left over" in finding.what
+    finding.mend()
+    assert labels.read_bytes() == before and not _findings(run)
+
+
+def test_other_leftovers_are_removed(run):
+    (run.samples / "labels.tmp").write_bytes(b"half")
+    (finding,) = _findings(run).values()
+    finding.mend()
+    assert not (run.samples / "labels.tmp").exists() and not _findings(run)

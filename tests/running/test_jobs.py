@@ -44,6 +44,7 @@ def job(spec, root):
         engine="auto",
         deterministic=False,
         keep=frozenset(),
+        log_to=(),
         label=spec.method,
         quiet=True,
     )

@@ -10,7 +10,7 @@ from training_helpers import CPU, last_state, train
 
 from rofit.progress import Report
 from rofit.running.runner import build_training
-from rofit.settings import spec as settings
+from rofit.settings import choices
 from rofit.settings.spec import RunSpec
 from rofit.store.runs import read_rows
 from rofit.training import loop
@@ -28,7 +28,7 @@ def _rates(schedule, epochs, steps=4, lr=0.2):
 
 
 def test_settings_know_the_names():
-    assert tuple(SCHEDULES) == settings.SCHEDULES
+    assert tuple(SCHEDULES) == choices.SCHEDULES
 
 
 @pytest.mark.parametrize("epochs", [4, 7, 30, 100])

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rofit.data.augment import to_unit
 from rofit.data.images import Dataset
+from rofit.data.unit import to_unit
 from rofit.errors import UserError
 from rofit.interop.checkpoints.families import HEADS
 from rofit.interop.checkpoints.layouts import Layout, clean_accuracy, facts, layout_of
