@@ -65,6 +65,9 @@ def as_measured(model: nn.Module, inputs: Inputs, logits: LogitsAt) -> nn.Module
     in_half = any(p.dtype in _HALF for p in model.parameters())
     network = _copied(model, {} if in_half else _shared(model))
     network = network.float() if in_half else network
+    if "_original_forward" in vars(network):  # accelerate's, without its autocast
+        network.forward = network._original_forward  # type: ignore[assignment]
+    _refuse_replaced_forward(network)
 
     def prepare(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
         return (inputs.to_network(args[0]), *args[1:])
@@ -195,6 +198,17 @@ def _kind(output: Any) -> str:
 def _shared(network: nn.Module) -> dict[int, Any]:
     """Return what deepcopy takes for copies of weights and buffers: themselves."""
     return {id(t): t for t in (*network.parameters(), *network.buffers())}
+
+
+def _refuse_replaced_forward(network: nn.Module) -> None:
+    """Raise UserError where a copy's forward would be that of the network itself."""
+    for name, module in network.named_modules():
+        forward = vars(module).get("forward")
+        if forward is not None and getattr(forward, "__self__", None) is not module:
+            raise UserError(
+                f"the forward of {name or 'the network'} was replaced by a function: "
+                "give the network a method, or bind it (types.MethodType)"
+            )
 
 
 def _copied(network: nn.Module, shared: dict[int, Any]) -> nn.Module:

@@ -12,16 +12,14 @@ from torch import Tensor, nn
 from rofit.adapters.inputs import Inputs
 from rofit.adapters.labelled import check_classes, read_classes
 from rofit.adapters.networks import LogitsAt, read_logits
-from rofit.attacks.pgd import PGD
 from rofit.diagnostics import DIAGNOSTICS, Monitor, find_diagnostic
 from rofit.errors import UserError
 from rofit.settings.spec import RunSpec
 from rofit.store.environment import environment
 from rofit.store.rows import keep_columns
 from rofit.store.runs import RunStore
-from rofit.training.curves import LearningCurves
 from rofit.training.epoch_end import end_epoch
-from rofit.watching.images import UnitImages, images_digest
+from rofit.watching.images import UnitImages, images_digest, learning_curves
 from rofit.watching.kept import Kept
 from rofit.watching.observed import Observed
 from rofit.watching.opening import open_folder
@@ -56,17 +54,7 @@ class WatchedTraining:
     ) -> None:
         """Look at the network once, and open the run's folder."""
         self.spec, self.requested, self.done = spec, tuple(diagnostics), 0
-        trained_with, evaluated_with = (
-            PGD(spec.threat, steps, spec.step_size)
-            for steps in (spec.attack_steps, spec.eval_steps)
-        )
-        self.curves = LearningCurves(
-            images["train"],
-            {name: split for name, split in images.items() if name != "train"},
-            trained_with=trained_with if spec.attack_steps else None,
-            evaluated_with=evaluated_with,
-            seed=spec.seed,
-        )
+        self.curves = learning_curves(spec, images)
         self.monitor = self._new_monitor()
         self.observed = Observed(
             model, spec, images, true, self.curves, inputs=inputs, logits=logits
@@ -135,7 +123,7 @@ class WatchedTraining:
         Raises:
             UserError: no step was recorded since the last epoch, or logits not finite.
         """
-        if not self.curves.sums.any():
+        if not self.recorded:
             raise UserError("call step() after every backward pass, then epoch()")
         self.folder.require_same()
         self.done += 1
@@ -159,24 +147,33 @@ class WatchedTraining:
             self.close()
         return score
 
-    def resume_from(self, epoch: int) -> None:
+    def resume_from(self, epoch: int | None = None) -> None:
         """Go on after *epoch*, that of your own checkpoint.
 
-        Rows of later epochs are dropped; 0 begins anew.
+        Rows of later epochs are dropped; 0 begins anew. None stands for the epoch that
+        ended with the weights that the network has now.
 
         Raises:
-            UserError: the folder does not have so many epochs, or a step of the next
-                one has been recorded.
+            UserError: the folder has no such epoch, or a step of the next one has been
+                recorded.
         """
-        if not 0 <= epoch <= self.done:
+        if epoch is None:
+            epoch = self.kept.epoch_of(self.observed.model)
+        if epoch is None or not 0 <= epoch <= self.done:
+            which = "weights of none" if epoch is None else epoch
             raise UserError(
                 f"{self.folder.path} has {self.done} epochs: a loop can go on after "
-                f"0 to {self.done} of them, got {epoch}"
+                f"0 to {self.done} of them, got {which}"
             )
-        if self.curves.sums.any():
+        if self.recorded:
             raise UserError("call resume_from() before the first step()")
         self.kept.cut(epoch)
         self._restore()
+
+    @property
+    def recorded(self) -> bool:
+        """Whether a step was recorded since the last epoch."""
+        return bool(self.curves.sums.any())
 
     def close(self) -> None:
         """Let go of the folder, as the last epoch does."""
@@ -244,7 +241,7 @@ class WatchedTraining:
         if epoch is not None and epoch != self.done:
             raise UserError(
                 f"the network has the weights of epoch {epoch}, and the log goes to "
-                f"epoch {self.done}: call resume_from({epoch}), or load the checkpoint "
-                f"of epoch {self.done}"
+                f"epoch {self.done}: call resume_from({epoch}), or load those of "
+                f"epoch {self.done}"
             )
         self._resumed = False

@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "architecture.md"
 # Names of packages of others; everybody may import the standard library.
 OTHERS = (
-    "PIL click filelock matplotlib numpy pandas pyarrow pyautoattack rich scipy "
-    "seaborn sklearn torch torchvision"
+    "PIL click filelock lightning matplotlib numpy pandas pyarrow pyautoattack rich "
+    "scipy seaborn sklearn torch torchvision transformers"
 ).split()
 
 

@@ -349,6 +349,11 @@ def test_no_network_and_one_that_takes_no_such_images_are_refused(tmp_path):
         UserError, match=r"does not take images \(2, 2, 4, 4\): Runtime"
     ):
         watch(conv_net(channels=3), **options)
+    net = conv_net()
+    forward = net.forward
+    net.forward = lambda x: forward(x)  # a copy of net would run net, in train mode
+    with pytest.raises(UserError, match="forward of the network was replaced by a fun"):
+        watch(net, **options)
     with pytest.raises(UserError, match="train must be a pair .* got Tensor"):
         watch(conv_net(), **options | {"train": X})
 

@@ -166,6 +166,22 @@ def test_other_weights_than_the_log_ends_with_are_refused_at_the_first_step(tmp_
         anew.steps(watched, 0)
 
 
+def test_epoch_is_known_by_the_weights_that_it_ended_with(tmp_path):
+    first = Loop(tmp_path)
+    watched = first.watch()
+    first.run(watched, 0, 2)
+    own = first.own.read_bytes()
+    first.run(watched, 2, 3)
+    first.own.write_bytes(own)
+    second = Loop(tmp_path)
+    watched = second.watch(resume=True)
+    watched.resume_from()
+    assert watched.done == 2
+    next(second.net.parameters()).data += 1
+    with pytest.raises(UserError, match="after 0 to 2 of them, got weights of none"):
+        watched.resume_from()
+
+
 def test_folder_without_an_epoch_is_used_again(tmp_path):
     first = Loop(tmp_path)
     first.steps(first.watch(), 0, most=2)
