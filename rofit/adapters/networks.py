@@ -69,15 +69,18 @@ def as_measured(model: nn.Module, inputs: Inputs, logits: LogitsAt) -> nn.Module
         network.forward = network._original_forward  # type: ignore[assignment]
     _refuse_replaced_forward(network)
 
+    dtype = next(network.parameters()).dtype
+
     def prepare(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        return (inputs.to_network(args[0]), *args[1:])
+        x = args[0].to(dtype)
+        return (x if inputs.is_unit else inputs.to_network(x), *args[1:])
 
     def read(module: nn.Module, args: tuple[Any, ...], output: Any) -> Tensor:
         return read_logits(output, logits)
 
-    if not inputs.is_unit:  # diagnostics call features of ours by that name
-        first = network.normalise if isinstance(network, Classifier) else network
-        first.register_forward_pre_hook(prepare, prepend=True)
+    # Diagnostics call features of ours by that name.
+    first = network.normalise if isinstance(network, Classifier) else network
+    first.register_forward_pre_hook(prepare, prepend=True)
     network.register_forward_hook(read)
     return network
 
