@@ -1,7 +1,8 @@
 """`rofit.train` and `rofit.evaluate`: what notebooks call.
 
 The same functions stand behind the commands, whose flags their errors name; here an
-error names the arguments instead.
+error names the arguments instead. In a notebook progress is shown in the cell, and what
+was interrupted has ended in KeyboardInterrupt once all is kept.
 """
 
 import re
@@ -10,12 +11,14 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import pandas as pd
+from rich.console import Console
 from torch import nn
 
 from rofit.errors import UserError
 from rofit.running import evaluate as of_runs
 from rofit.running import evaluate_network as of_networks
 from rofit.running import train as training
+from rofit.training.stop import Stop
 from rofit.writing import NotWritten
 
 P = ParamSpec("P")
@@ -27,14 +30,21 @@ _ARGUMENTS = {
     "checkpoint": "checkpoints",
     "epsilon": "epsilons",
 }
+STOPPED = "what was done is kept: the same call goes on from here"
 _FLAG = re.compile(r"(?:rofit (?:eval|train) )?--(?P<name>[a-z]+(?:-[a-z]+)*)")
 
 
-def _naming_arguments(function: Callable[P, T]) -> Callable[P, T]:
-    """Return the function, whose errors name its arguments and no command's flags."""
+def _for_python(function: Callable[P, T]) -> Callable[P, T]:
+    """Return the function, with progress in a notebook's cell.
+
+    Its errors name its arguments and no command's flags.
+    """
 
     @wraps(function)
     def call(*args: P.args, **options: P.kwargs) -> T:
+        shown = Console()
+        if options.get("console") is None and shown.is_jupyter:
+            options["console"] = shown
         try:
             return function(*args, **options)
         except (UserError, NotWritten) as error:
@@ -42,6 +52,24 @@ def _naming_arguments(function: Callable[P, T]) -> Callable[P, T]:
             if text == str(error):
                 raise
             raise type(error)(text) from None
+
+    return call
+
+
+def _ending_whole(function: Callable[P, T]) -> Callable[P, T]:
+    """Return the function, which ends in KeyboardInterrupt after SIGINT.
+
+    It ends as before, at the end of a step or batch with all of it kept; but what comes
+    after it in a script or a notebook is not run. A second SIGINT ends at once.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **options: P.kwargs) -> T:
+        with Stop() as stop:
+            result = function(*args, **options)
+        if stop.interrupted:
+            raise KeyboardInterrupt(STOPPED)
+        return result
 
     return call
 
@@ -63,10 +91,11 @@ def in_arguments(text: str) -> str:
     return _FLAG.sub(argument, text)
 
 
-train = _naming_arguments(training.train)
+train = _for_python(_ending_whole(training.train))
+_evaluate_runs = _ending_whole(of_runs.evaluate)
 
 
-@_naming_arguments
+@_for_python
 def evaluate(*targets: Any, **options: Any) -> pd.DataFrame:
     """Evaluate runs, checkpoint files, or a network in memory, under attacks.
 
@@ -88,4 +117,4 @@ def evaluate(*targets: Any, **options: Any) -> pd.DataFrame:
     """
     if "model" in options or (targets and isinstance(targets[0], nn.Module)):
         return of_networks.evaluate_network(*targets, **options)
-    return of_runs.evaluate(*targets, **options)
+    return _evaluate_runs(*targets, **options)

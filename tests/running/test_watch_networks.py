@@ -193,7 +193,9 @@ def test_wrapped_net_is_known_by_the_names_of_the_one_inside(tmp_path, plain, wr
     logs = rows(tmp_path, wrap(conv_net()))
     same(logs, plain)
     (path,) = tmp_path.glob("*/checkpoints/last.pt")
-    assert set(torch.load(path)["model"]) == set(conv_net().state_dict())
+    assert set(torch.load(path, weights_only=True)["model"]) == set(
+        conv_net().state_dict()
+    )
     assert set(load_logs(tmp_path)["model"]) == {"Sequential"}
 
 

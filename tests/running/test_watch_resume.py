@@ -38,7 +38,7 @@ class Loop:
         self.optimizer = torch.optim.SGD(self.net.parameters(), lr=0.1, momentum=0.9)
         self.own = root / "own.pt"
         if self.own.exists():
-            state = torch.load(self.own)
+            state = torch.load(self.own, weights_only=True)
             self.net.load_state_dict(state["net"])
             self.optimizer.load_state_dict(state["optimizer"])
             torch.set_rng_state(state["stream"])
@@ -108,7 +108,8 @@ def test_loop_that_goes_on_logs_the_numbers_of_an_unbroken_one(
         assert texts[0] == texts[1]
     for name in ("best.pt", "last.pt"):
         one, other = (
-            torch.load(folder(r).checkpoints / name) for r in (tmp_path, root)
+            torch.load(folder(r).checkpoints / name, weights_only=True)
+            for r in (tmp_path, root)
         )
         assert one["epoch"] == other["epoch"]
         assert all(torch.equal(w, other["model"][n]) for n, w in one["model"].items())
