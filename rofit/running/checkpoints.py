@@ -14,6 +14,7 @@ from rofit.evaluation.verdicts import EvaluationImages
 from rofit.methods.resolve import resolve
 from rofit.names import check_name
 from rofit.running.components import initial_model, load_data, split_of
+from rofit.running.watched import Builder, rebuild
 from rofit.settings.spec import RunSpec
 from rofit.store.runs import RunFolder, RunStore
 from rofit.training import checkpoint
@@ -85,9 +86,11 @@ def require_file(path: Path) -> None:
 
 
 def load_checkpoint(
-    path: Path, *, data: Path, device: torch.device
+    path: Path, *, data: Path, device: torch.device, build: Builder | None = None
 ) -> LoadedCheckpoint:
     """Return the network of a checkpoint with the test images of its run.
+
+    Of a watched run *build* makes both, see `rofit.running.watched`.
 
     Raises:
         UserError: there is no checkpoint, it cannot be read, it lies in another run's
@@ -105,6 +108,11 @@ def load_checkpoint(
             "another program"
         )
     spec = RunSpec.from_dict(state["spec"])
+    if "reading" in state:
+        require_finite(state["model"], path)
+        rebuilt = rebuild(path, state, build, device)
+        name = _name(path, spec, rebuilt.digest)
+        return LoadedCheckpoint(name, state["epoch"], spec=spec, **vars(rebuilt))
     digest = _digest(state["model"])
     name = _name(path, spec, digest)
     images = load_data(spec, data)
@@ -142,7 +150,8 @@ def _name(path: Path, spec: RunSpec, digest: str) -> str:
     """
     folder = path.resolve().parent.parent
     if path.resolve().parent.name == "checkpoints" and (folder / "spec.json").exists():
-        owner = resolve(RunFolder(folder).spec).run_id
+        stored = RunFolder(folder)
+        owner = (stored.spec if stored.source else resolve(stored.spec)).run_id
         if owner != spec.run_id:
             raise UserError(f"{path} is of run {spec.run_id}, not of {owner}")
         return path.stem

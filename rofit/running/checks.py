@@ -1,5 +1,6 @@
 """Checks for gradient masking of a network under evaluation, made and kept."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import torch
 from torch import Tensor
 
 from rofit.evaluation import masking
-from rofit.evaluation.cases import WITHOUT_DLR, suffix
+from rofit.evaluation.cases import WITHOUT_DLR, Case, suffix
 from rofit.running.checkpoints import Checkpoint, LoadedCheckpoint
+from rofit.settings.spec import RunSpec
 from rofit.settings.threat import ThreatModel
 from rofit.store.evaluations import evaluations, read_verdicts
 from rofit.store.runs import RunFolder
@@ -21,6 +23,13 @@ WITHOUT_SQUARE = {
     "autoattack": "autoattack without square",
     WITHOUT_DLR: WITHOUT_DLR.removesuffix("+square"),
 }
+
+
+def checked_threats(spec: RunSpec, cases: Iterable[Case]) -> list[tuple[str, float]]:
+    """Return norm and radius of the threat models whose checks are made."""
+    usual = (spec.norm, spec.epsilon)
+    threats = {(c.norm, c.epsilon) for c in cases if c.kind != "clean"} or {usual}
+    return sorted(threats & {usual} or threats)
 
 
 def check(

@@ -66,7 +66,7 @@ def examine(store: RunStore) -> Iterator[Finding]:
 def _in_run(run: RunFolder) -> Iterator[Finding]:
     name = run.path.name
     try:
-        spec = resolve(run.spec)
+        spec = run.spec if run.source else resolve(run.spec)
     except UserError as error:
         yield Finding(name, "spec.json", f"damaged: nobody reads this run ({error})")
         return

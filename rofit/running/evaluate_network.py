@@ -27,7 +27,7 @@ from rofit.evaluation import adversarial
 from rofit.evaluation.accuracy import CHUNK
 from rofit.evaluation.cases import read_cases
 from rofit.evaluation.verdicts import EvaluationImages
-from rofit.running.evaluate import checked_threats
+from rofit.running.checks import checked_threats
 from rofit.running.network_cases import checks_of, evaluate_case
 from rofit.settings.spec import RunSpec
 from rofit.settings.threat import ThreatModel, read_threat
