@@ -4,6 +4,7 @@ A checkpoint has weights and no architecture, and rofit keeps no images of other
 function of the user's returns both, and what the run has kept is held against them.
 """
 
+import os
 import runpy
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,14 +52,14 @@ def find_builder(named: str | Builder) -> Builder | None:
     if callable(named) or not named:
         return named or None
     file, _, function = named.rpartition(":")
-    try:
-        builder = runpy.run_path(file)[function]
-    except (OSError, LookupError, ImportError, SyntaxError) as error:
+    if not file.endswith(".py") or not os.path.isfile(file):
         raise UserError(
-            f"a network is named FILE.py:FUNCTION, got {quoted(named)} ({error!r})"
-        ) from None
+            f"a network is named FILE.py:FUNCTION, of a file that is there, got "
+            f"{quoted(named)}"
+        )
+    builder = runpy.run_path(file).get(function)
     if not callable(builder):
-        raise UserError(f"{quoted(named)} is no function")
+        raise UserError(f"{file} has no function {quoted(function)}")
     return builder
 
 
