@@ -8,6 +8,7 @@ was interrupted has ended in KeyboardInterrupt once all is kept.
 import re
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import pandas as pd
@@ -117,4 +118,10 @@ def evaluate(*targets: Any, **options: Any) -> pd.DataFrame:
     """
     if "model" in options or (targets and isinstance(targets[0], nn.Module)):
         return of_networks.evaluate_network(*targets, **options)
+    for target in targets:
+        if not isinstance(target, str | Path):
+            kind = type(target).__name__
+            raise UserError(
+                f"expected ids of runs, checkpoint files, or a network, got {kind}"
+            )
     return _evaluate_runs(*targets, **options)

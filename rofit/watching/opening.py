@@ -1,6 +1,5 @@
 """The folder of a watched run: begun, used again, or gone on with."""
 
-from contextlib import ExitStack
 from typing import Any
 
 from rofit.errors import UserError
@@ -9,16 +8,10 @@ from rofit.store.runs import RunFolder
 from rofit.store.source import Source
 
 
-def open_folder(
-    folder: RunFolder, held: ExitStack, spec: RunSpec, resume: bool
-) -> bool:
-    """Hold the folder in *held*; say whether the run begins there.
+def require_usable(folder: RunFolder, resume: bool) -> None:
+    """Raise UserError where a run has epochs and *resume* is not set, or is no loop's.
 
     A folder without an epoch is used again.
-
-    Raises:
-        UserError: it has epochs and *resume* is not set, another process holds it, or
-            it is a run of rofit's own.
     """
     own = folder.state != "missing" and _is_own(folder)
     if folder.state in ("partial", "done") and (own or not resume):
@@ -31,12 +24,9 @@ def open_folder(
         raise UserError(f"{folder.path} holds a run of rofit's own; give another name")
     if own:  # of an older version, which did not say where a run is from
         (folder.path / "spec.json").unlink()
-    begins = folder.state in ("missing", "started")
-    held.enter_context(folder.opened(_described(spec)))
-    return begins
 
 
-def _described(spec: RunSpec) -> dict[str, Any]:
+def described(spec: RunSpec) -> dict[str, Any]:
     """Return what spec.json says of a watched run."""
     ids = {"run_id": spec.run_id, "family_id": spec.family_id}
     return ids | spec.as_dict() | {"source": Source("watched").as_dict()}

@@ -22,7 +22,7 @@ from rofit.training.epoch_end import end_epoch
 from rofit.watching.images import UnitImages, images_digest, learning_curves
 from rofit.watching.kept import Kept
 from rofit.watching.observed import Observed
-from rofit.watching.opening import open_folder
+from rofit.watching.opening import described, require_usable
 from rofit.watching.steps import TrainingInputs, unscaled
 
 # Who holds which folder in this process: a cell that is run again takes it over.
@@ -99,16 +99,19 @@ class WatchedTraining:
         """
         if self.done == self.spec.epochs:
             raise UserError(f"{self.folder.path} has all its {self.done} epochs")
+        if not self._is_open:
+            raise UserError(f"{self.folder.path} was taken over by another watch()")
         logits, y = self._read(logits, y, gradient_scale)
         self._training_inputs.check()
-        self._check_resumed()
+        if self._resumed:
+            self._check_resumed()
         if soft is None:
             soft = nn.functional.one_hot(y, logits.shape[1]).float()
         self.curves.record_step(logits, y)
         loss = torch.as_tensor(loss, device=logits.device).detach()
-        with unscaled(self.observed.model, gradient_scale) as usable:
+        with unscaled(model := self.observed.model, gradient_scale) as usable:
             if usable:
-                self.monitor.record_step(self.observed.model, logits, y, soft, loss)
+                self.monitor.record_step(model, logits, y, soft, loss)
 
     def epoch(self, *, lr: float, soft: Tensor | None = None) -> float:
         """Evaluate after an epoch and write its rows; save your own checkpoint after.
@@ -177,14 +180,16 @@ class WatchedTraining:
 
     def close(self) -> None:
         """Let go of the folder, as the last epoch does."""
+        self._is_open = False
         self._held.close()
 
     def _open(self, resume: bool) -> None:
-        path = self.folder.path.resolve()
-        if path in _OPEN:
+        require_usable(self.folder, resume)
+        if (path := self.folder.path.resolve()) in _OPEN:
             _OPEN[path].close()
-        begins = open_folder(self.folder, self._held, self.spec, resume)
-        _OPEN[path] = self
+        begins = self.folder.state in ("missing", "started")
+        self._held.enter_context(self.folder.opened(described(self.spec)))
+        _OPEN[path], self._is_open = self, True
         model, diagnostics = self.observed.model, sorted(self.monitor.diagnostics)
         self._resumed = not begins
         if begins:
@@ -235,8 +240,6 @@ class WatchedTraining:
 
     def _check_resumed(self) -> None:
         """Raise UserError if the loop goes on from other weights than the log does."""
-        if not self._resumed:
-            return
         epoch = self.kept.epoch_of(self.observed.model)
         if epoch is not None and epoch != self.done:
             raise UserError(

@@ -288,3 +288,8 @@ def test_digits_net_is_evaluated_in_input_units():
     table = rofit.evaluate(digits_net(), x[:64], y[:64], attacks=["clean", "pgd5"])
     assert table["epsilon"].tolist() == [0, 8 / 255]
     assert accuracies(table)["pgd5"] < accuracies(table)["none"]
+
+
+def test_what_is_neither_run_nor_network_is_said():
+    with pytest.raises(UserError, match="files, or a network, got function"):
+        rofit.evaluate(lambda x: x, X, Y)

@@ -185,10 +185,17 @@ def test_epoch_is_known_by_the_weights_that_it_ended_with(tmp_path):
 
 def test_folder_without_an_epoch_is_used_again(tmp_path):
     first = Loop(tmp_path)
-    first.steps(first.watch(), 0, most=2)
+    before = first.watch()
+    first.steps(before, 0, most=2)
     assert folder(tmp_path).state == "started"
     second = Loop(tmp_path)  # the other one lives still, as in a notebook
-    second.run(second.watch(), 0)
+    watched = second.watch()
+    with pytest.raises(UserError, match="was taken over by another watch"):
+        first.steps(before, 0)
+    second.run(watched, 0, 1)
+    with pytest.raises(UserError, match="holds a run already"):
+        first.watch()
+    second.run(watched, 1)  # which a call that was refused has not disturbed
     assert folder(tmp_path).state == "done"
 
 
