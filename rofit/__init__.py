@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rofit.measures.metrics import best_last_gap, compare
-    from rofit.running.evaluate import evaluate
-    from rofit.running.train import train
+    from rofit.running.doors import evaluate, train
     from rofit.settings.spec import RunSpec
     from rofit.store.rows import load_logs
     from rofit.store.samples import load_samples
@@ -28,8 +27,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "RunSpec": "rofit.settings.spec",
-    "train": "rofit.running.train",
-    "evaluate": "rofit.running.evaluate",
+    "train": "rofit.running.doors",
+    "evaluate": "rofit.running.doors",
     "load_logs": "rofit.store.rows",
     "load_samples": "rofit.store.samples",
     "best_last_gap": "rofit.measures.metrics",

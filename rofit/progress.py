@@ -1,6 +1,7 @@
-"""Progress of a training: a bar on a terminal, plain lines elsewhere."""
+"""Progress of a training: a bar on a terminal or in a notebook, lines elsewhere."""
 
 import math
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -15,6 +16,7 @@ from rich.progress import (
 )
 
 _EVERY = 20  # seconds between plain lines
+_AGAIN = 0.5  # seconds between rewritings of a cell's line
 
 
 class Report(AbstractContextManager["Report"]):
@@ -109,6 +111,69 @@ class Lines(Report):
         )
 
 
+class CellLine:
+    """One line in the output of a notebook's cell, rewritten in place."""
+
+    def __init__(self, console: Console) -> None:
+        """Write into the cell that runs, unless *console* is quiet."""
+        self.quiet, self.handle, self.last = console.quiet, None, -math.inf
+
+    def show(self, text: str, *, must: bool = False) -> None:
+        """Write *text* where the line stands; not too often, unless it *must* be."""
+        now = time.monotonic()
+        if self.quiet or not (must or now - self.last > _AGAIN):
+            return
+        self.last, bundle = now, {"text/plain": text}
+        if self.handle is None:  # a kernel has imported IPython
+            display = sys.modules["IPython"].display.display
+            self.handle = display(bundle, raw=True, display_id=True)
+        else:
+            self.handle.update(bundle, raw=True)
+
+
+class CellBar(Report):
+    """A bar in a notebook's cell."""
+
+    def __init__(self, console: Console, label: str, epochs: int, done: int) -> None:
+        """Show a bar called *label*, *done* of *epochs* epochs over."""
+        self.console, self.label, self.epochs = console, label, epochs
+        self.first = self.done = float(done)
+        self.line, self.status, self.start_time = (
+            CellLine(console),
+            "",
+            time.monotonic(),
+        )
+        self._show(must=True)
+
+    def __exit__(self, *error: object) -> None:
+        """Leave it as it stands."""
+        self._show(must=True)
+
+    def note(self, text: str) -> None:
+        """Print it beside the bar."""
+        self.console.print(text, soft_wrap=True)
+
+    def step(self, epoch: int, step: int, steps: int) -> None:
+        """Move the bar within the epoch."""
+        self.done = epoch + step / steps
+        self._show()
+
+    def epoch(self, epoch: int, lr: float, score: float) -> None:
+        """Move the bar to the epoch's end and show accuracy and learning rate."""
+        self.done, self.status = float(epoch), f"  {_robust(score)}lr {lr:g}"
+        self._show()
+
+    def _show(self, *, must: bool = False) -> None:
+        full = int(20 * self.done / self.epochs)
+        seconds = (time.monotonic() - self.start_time) / max(
+            self.done - self.first, 1e-9
+        )
+        remaining = seconds * (self.epochs - self.done) / 60
+        left = f"  {remaining:.1f} min left" if 0 < remaining < 1e6 else ""
+        bar = f"{'━' * full}{'─' * (20 - full)}  {int(self.done)}/{self.epochs}"
+        self.line.show(f"{self.label}  {bar}{self.status}{left}", must=must)
+
+
 class Meter(AbstractContextManager["Meter"]):
     """Progress of work that may shrink: every report gives what remains."""
 
@@ -118,6 +183,8 @@ class Meter(AbstractContextManager["Meter"]):
         self.console = console
         self.start_time = self.last_print = time.monotonic()
         self.bar: Progress | None = None
+        in_cell = console is not None and console.is_jupyter
+        self.line = CellLine(console) if console is not None and in_cell else None
         if console is not None and console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(bar_width=20))
             status = TextColumn("{task.fields[status]}")
@@ -143,6 +210,9 @@ class Meter(AbstractContextManager["Meter"]):
         now = time.monotonic()
         if self.bar is not None:
             self.bar.update(self.task, completed=done, status=status)
+        elif self.line is not None:
+            share = done / self.total if self.total else 1
+            self.line.show(f"{self.label}  {share:.0%}  {status}", must=not remaining)
         elif self.console is not None and now - self.last_print >= _EVERY:
             self.last_print = now
             minutes = (now - self.start_time) / max(done, 1e-9) * remaining / 60
@@ -153,8 +223,10 @@ class Meter(AbstractContextManager["Meter"]):
 
 
 def report(console: Console, label: str, epochs: int, done: int) -> Report:
-    """Return a bar where *console* is a terminal, else plain lines."""
-    kind = Bar if console.is_terminal else Lines
+    """Return a bar where *console* is a terminal or a notebook's, else plain lines."""
+    kind: type[Bar | CellBar | Lines] = Bar if console.is_terminal else Lines
+    if console.is_jupyter:
+        kind = CellBar
     return kind(console, label, epochs, done)
 
 

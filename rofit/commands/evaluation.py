@@ -31,6 +31,9 @@ Rows = list[dict[str, Any]]
     "--n", type=click.IntRange(0, 10**9), default=0, help="Test images [all]."
 )
 @click.option("--shard", default="", metavar="K/N", help="Only this share of them.")
+@click.option(
+    "--network", default="", metavar="FILE:FUNCTION", help="Builds a watched run's."
+)
 @click.option("--from", "source", default="", help="Run that transfer attacks.")
 @click.option(
     "--seed", type=click.IntRange(0, 10**18), default=0, help="Of the draws [0]."

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rofit.losses import cross_entropy
-from rofit.seeding import generator
+from rofit.seeding import generator, stream_seed
 
 EPOCHS, BATCH, LR, WEIGHT_DECAY = 10, 128, 1e-3, 1e-5
 
@@ -38,11 +38,13 @@ def trained_prior(
         network.parameters(), lr=LR, weight_decay=WEIGHT_DECAY, fused=True
     )
     stream = generator(seed, "diagnostics", "prior")
-    for _ in range(EPOCHS):
-        order = torch.randperm(len(x), generator=stream).to(x.device)
-        for part in order.split(BATCH):
-            if len(part) > 1:  # BatchNorm cannot train on one image
-                optimizer.zero_grad()
-                cross_entropy(network(x[part]), y[part]).mean().backward()
-                optimizer.step()
+    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+        torch.manual_seed(stream_seed(seed, "diagnostics", "prior"))  # of dropout
+        for _ in range(EPOCHS):
+            order = torch.randperm(len(x), generator=stream).to(x.device)
+            for part in order.split(BATCH):
+                if len(part) > 1:  # BatchNorm cannot train on one image
+                    optimizer.zero_grad()
+                    cross_entropy(network(x[part]), y[part]).mean().backward()
+                    optimizer.step()
     return {name: p.detach() for name, p in network.named_parameters()}

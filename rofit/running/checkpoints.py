@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from rofit.evaluation.verdicts import EvaluationImages
 from rofit.methods.resolve import resolve
 from rofit.names import check_name
 from rofit.running.components import initial_model, load_data, split_of
+from rofit.running.watched import Builder, rebuild
 from rofit.settings.spec import RunSpec
 from rofit.store.runs import RunFolder, RunStore
 from rofit.training import checkpoint
@@ -117,16 +119,25 @@ def require_file(path: Path) -> None:
 
 
 def load_checkpoint(
-    path: Path, *, data: Path, device: torch.device
+    path: Path, *, data: Path, device: torch.device, build: Builder | None = None
 ) -> LoadedCheckpoint:
     """Return the network of a checkpoint with the test images of its run.
+
+    Of a watched run *build* makes both, see `rofit.running.watched`.
 
     Raises:
         UserError: there is no checkpoint, it cannot be read, it lies in another run's
             folder, or its weights are not finite or do not fit the network or the data
             set that its spec names.
     """
-    stored = read_checkpoint(path, device)
+    state = _read(path, device)
+    if "reading" in state:
+        spec = RunSpec.from_dict(state["spec"])
+        require_finite(state["model"], path)
+        rebuilt = rebuild(path, state, build, device)
+        name = _name(path, spec, rebuilt.digest)
+        return LoadedCheckpoint(name, state["epoch"], spec=spec, **vars(rebuilt))
+    stored = _stored(path, state)
     spec = stored.spec
     images = load_data(spec, data)
     model = initial_model(spec, images).to(device)
@@ -154,6 +165,11 @@ def read_checkpoint(path: Path, device: torch.device) -> StoredCheckpoint:
         UserError: there is no checkpoint, it cannot be read, it lies in another run's
             folder, or its weights are not finite.
     """
+    return _stored(path, _read(path, device))
+
+
+def _read(path: Path, device: torch.device) -> dict[str, Any]:
+    """Return the state in a file, which has what every checkpoint has."""
     require_file(path)
     state = checkpoint.load(path, device)
     readable = isinstance(state, dict) and all(
@@ -164,6 +180,10 @@ def read_checkpoint(path: Path, device: torch.device) -> StoredCheckpoint:
             f"{path} cannot be read as a checkpoint of rofit: it is damaged, or of "
             "another program"
         )
+    return state
+
+
+def _stored(path: Path, state: dict[str, Any]) -> StoredCheckpoint:
     spec, weights = RunSpec.from_dict(state["spec"]), state["model"]
     digest = _digest(weights)
     name = _name(path, spec, digest)
@@ -213,14 +233,6 @@ def require_finite(weights: dict[str, Tensor], path: Path) -> None:
                 f"the weights in {path} are not finite: {name} holds NaN or infinity; "
                 "they are of a training that diverged"
             )
-
-
-def what_is_kept(folder: RunFolder) -> str:
-    """Return what there is to go on with, once its checkpoints are written."""
-    names = (checkpoint.LAST, checkpoint.PREVIOUS)
-    if any((folder.checkpoints / name).exists() for name in names):
-        return "the last checkpoint from before is kept"
-    return "no checkpoint was saved before"
 
 
 def _digest(weights: dict[str, Tensor]) -> str:

@@ -1,14 +1,17 @@
 """Checks for gradient masking of a network under evaluation, made and kept."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor
 
 from rofit.evaluation import masking
-from rofit.evaluation.cases import WITHOUT_DLR, suffix
+from rofit.evaluation.cases import WITHOUT_DLR, Case, suffix
 from rofit.running.checkpoints import Checkpoint, LoadedCheckpoint
+from rofit.settings.spec import RunSpec
 from rofit.settings.threat import ThreatModel
 from rofit.store.evaluations import evaluations, read_verdicts
 from rofit.store.runs import RunFolder
@@ -20,6 +23,13 @@ WITHOUT_SQUARE = {
     "autoattack": "autoattack without square",
     WITHOUT_DLR: WITHOUT_DLR.removesuffix("+square"),
 }
+
+
+def checked_threats(spec: RunSpec, cases: Iterable[Case]) -> list[tuple[str, float]]:
+    """Return norm and radius of the threat models whose checks are made."""
+    usual = (spec.norm, spec.epsilon)
+    threats = {(c.norm, c.epsilon) for c in cases if c.kind != "clean"} or {usual}
+    return sorted(threats & {usual} or threats)
 
 
 def check(
@@ -47,31 +57,52 @@ def check(
         if result["network"] == checkpoint.digest and comparable:
             fooled_by = read_verdicts(folder, result["name"])["fooled_by"]
             attack = result["attack"].removesuffix(suffix(precision))
-            robust[attack] = torch.tensor((fooled_by == "").tolist())
-            if without_square := WITHOUT_SQUARE.get(result["kind"]):
-                white_box = torch.tensor(fooled_by.isin(["", "square"]).tolist())
-                robust[without_square] = white_box
-                robust[f"square in {attack}"] = robust[attack]
-    shortest = min(map(len, robust.values()), default=0)
-    warnings |= masking.compare(
-        {name: images[:shortest] for name, images in robust.items()}
-    )
+            robust |= survivors(result["kind"], attack, fooled_by)
+    warnings, compared = compare(warnings, robust)
     report = {
         "checkpoint": checkpoint.name,
         "epoch": checkpoint.epoch,
         "network": checkpoint.digest,
         "norm": norm,
         "epsilon": epsilon,
-        "compared": sorted(robust),
-        "images compared": shortest,
-        "warnings": {name: text for name, text in warnings.items() if text},
-        "passed": [name for name, text in warnings.items() if not text],
+        **compared,
     }
     path = checks_file(checkpoint, folder, norm, epsilon, precision)
     with writing(path):
         path.parent.mkdir(exist_ok=True)
     folder.write_json(path.relative_to(folder.path).as_posix(), report)
     return warnings
+
+
+def survivors(kind: str, attack: str, fooled_by: pd.Series) -> dict[str, Tensor]:
+    """Return what an attack left, bool (n,), by its name as comparisons know it.
+
+    *fooled_by* names the stage that fooled each image, empty where none did.
+    """
+    robust = {attack: torch.tensor((fooled_by == "").tolist())}
+    if without_square := WITHOUT_SQUARE.get(kind):
+        white_box = torch.tensor(fooled_by.isin(["", "square"]).tolist())
+        robust |= {without_square: white_box, f"square in {attack}": robust[attack]}
+    return robust
+
+
+def compare(
+    probed: dict[str, str], robust: dict[str, Tensor]
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the warnings of probes and comparisons, and the report of them.
+
+    Attacks are compared on the first images that all have.
+    """
+    shortest = min(map(len, robust.values()), default=0)
+    warnings = probed | masking.compare(
+        {name: images[:shortest] for name, images in robust.items()}
+    )
+    return warnings, {
+        "compared": sorted(robust),
+        "images compared": shortest,
+        "warnings": {name: text for name, text in warnings.items() if text},
+        "passed": [name for name, text in warnings.items() if not text],
+    }
 
 
 def read_checks(

@@ -1,6 +1,7 @@
 """`rofit.evaluate`: checkpoints under attacks, and checks for masked gradients."""
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from rofit.running.checkpoints import (
     load_checkpoint,
     require_file,
 )
-from rofit.running.checks import check, checks_file, read_checks
+from rofit.running.checks import check, checked_threats, checks_file, read_checks
 from rofit.running.components import find_device
 from rofit.running.evaluator import (
     Execution,
@@ -27,6 +28,7 @@ from rofit.running.evaluator import (
     evaluation_name,
     missing,
 )
+from rofit.running.watched import Builder, find_builder
 from rofit.settings.spec import RunSpec
 from rofit.store.evaluations import Shard, evaluations
 from rofit.store.places import Places
@@ -50,6 +52,7 @@ def evaluate(
     n: int = 0,
     seed: int = 0,
     source: str | Path = "",
+    network: str | Builder = "",
     precision: str = "fp32",
     shard: Shard = (1, 1),
     batch_size: int = 0,
@@ -64,8 +67,7 @@ def evaluate(
     """Evaluate checkpoints on the test images of their runs, and keep the results.
 
     Results that exist are not made again; interrupted evaluations go on, image by
-    image. The checks for masked gradients of `rofit.evaluation.masking` are made and
-    kept too.
+    image. The checks for masked gradients are made and kept too.
 
     Args:
         runs: ids of runs (or how they begin or end), or checkpoint files.
@@ -76,6 +78,7 @@ def evaluate(
         n: number of test images, from the first on; all where 0.
         seed: of every draw.
         source: run (its last) or checkpoint file that ``transfer`` attacks.
+        network: function that builds a watched run's, or ``FILE.py:FUNCTION``.
         precision: ``fp32``, or ``tf32`` on a GPU that has it.
         shard: (k, m): every m-th image from the k-th on.
         batch_size: images at a time; the device's usual number where 0.
@@ -98,11 +101,7 @@ def evaluate(
         UserError: no such run, checkpoint or attack, a number out of range, or TF32 on
             a device that has none.
     """
-    if n < 0 or batch_size < 0 or not 1 <= shard[0] <= shard[1]:
-        raise UserError(
-            "expected n and batch_size of 0 or more and shard (k, m) with k from 1 to "
-            f"m, got {n}, {batch_size} and {shard}"
-        )
+    _check_numbers(n, batch_size, shard)
     places, torch_device = Places.given(store), find_device(device)
     folders = RunStore(places.store)
     root = Path(data) if data else places.data
@@ -112,12 +111,12 @@ def evaluate(
             f"got {torch_device}"
         )
     names = _tuple(attacks)
-    if source and not any(name.startswith("transfer") for name in names):
+    if source and not any(n.startswith("transfer") for n in names):
         raise UserError("--from names the network of transfer: add --attack transfer")
-    attacked_source = None
-    if source:
-        (path,) = checkpoint_files(folders, source, ("last",))
-        attacked_source = load_checkpoint(path, data=root, device=torch_device)
+    build = find_builder(network)
+    load = partial(load_checkpoint, data=root, device=torch_device, build=build)
+    of_source = checkpoint_files(folders, source, ("last",)) if source else []
+    attacked_source = load(of_source[0]) if source else None
     checkpoint_names = _tuple(checkpoints)
     if checkpoint_names and any(is_file(run) for run in runs):
         raise UserError("--checkpoint is for runs; a file is one already")
@@ -137,7 +136,7 @@ def evaluate(
             if stopped:
                 rows.append({"checkpoint": path.stem, "done": False})
                 continue
-            checkpoint = load_checkpoint(path, data=root, device=torch_device)
+            checkpoint = load(path)
             cases = read_cases(
                 names,
                 checkpoint.spec,
@@ -183,15 +182,16 @@ def evaluate_and_check(
     return True
 
 
-def checked_threats(spec: RunSpec, cases: Iterable[Case]) -> list[tuple[str, float]]:
-    """Return norm and radius of the threat models whose checks are made."""
-    usual = (spec.norm, spec.epsilon)
-    threats = {(c.norm, c.epsilon) for c in cases if c.kind != "clean"} or {usual}
-    return sorted(threats & {usual} or threats)
-
-
 def _tuple(names: str | Iterable[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _check_numbers(n: int, batch_size: int, shard: Shard) -> None:
+    if n < 0 or batch_size < 0 or not 1 <= shard[0] <= shard[1]:
+        raise UserError(
+            "expected n and batch_size of 0 or more and shard (k, m) with k from 1 to "
+            f"m, got {n}, {batch_size} and {shard}"
+        )
 
 
 def evaluation_rows(

@@ -17,7 +17,7 @@ from rofit.methods.resolve import described, teachers
 from rofit.precision import CONVOLUTIONS, PrecisionCopy
 from rofit.progress import Report
 from rofit.running.begin import begin
-from rofit.running.checkpoints import require_finite, what_is_kept
+from rofit.running.checkpoints import require_finite
 from rofit.running.components import initial_model, load_data, split_of
 from rofit.running.epoch_views import view_maker
 from rofit.seeding import numpy_rng
@@ -185,7 +185,7 @@ def train_run(
                         "trained in another store (--store) the run makes it again"
                     )
         except Diverged as error:
-            why = f"{error}; {what_is_kept(folder)}; a lower lr is the usual cure"
+            why = f"{error}; {_what_is_kept(folder)}; a lower lr is the usual cure"
             folder.event("diverged", why=why)
             raise Diverged(why) from None
         except (RuntimeError, MemoryError, OSError) as error:
@@ -195,7 +195,7 @@ def train_run(
                 f"{device} has too little memory for batch_size {spec.batch_size}: "
                 "free it, train fewer at a time (--jobs), or with a smaller batch, "
                 "a run of its own (--set "
-                f"batch_size={spec.batch_size // 2}); {what_is_kept(folder)}"
+                f"batch_size={spec.batch_size // 2}); {_what_is_kept(folder)}"
             ) from None
         position = {"epoch": training.epoch, "step": training.step, "done": done}
         seconds = round(time.monotonic() - begun, 1)
@@ -239,3 +239,11 @@ def _teacher(
         network.load_state_dict(state["model"])
         require_finite(state["model"], path)
     return PrecisionCopy(network, CONVOLUTIONS[spec.precision]).network
+
+
+def _what_is_kept(folder: RunFolder) -> str:
+    """Return what there is to go on with, once its checkpoints are written."""
+    names = (checkpoint.LAST, checkpoint.PREVIOUS)
+    if any((folder.checkpoints / name).exists() for name in names):
+        return "the last checkpoint from before is kept"
+    return "no checkpoint was saved before"

@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from rofit.errors import UserError, unknown
+from rofit.errors import UserError, quoted, unknown
+from rofit.settings.knobs import parse_value
 
 NORMS = ("linf", "l2")
 _LARGEST = {"linf": 1.0, "l2": 10.0}
@@ -53,3 +54,25 @@ class ThreatModel:
                 f"epsilon must be in [0, {largest:g}] (input units, {self.norm}), "
                 f"got {self.epsilon:g}{hint}"
             )
+
+
+def read_threat(threat: "str | ThreatModel") -> ThreatModel:
+    """Return the threat model that ``linf:8/255`` stands for, or *threat* itself.
+
+    Raises:
+        UserError: no norm and radius, or one out of range.
+
+    Example:
+        >>> str(read_threat("l2:0.5"))
+        'l2 0.5'
+    """
+    if isinstance(threat, ThreatModel):
+        return threat
+    norm, colon, radius = (
+        threat.partition(":") if isinstance(threat, str) else ("",) * 3
+    )
+    if not colon:
+        raise UserError(
+            f"a threat model is written norm:radius (linf:8/255), got {quoted(threat)}"
+        )
+    return ThreatModel(norm.strip(), parse_value("epsilon", radius.strip(), float))

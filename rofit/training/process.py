@@ -5,6 +5,8 @@ import os
 import platform
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -32,6 +34,19 @@ def prepare(precision: str, *, deterministic: bool = False) -> None:
         # Filling empty memory costs time: here it is written before it is read.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()
+
+
+@contextmanager
+def prepared(precision: str) -> Iterator[None]:
+    """Set up this process for the block, and put torch's flags back."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32, cudnn.benchmark
+    with warnings.catch_warnings():
+        try:
+            prepare(precision)
+            yield
+        finally:
+            cudnn.allow_tf32, matmul.allow_tf32, cudnn.benchmark = before
 
 
 def keep_memory() -> None:

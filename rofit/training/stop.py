@@ -28,6 +28,10 @@ class Stop:
 
     Ctrl-C twice leaves at once, as it always did; SIGTERM may be repeated, as
     schedulers do. A stop inside another one passes its signals on.
+
+    Attributes:
+        signalled: whether any of the signals came.
+        interrupted: whether SIGINT was among them.
     """
 
     def __init__(
@@ -41,7 +45,8 @@ class Stop:
             max_minutes: time until the deadline.
             requested: says whether another process, for example, requests a stop.
         """
-        self.signalled, self.requested = False, requested
+        self.signalled = self.interrupted = False
+        self.requested = requested
         self.deadline = (
             None if max_minutes is None else time.monotonic() + 60 * max_minutes
         )
@@ -77,6 +82,7 @@ class Stop:
         if inside or (number == signal.SIGINT and self._is_second()):
             self._pass_on(before, number, frame)
         self.signalled = True
+        self.interrupted |= number == signal.SIGINT
 
     def _is_second(self) -> bool:
         now = time.monotonic()

@@ -14,7 +14,7 @@ COMMANDS = {
     "run": "--seeds --scale --data",
     "reproduce": "--figure --table --seeds --jobs",
     "eval": "--attack --checkpoint --epsilon --norm --n --shard --from --seed "
-    "--batch-size --precision --engine",
+    "--batch-size --precision --engine --network",
     "status": "--seeds",
     "show": "",
     "compare": "--out",

@@ -58,6 +58,9 @@ LOGS = python_block("best_last_gap(logs)")
 WATCH = python_block("watched = watch(")
 METHOD = python_block("def build(")
 CALLS = python_block("rofit.train(spec)")
+IN_MEMORY = python_block("save_adversarial=")
+LIGHTNING = python_block("from rofit.interop.lightning")
+TRAINER = python_block("from rofit.interop.transformers")
 DRAWN = ("pgd_at", "sgls", "focal_at")
 
 
@@ -100,7 +103,8 @@ def test_every_make_target_that_is_named_is_there():
 
 
 def test_no_python_that_is_shown_goes_without_a_test():
-    assert sorted(PYTHON) == sorted([LOGS, WATCH, METHOD, CALLS])
+    trainers = [LIGHTNING, TRAINER]
+    assert sorted(PYTHON) == sorted([LOGS, WATCH, METHOD, CALLS, IN_MEMORY, *trainers])
 
 
 def test_the_notebook_lines_run(store, monkeypatch):
@@ -121,17 +125,82 @@ def test_the_calls_run(tmp_path, monkeypatch):
     assert names["table"]["accuracy"].notna().all() and len(names["table"]) == 4
 
 
-def test_the_watch_lines_run(tmp_path, monkeypatch):
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """A folder to work in, with the names that the lines of loops use."""
     monkeypatch.chdir(tmp_path)
-    x, y = torch.rand(6, 3, 8, 8), torch.tensor([0, 1, 2, 0, 1, 2])
+    x = torch.randint(256, (6, 3, 8, 8)) / 255
+    y = torch.tensor([0, 1, 2, 0, 1, 2])
     model = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
-    names = {"model": model, "x": x, "y": y, "x_test": x, "y_test": y}
-    exec(WATCH, names)
-    loss = nn.functional.cross_entropy(logits := model(x), y)
+    return {"model": model, "x": x, "y": y, "x_test": x, "y_test": y}
+
+
+def test_the_watch_lines_run(small):
+    exec(WATCH, small)
+    logits = small["model"](small["x"])
+    loss = nn.functional.cross_entropy(logits, small["y"])
     loss.backward()
-    names["watched"].step(logits, y, loss)
-    names["watched"].epoch(lr=0.1)
+    small["watched"].step(logits, small["y"], loss)
+    small["watched"].epoch(lr=0.1)
     assert set(load_logs("runs")["method"]) == {"mine"}
+
+
+def test_the_lines_of_a_network_in_memory_run(small, tmp_path):
+    exec(IN_MEMORY, small)
+    assert small["table"]["accuracy"].notna().all()
+    assert (tmp_path / "adversarial.npz").exists()
+
+
+@pytest.mark.filterwarnings("ignore")  # of the trainers
+def test_the_lines_of_lightning_run(small):
+    lightning = pytest.importorskip("lightning.pytorch")
+
+    class Module(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.net = small["model"]
+
+        def training_step(self, batch, batch_idx):
+            return nn.functional.cross_entropy(self.net(batch[0]), batch[1])
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    data = torch.utils.data.TensorDataset(small["x"], small["y"])
+    loader = torch.utils.data.DataLoader(data, batch_size=3)
+    names = ("logger", "enable_checkpointing", "enable_progress_bar")
+    quiet = {"accelerator": "cpu", "enable_model_summary": False}
+    small |= {"module": Module(), "loader": loader, "quiet": quiet}
+    quiet |= dict.fromkeys(names, False)
+    exec(LIGHTNING, small)
+    assert set(load_logs("runs")["epoch"]) == {1, 2}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_lines_of_the_trainer_run(small):
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("accelerate")
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = small["model"]
+
+        def forward(self, pixel_values, labels=None):
+            logits = self.net(pixel_values)
+            loss = (
+                None if labels is None else nn.functional.cross_entropy(logits, labels)
+            )
+            return {"loss": loss, "logits": logits}
+
+    pairs = zip(small["x"], small["y"], strict=True)
+    small["data"] = [{"pixel_values": a, "labels": b} for a, b in pairs]
+    small["arguments"] = transformers.TrainingArguments(
+        output_dir="own", num_train_epochs=2, use_cpu=True, report_to=[],
+        save_strategy="no", disable_tqdm=True,
+    )  # fmt: skip
+    exec(TRAINER, small | {"model": Model()})
+    assert set(load_logs("runs")["epoch"]) == {1, 2}
 
 
 def test_the_method_of_the_readme_is_one_file_works_and_is_drawn(tmp_path):

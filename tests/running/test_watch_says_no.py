@@ -48,7 +48,10 @@ def train(root, net=None, soft=None, **options):
         ({"test": (X[:0], Y[:0])}, r"got torch.float64 \(0, 2, 4, 4\)"),
         ({"val": (X, Y[:5])}, r"\(40, 2, 4, 4\) and torch.int64 \(5,\)"),
         ({"train": (X, nn.functional.one_hot(Y))}, r"and torch.int64 \(40, 3\)"),
-        ({"train": (X, Y.int())}, "as int64, got .* torch.int32"),
+        ({"train": (X, Y.float())}, "as whole numbers, got .* torch.float32"),
+        ({"train": (X, Y + 1)}, "of the train images must be .* 0 to 2.* from 0$"),
+        ({"test": (X_TEST, Y_TEST - 1)}, "of the test images .* got -1 to 1"),
+        ({"true": Y - 1}, "of the true labels .* got -1 to 1"),
         ({"true": Y[:1]}, r"a true class for each of 40 training images, got \(1,\)"),
         ({"epochs": 0}, "epochs must be at least 1 and at most 1,000,000, got 0"),
         ({"epsilon": 8}, "did you mean 8/255"),
@@ -163,8 +166,11 @@ def test_a_net_that_has_diverged_gets_a_sentence_and_no_accuracy(tmp_path, value
     net = conv_net()
     bias = list(net.parameters())[-1]
 
+    trained = []
+
     def broken_at_the_end(module, args):
-        if not module.training:
+        trained.extend([True] * module.training)
+        if trained and not module.training:
             bias.data[1] = value
 
     net.register_forward_pre_hook(broken_at_the_end)

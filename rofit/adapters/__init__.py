@@ -1,0 +1,1 @@
+"""Networks and images of other programs, as attacks and diagnostics take them."""
