@@ -28,8 +28,10 @@ def draw(table: pd.DataFrame, width: float = PAGE) -> Figure:
         for method, look in shown.items():
             rows = table[table["method"] == method]
             for axes, column in ((left, "iiw_fisher"), (right, "memorised")):
-                band(axes, rows.dropna(subset=[column]), column, look, x="noise")
-                axes.lines[-1].set(**mark(look))
+                known = rows.dropna(subset=[column])
+                if len(known):
+                    band(axes, known, column, look, x="noise")
+                    axes.lines[-1].set(**mark(look))
         label_decades(left.yaxis)
         left.set_ylabel(f"information in weights,\n{attack_name(table)} (nats²)")
         right.set_ylabel("corrupted labels\npredicted (%)")

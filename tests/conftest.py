@@ -8,9 +8,12 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-# Under nohup SIGHUP is ignored, which rofit leaves so: here it is sent and answered.
+# Under nohup SIGHUP is ignored, which rofit leaves so, and behind a shell's & SIGINT:
+# here they are sent and answered.
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Before torch is imported, and for the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

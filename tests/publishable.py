@@ -44,6 +44,8 @@ def network(spec: RunSpec, *, channels=3, n_classes=10, normalised=True):
         blocks=spec.blocks or None,
         mean=mean,
         std=std,
+        activation=spec.activation,
+        form=spec.form,
     )
     for name, buffer in net.named_buffers():
         if "running" in name:

@@ -38,7 +38,7 @@ def trained_prior(
         network.parameters(), lr=LR, weight_decay=WEIGHT_DECAY, fused=True
     )
     stream = generator(seed, "diagnostics", "prior")
-    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(stream_seed(seed, "diagnostics", "prior"))  # of dropout
         for _ in range(EPOCHS):
             order = torch.randperm(len(x), generator=stream).to(x.device)

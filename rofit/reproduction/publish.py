@@ -56,6 +56,7 @@ def publish(
     table.insert(0, "scale", request.scale)
     make_folder(folder)
     shown = table if others is None else under(table, others)
+    (folder / digests.LEDGER).unlink(missing_ok=True)  # of what was published before
     claims = holm(analysis.claims(table))
     for name, text in {
         "table.csv": shown.to_csv(index=False, lineterminator="\n"),

@@ -4,6 +4,7 @@ import ast
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from rofit.interop.publish.folder import publish
 from rofit.interop.publish.network import define, united
 from rofit.models import MODELS
 from rofit.models.classifier import Classifier
+from rofit.models.forms import FORMS
 from rofit.running.checkpoints import StoredCheckpoint
 from rofit.settings.spec import RunSpec
 from rofit.store.runs import RunFolder
@@ -104,6 +106,14 @@ def test_sizes_and_missing_normalisation_are_read_off_the_weights(spec, options)
     same_logits(rebuilt(definition), net, options.get("channels", 3))
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", ["preact_small", "wrn_10_2"])
+def test_other_forms_and_activations_are_published_as_they_are(name, form):
+    spec = RunSpec(model=name, form=form, activation="silu")
+    net = network(spec)
+    same_logits(rebuilt(define(stored(spec, net), Path("best.pt"))), net)
+
+
 def test_definition_needs_torch_and_python_alone():
     for name in SMALL:
         spec = RunSpec(model=name)
@@ -116,7 +126,7 @@ def test_definition_needs_torch_and_python_alone():
             for alias in node.names
         }
         tops = {module.partition(".")[0] for module in modules}
-        assert tops <= {"torch", "abc", "collections"}
+        assert tops <= {"torch"} | sys.stdlib_module_names
         defined = [n.name for n in tree.body if hasattr(n, "name")]
         assert len(defined) == len(set(defined)), "one definition hides another"
 
@@ -127,7 +137,7 @@ def test_united_source_keeps_comments_and_drops_docstring_and_imports():
     text = united([preact_builder])
     assert "# rofit's networks have this layout" in text
     assert "The end of network.py" not in text and "from rofit" not in text
-    assert text.count("from collections.abc import Sequence") == 1
+    assert text.count("from collections.abc import Mapping, Sequence") == 1
 
 
 def test_loader_has_ten_lines_of_code(digits_run, tmp_path):

@@ -133,7 +133,7 @@ def test_run_makes_table_picture_claims_and_manifest(ran):
     begins = {f"{w}{kind}": begin for w in WIDTHS for kind, begin in kinds.items()}
     if ran.rendered:
         begins = {".md": b"| ", ".tex": b"% needs \\usepackage{booktabs}"}
-    common = {"table.csv", "manifest.json", "claims.json", "claims.md"}
+    common = {"table.csv", "manifest.json", "claims.json", "claims.md", "digests.jsonl"}
     assert made == common | {f"{ran.name}{ending}" for ending in begins}
     for ending, begin in begins.items():
         assert (ran.folder / f"{ran.name}{ending}").read_bytes().startswith(begin)

@@ -158,10 +158,22 @@ def shown(cell):
 
 def test_cell_shows_one_bar_is_interrupted_and_goes_on(tmp_path):
     setting_up = cell(f"""
-import signal, rofit
+import signal, time, rofit
+from rofit.training import loop
 before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
-spec = rofit.RunSpec.from_dict({SMALL.replace(epochs=60).as_dict()!r})
+spec = rofit.RunSpec.from_dict({SMALL.replace(epochs=6).as_dict()!r})
 options = dict(device="cpu", engine="eager", diagnostics=["gradient_norm"])
+train_epoch, waited = loop.train_epoch, []
+
+def wait_for_the_interrupt(run, stop, report):
+    if run.epoch == 3 and not waited:
+        waited.append(True)
+        while not stop.now:
+            report.step(run.epoch, 0, run.steps)
+            time.sleep(0.01)
+    return train_epoch(run, stop, report)
+
+loop.train_epoch = wait_for_the_interrupt
 """)
     first = cell("(run,) = rofit.train(spec, store='runs', **options)")
     after = cell("""
@@ -185,20 +197,20 @@ print(table["done"].all())
         Cells(
             notebook, timeout=300, kernel_name="python3",
             resources={"metadata": {"path": str(tmp_path)}},
-        ).interrupt_after(" 2/60").execute(env=dict(os.environ))  # fmt: skip
+        ).interrupt_after(" 3/6").execute(env=dict(os.environ))  # fmt: skip
     errors = [o for o in first.outputs if o["output_type"] == "error"]
     assert [error["ename"] for error in errors] == ["KeyboardInterrupt"]
     assert "the same call goes on from here" in errors[0]["evalue"]
     (bar,) = shown(first)
-    assert "━" in bar and "/60" in bar and "robust" in bar
+    assert "━" in bar and "/6" in bar and "robust" in bar
     assert after.outputs[0]["text"] == "partial\n"
     (bar,) = shown(again)
-    assert "60/60" in bar
+    assert "6/6" in bar
     streams = [o["text"] for o in again.outputs if o["output_type"] == "stream"]
     assert streams == ["done\n"]
     assert [o["text"] for o in evaluated.outputs if "text" in o] == ["True\n"]
     assert len(shown(evaluated)) <= 2
-    twin = SMALL.replace(epochs=60)
+    twin = SMALL.replace(epochs=6)
     options = {"diagnostics": ["gradient_norm"], **QUIET}
     (whole,) = rofit.train(twin, store=tmp_path / "whole", **options)
     (run,) = RunStore(tmp_path / "runs").runs()
