@@ -41,7 +41,8 @@ def reverse_cross_entropy(
         (B,), in nats, no reduction.
 
     Source: Wang et al. 2019, symmetric cross entropy: label floor 1e-4 in its code.
-    Differs: predictions are not clamped at 1e-7, which they only multiply by.
+    Differs: predictions are not clamped at 1e-7, here, where they only multiply, nor in
+    the forward term, where that code clamps them inside the logarithm.
     """
     p = F.softmax(logits, dim=1)
     return -(p * torch.log(soft.clamp_min(floor))).sum(dim=1)

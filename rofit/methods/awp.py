@@ -1,7 +1,8 @@
 """AWP: adversarial training at weights that are perturbed adversarially as well.
 
 Source: Wu et al. 2020 and its code: gamma 0.01 from the first epoch on (PreAct
-ResNet-18, CIFAR-10).
+ResNet-18, CIFAR-10). Differs: the attack is in eval mode (there in train mode:
+``attack_bn=train``).
 """
 
 from dataclasses import dataclass, replace

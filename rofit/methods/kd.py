@@ -3,8 +3,8 @@
 Source: Chen et al. 2021 and its code: T 2, weights 0.3 for the given label, 0.1 for the
 standard and 0.6 for the adversarial teacher; all see the adversarial input; the attack
 maximises the cross entropy with the given label. Differs: the standard teacher is the
-last checkpoint of its run (there, its best on clean images), and the learning rate is
-the run's.
+last checkpoint of its run (there, its best on clean images), the learning rate is the
+run's, and the attack is in eval mode (there in train mode: ``attack_bn=train``).
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,8 @@
 
 Source: Wang et al. 2020 and its code: the constants that keep the
 logarithm and the weight finite, the attack on cross entropy from 0.001 N(0, 1). Weight
-and schedule of its ResNet-18 are beta 5, lr 0.01, weight decay 3.5e-3.
+and schedule of its ResNet-18 are beta 5, lr 0.01, weight decay 3.5e-3. Differs: an
+attack begins inside [0, 1] (there outside where pixels are saturated).
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
 """MART on SGLS's labels: they take the place of the label in its cross entropy.
 
 Source: the authors' first release (a compiled file). Differs: predictions are detached
-before the table takes them (there, gradients flow into stored labels).
+before the table takes them (there, gradients flow into stored labels); beta is MART's
+5 (there, 1).
 """
 
 from dataclasses import dataclass, replace

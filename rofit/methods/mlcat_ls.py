@@ -3,6 +3,7 @@
 Source: Yu et al. 2022 and its code: smallest loss 1.5 on CIFAR-10. In that code the
 factor is not detached, so that the scaled loss is constant and such examples have no
 gradient at all: ``mlcat_detach=false`` does as it does, the default as its text says.
+Differs: the attack is in eval mode (there in train mode: ``attack_bn=train``).
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
 """MLCAT by weight perturbation: weights move to where small losses are larger.
 
 Source: Yu et al. 2022 and its code: ten ascents on examples of loss below 1.5 (CIFAR-
-10), 0.01 of the norm of all weights, from the first epoch on.
+10), 0.01 of the norm of all weights, from the first epoch on. Differs: the attack is in
+eval mode (there in train mode: ``attack_bn=train``).
 """
 
 from dataclasses import dataclass, replace

@@ -2,7 +2,8 @@
 
 Labels are the moving average of the clean predictions; an example counts by how sure
 its label is. Source: Huang et al. 2020 and its code: momentum 0.9, from epoch 70 of 100
-on (counted from 1), beta 6.
+on (counted from 1), beta 6. Differs: an attack begins inside [0, 1] (there outside
+where pixels are saturated).
 """
 
 from dataclasses import dataclass, replace

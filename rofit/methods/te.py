@@ -2,7 +2,8 @@
 
 Source: Dong et al. 2022 and its code: momentum 0.9, from epoch 90 of 200 on (counted
 from 1), weight 300 from epoch 150 on; the attack climbs on the same sum. Differs: the
-attack's start in l2 is uniform in the ball (there, 0.001 N(0, 1)).
+attack's start in l2 is uniform in the ball (there, 0.001 N(0, 1)), and inside [0, 1]
+(there outside where pixels are saturated).
 """
 
 from dataclasses import dataclass

@@ -3,7 +3,11 @@
 Source: Zhang et al. 2019 and its code: the attack climbs on the
 divergence from the clean prediction, from 0.001 N(0, 1), in eval mode; gradients go
 through both predictions; the clean batch passes the network first. Its step (0.007
-inside 0.031) and schedule are fields of the run.
+inside 0.031) and schedule are fields of the run. Differs: there the clean batch passes
+the network twice in train mode, once for each term, so that BatchNorm's statistics take
+three batches a step (here two); an attack begins outside of [0, 1] where pixels are
+saturated (here inside); in l2 it is clamped to [0, 1] before it is projected (here
+after).
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
 """TRADES at adversarially perturbed weights.
 
 Source: Wu et al. 2020 and its code: gamma 0.005 from epoch 10 of 200 on (counted from
-1), beta 6. Differs: there BatchNorm's statistics see the clean batch last.
+1), beta 6. Differs: as `trades` does, and there BatchNorm's statistics see the clean
+batch last.
 """
 
 from dataclasses import dataclass, replace

@@ -22,7 +22,7 @@ from rofit.running.components import initial_model, load_data, split_of
 from rofit.running.epoch_views import view_maker
 from rofit.seeding import numpy_rng
 from rofit.settings.spec import RunSpec
-from rofit.store.environment import method_sources
+from rofit.store.environment import method_code
 from rofit.store.rows import keep_columns
 from rofit.store.runs import RunFolder, RunStore
 from rofit.training import checkpoint
@@ -164,7 +164,7 @@ def train_run(
         description = {
             "data_digest": images.digest,
             "engine": engine_used,
-            "method_sources": method_sources(spec),
+            "method_code": method_code(spec),
         }
         remarks = begin(training, labels, folder, device, description)
         begun = time.monotonic()

@@ -1,5 +1,6 @@
 """What a number was made with: versions, device, commit. Nothing names a machine."""
 
+import ast
 import hashlib
 import platform
 import subprocess
@@ -50,16 +51,34 @@ def commit() -> str:
     return (revision + ("+" if changed else "")) if tracked else ""
 
 
-def method_sources(spec: RunSpec) -> dict[str, str]:
-    """Return method -> digest of its file, of all methods that a run takes parts of."""
+def method_code(spec: RunSpec) -> dict[str, str]:
+    """Return method -> digest of its code, of all methods that a run takes parts of.
+
+    Of the code alone: not of docstrings, comments and layout.
+    """
+    files = _method_files(spec).items()
+    return {name: _digest(_code(file.read_text()).encode()) for name, file in files}
+
+
+def _method_files(spec: RunSpec) -> dict[str, Path]:
     methods = Path(__file__).parent.parent / "methods"
     names = (spec.method, spec.labels_from, *spec.weights_from)
     files = {name: methods / f"{name}.py" for name in names if name}
-    return {
-        name: hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-        for name, file in files.items()
-        if file.exists()
-    }
+    return {name: file for name, file in files.items() if file.exists()}
+
+
+def _code(text: str) -> str:
+    """Return the source of a module without docstrings, as Python would write it."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            if ast.get_docstring(node, clean=False) is not None:
+                del node.body[0]
+    return ast.unparse(tree)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]
 
 
 def changes_since(run: RunFolder, spec: RunSpec) -> list[str]:
@@ -70,7 +89,10 @@ def changes_since(run: RunFolder, spec: RunSpec) -> list[str]:
     recorded: dict[str, Any] = {}
     for event in read_events(run.path):
         recorded = event.get("environment") or recorded
-    before, now = recorded.get("method_sources", {}), method_sources(spec)
+    before, now = recorded.get("method_code", {}), method_code(spec)
+    if "method_sources" in recorded:  # of older versions: of the whole file
+        before, files = recorded["method_sources"], _method_files(spec)
+        now = {name: _digest(file.read_bytes()) for name, file in files.items()}
     changes = [
         f"method {name}" for name in now if before.get(name, now[name]) != now[name]
     ]

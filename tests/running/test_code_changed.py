@@ -22,10 +22,10 @@ def edited(monkeypatch):
     """Edit, as it were, the file of the method sgls."""
 
     def edit():
-        sources = environment.method_sources
+        sources = environment.method_code
         for module in (environment, runner):
             monkeypatch.setattr(
-                module, "method_sources", lambda spec: sources(spec) | {"sgls": "0"}
+                module, "method_code", lambda spec: sources(spec) | {"sgls": "0"}
             )
 
     return edit
@@ -37,10 +37,10 @@ def _train(spec, root, **options):
 
 def test_sources_are_of_all_methods_that_a_run_takes_parts_of(spec):
     combined = spec.replace(method="pgd_at", labels_from="sgls", weights_from=("awp",))
-    sources = environment.method_sources(combined)
+    sources = environment.method_code(combined)
     assert set(sources) == {"pgd_at", "sgls", "awp"}
     assert len(set(sources.values())) == 3
-    assert environment.method_sources(spec) == {"sgls": sources["sgls"]}
+    assert environment.method_code(spec) == {"sgls": sources["sgls"]}
 
 
 def test_done_run_of_an_edited_method_is_said_to_be_of_other_code(
@@ -66,7 +66,7 @@ def test_another_version_of_rofit_is_said_to_be_other_code(spec, tmp_path, monke
 def test_run_of_before_sources_were_recorded_is_believed(spec, tmp_path, edited):
     folder = _train(spec, tmp_path)
     events = folder.path / "events.jsonl"
-    events.write_text(events.read_text().replace("method_sources", "anything"))
+    events.write_text(events.read_text().replace("method_code", "anything"))
     edited()
     assert environment.changes_since(folder, spec) == []
 
@@ -103,3 +103,25 @@ def test_again_goes_on_with_what_is_not_done(spec, tmp_path):
     assert folder.state != "done"
     assert _train(spec, tmp_path, again=True).state == "done"
     assert not (tmp_path / "runs" / "earlier").exists()
+
+
+def test_words_and_layout_of_a_method_are_no_code():
+    plain = 'def build(a):\n    """Return a."""\n    return a + 1\n'
+    same = '"""A method."""\n\ndef build(a): return (a + 1)  # as before\n'
+    other = plain.replace("+ 1", "+ 2")
+    assert environment._code(plain) == environment._code(same)
+    assert environment._code(plain) != environment._code(other)
+
+
+def test_run_of_an_older_version_is_held_against_the_whole_file(spec, tmp_path):
+    """Which recorded the digest of the file's bytes."""
+    folder = _train(spec, tmp_path)
+    events = folder.path / "events.jsonl"
+    new = environment.method_code(spec)["sgls"]
+    (file,) = environment._method_files(spec).values()
+    old = environment._digest(file.read_bytes())
+    text = events.read_text().replace("method_code", "method_sources")
+    events.write_text(text.replace(new, old))
+    assert run_row(folder, spec)["changed since"] == ""
+    events.write_text(text.replace(new, "0"))
+    assert run_row(folder, spec)["changed since"] == "method sgls"
