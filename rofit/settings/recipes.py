@@ -36,11 +36,11 @@ RECIPES: dict[str, Recipe] = {
         changes={"attack_bn": "train", "normalise": True, "drops": (0.5, 0.75)},
         source="Rice et al. 2020, code at locuslab/robust_overfitting",
         differs=(
-            "the source evaluates its schedule at fractional epochs, so that the last "
-            "mini-batch before a drop already has the lower rate; its crops pad by "
-            "reflection (crop_fill=reflect); its starts in l2 have a uniform radius, "
-            "ours u^(1/d); its attack makes one more pass in train mode, and its loop a "
-            "clean one, which BatchNorm's statistics see"
+            "the source evaluates its schedule at fractional epochs, so that the "
+            "last mini-batch before a drop already has the lower rate; its crops "
+            "pad by reflection (crop_fill=reflect); its starts in l2 have a uniform "
+            "radius, ours u^(1/d); its attack makes one more pass in train mode, "
+            "and its loop a clean one, which BatchNorm's statistics see"
         ),
     ),
     "sgls": Recipe(
