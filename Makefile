@@ -52,7 +52,8 @@ $(OTHERS): pyproject.toml tests/oldest.txt tests/gpu-versions.txt | $(VENV)/.ins
 
 test-trackio: $(VENV)/.installed-dev
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(VENV)/trackio trackio
-	PYTHONPATH=$(VENV)/trackio $(BIN)/python -m pytest tests/interop -k "sinks and trackio"
+	PYTHONPATH=$(abspath $(VENV)/trackio) $(BIN)/python -m pytest \
+		tests/interop -k "sinks and trackio"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
