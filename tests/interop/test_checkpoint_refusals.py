@@ -39,7 +39,7 @@ BYTES = {
     "html": (b"\n<!DOCTYPE html><html>Quota exceeded</html>", "is a web page"),
     "text": (b"epoch 1 loss 2.3\n" * 9, "neither torch.save nor safetensors begins"),
     "pointer": (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS"),
-    "gzip": (gzip.compress(b"weights"), "is no checkpoint but a gzip archive"),
+    "gzip": (gzip.compress(b"weights", mtime=0), "is no checkpoint but a gzip archive"),
     "numpy": (b"\x93NUMPY\x01\x00", "is no checkpoint but an array of NumPy"),
     "zip begun": (b"PK\x03\x04" + bytes(99), "is damaged or cut off"),
     "pickle": (pickle.dumps({"conv1.weight": [1.0]}), "is damaged or cut off"),
