@@ -37,7 +37,7 @@ def writing(path: Path) -> Iterator[None]:
         cause = _of_disk(error)
         if cause is None:
             raise
-        for temporary in _temporaries(path):
+        for temporary in temporaries(path):
             with suppress(OSError):
                 temporary.unlink()
         raise NotWritten(f"{path} cannot be written ({reason(cause)})") from error
@@ -103,7 +103,7 @@ def _of_disk(error: BaseException | None) -> OSError | None:
     return error
 
 
-def _temporaries(path: Path) -> tuple[Path, ...]:
+def temporaries(path: Path) -> tuple[Path, ...]:
     """Return the names under which a file may be written before it is renamed."""
     return (
         path.with_suffix(".tmp"),

@@ -11,8 +11,8 @@ from made_up_evaluations import finished
 from packaging.requirements import Requirement
 from stored_runs import stored
 
-from rofit.models import build_model
 from rofit.running.checkpoints import read_checkpoint
+from rofit.running.components import build_network
 from rofit.settings.spec import RunSpec
 from rofit.store.runs import RunFolder
 from rofit.training import checkpoint
@@ -35,17 +35,8 @@ def network(spec: RunSpec, *, channels=3, n_classes=10, normalised=True):
     torch.manual_seed(0)
     constants = [(0.4, 0.5, 0.6), (0.2, 0.25, 0.3)]
     mean, std = (c[:channels] if normalised else None for c in constants)
-    net = build_model(
-        spec.model,
-        channels=channels,
-        image_size=8,
-        n_classes=n_classes,
-        width=spec.width or None,
-        blocks=spec.blocks or None,
-        mean=mean,
-        std=std,
-        activation=spec.activation,
-        form=spec.form,
+    net = build_network(
+        spec, channels=channels, image_size=8, n_classes=n_classes, mean=mean, std=std
     )
     for name, buffer in net.named_buffers():
         if "running" in name:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from rofit.attacks import geometry
 from rofit.attacks.pgd import PGD, Loss
 from rofit.evaluation.autoattack import library_stages
-from rofit.evaluation.cases import Case
+from rofit.evaluation.cases import FEWEST, WITHOUT_DLR, Case
 from rofit.evaluation.verdicts import Stage
 from rofit.losses import cross_entropy, margin
 from rofit.seeding import generator
@@ -65,6 +65,14 @@ def make_stages(
             case, network, n_classes=n_classes, filled_to=filled_to
         )
     return stages
+
+
+def left_out(case: Case, n_classes: int) -> dict[str, str]:
+    """Return ``left_out``: what of the case is not defined for so few classes."""
+    if case.kind != WITHOUT_DLR or n_classes >= FEWEST:
+        return {}
+    text = f"apgd-t, whose loss needs at least {FEWEST} classes, got {n_classes}"
+    return {"left_out": text}
 
 
 def starts(

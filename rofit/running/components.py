@@ -3,6 +3,7 @@
 import re
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -59,22 +60,34 @@ def split_of(spec: RunSpec, data: Dataset) -> Splits:
     )
 
 
+def build_network(spec: RunSpec, **sizes: Any) -> Classifier:
+    """Return the network that a run's fields name.
+
+    *sizes* are what `build_model` takes of the images: channels, image_size, n_classes,
+    mean and std.
+    """
+    return build_model(
+        spec.model,
+        width=spec.width or None,
+        blocks=spec.blocks or None,
+        activation=spec.activation,
+        form=spec.form,
+        **sizes,
+    )
+
+
 def initial_model(spec: RunSpec, data: Dataset) -> Classifier:
     """Return the network of a run at its start, on the CPU."""
     mean, std = data.statistics() if spec.normalise else (None, None)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(spec.seed, "init"))
-        model = build_model(
-            spec.model,
+        model = build_network(
+            spec,
             channels=data.channels,
             image_size=min(data.image_size),
             n_classes=data.n_classes,
-            width=spec.width or None,
-            blocks=spec.blocks or None,
             mean=mean,
             std=std,
-            activation=spec.activation,
-            form=spec.form,
         )
     # The layout in which convolutions are fast; it changes no value beyond rounding.
     return model.to(memory_format=torch.channels_last)

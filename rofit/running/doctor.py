@@ -22,7 +22,7 @@ from rofit.store.files import is_locked, json_lines
 from rofit.store.rows import keep_columns
 from rofit.store.runs import RunFolder, RunStore
 from rofit.training import checkpoint
-from rofit.writing import replace
+from rofit.writing import replace, temporaries
 
 _FILES = {"spec.json", "env.json", log.LOG, "events.jsonl", "done.json", COLUMNS_FILE}
 _FILES |= {LEDGER, "lock"}
@@ -143,7 +143,7 @@ def _digested(root: Path) -> Iterator[_Item]:
 def _temporary(path: Path, root: Path) -> Path | None:
     """Return what a killed writer would have put in place next, as *path*."""
     digests = {line.get("sha256") for line in lines(root, _name(path, root))}
-    for temporary in (path.with_suffix(".tmp"), path.with_name(f"{path.name}.tmp")):
+    for temporary in temporaries(path):
         if temporary.exists() and sha256(temporary.read_bytes()) in digests:
             return temporary
     return None

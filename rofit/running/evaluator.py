@@ -14,8 +14,8 @@ from rofit.attacks.pgd import PGD
 from rofit.errors import UserError, is_out_of_memory
 from rofit.evaluation import verdicts
 from rofit.evaluation.accuracy import CHUNK
-from rofit.evaluation.cases import FEWEST, WITHOUT_DLR, Case
-from rofit.evaluation.stages import make_stages
+from rofit.evaluation.cases import Case
+from rofit.evaluation.stages import left_out, make_stages
 from rofit.evaluation.verdicts import Stage
 from rofit.evaluation.wrappers import fill_limit
 from rofit.progress import Meter
@@ -187,13 +187,9 @@ def _result(
         "network": checkpoint.digest,
         "attack": case.attack,
     }
-    if case.kind == WITHOUT_DLR and checkpoint.n_classes < FEWEST:
-        identity["left_out"] = (
-            f"apgd-t, whose loss needs at least {FEWEST} classes, got "
-            f"{checkpoint.n_classes}"
-        )
     return (
         identity
+        | left_out(case, checkpoint.n_classes)
         | case.as_dict()
         | {
             "accuracy": verdicts.robust_accuracy(table),

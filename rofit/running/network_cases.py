@@ -10,8 +10,8 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from rofit.evaluation import adversarial, masking, verdicts
-from rofit.evaluation.cases import FEWEST, WITHOUT_DLR, Case
-from rofit.evaluation.stages import make_stages
+from rofit.evaluation.cases import Case
+from rofit.evaluation.stages import left_out, make_stages
 from rofit.evaluation.verdicts import EvaluationImages
 from rofit.evaluation.wrappers import fill_limit
 from rofit.progress import meters
@@ -60,10 +60,7 @@ def evaluate_case(
         "seconds": round(time.monotonic() - begun, 2),
         "fooled_by": table["fooled_by"],
     }
-    if case.kind == WITHOUT_DLR and n_classes < FEWEST:
-        row["left_out"] = (
-            f"apgd-t, whose loss needs at least {FEWEST} classes, got {n_classes}"
-        )
+    row |= left_out(case, n_classes)
     if candidates:
         row |= _saved(case, network, images, candidates.x_adv, chunk, eight_bit)
     return row

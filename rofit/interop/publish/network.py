@@ -18,13 +18,14 @@ import torch
 import rofit
 from rofit.errors import UserError
 from rofit.interop.publish import plain_resnet, preact_builder
-from rofit.models import build_model, classifier, forms, normalise, preact_resnet
+from rofit.models import classifier, forms, normalise, preact_resnet
 from rofit.models.classifier import Classifier
 from rofit.models.forms import ACTIVATIONS
 from rofit.models.normalise import Normalise
 from rofit.models.preact_resnet import PreActResNet
 from rofit.models.resnet import ResNet18
 from rofit.running.checkpoints import StoredCheckpoint, fill
+from rofit.running.components import build_network
 
 _COMMON = (normalise, classifier)
 _HEAD = '''"""The network, in plain torch: images in [0, 1] go in, logits come out.
@@ -118,17 +119,13 @@ def _rebuilt(stored: StoredCheckpoint, path: Path) -> Classifier:
     constants = [weights.get(f"normalise.{name}") for name in ("mean", "std")]
     mean, std = (None if c is None else c.flatten().tolist() for c in constants)
     with torch.random.fork_rng(devices=[]):
-        network = build_model(
-            spec.model,
+        network = build_network(
+            spec,
             channels=first.shape[1],
             image_size=8 * 2 ** len(spec.blocks),  # any that fits: it is not kept
             n_classes=last.shape[0],
-            width=spec.width or None,
-            blocks=spec.blocks or None,
             mean=mean,
             std=std,
-            activation=spec.activation,
-            form=spec.form,
         )
     fill(network, stored, path)
     return network.eval().to(memory_format=torch.channels_last)
