@@ -7,6 +7,7 @@
 # make lint   ruff and mypy
 # make abuse  an hour of kills, damage and hostile input; SHARE=0.1 for a tenth
 # make docs   the tables in docs/, from what is registered
+# make site   README, docs/ and a reference as a site, in build/site
 # make gpu MINUTES=9 DATA=cifar10-jpeg.tar.xz OUT=folder   all that wants a GPU
 # make gallery SIZE=cpu DATA="cifar10=PATH cifar100=PATH"   pictures and tables, some hours
 
@@ -14,7 +15,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: abuse demo test test-oldest test-gpu-versions test-trackio lint docs clean gallery gpu
+.PHONY: abuse demo test test-oldest test-gpu-versions test-trackio lint docs site clean gallery gpu
 
 demo: $(VENV)/.installed
 	$(BIN)/rofit run fig1_gradnorm --scale demo
@@ -66,6 +67,9 @@ abuse: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed
 	$(BIN)/python docs/tables.py
+
+site: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

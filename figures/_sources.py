@@ -44,7 +44,7 @@ NETWORKS = {
 def with_names(published: str) -> str:
     """Return what a table says is published, with names for its ids.
 
-    Example:
+    Examples:
         >>> with_names("PGD-20 last 48.6 (kdswa_figure, digitised, resnet18)")
         'PGD-20 last 48.6 (KD + SWA, Chen et al. 2021; read off a figure; ResNet-18)'
     """

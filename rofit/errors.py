@@ -39,7 +39,7 @@ class NothingToDraw(UserError):
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error of Python, torch or the system is a lack of memory.
 
-    Example:
+    Examples:
         >>> is_out_of_memory(MemoryError()), is_out_of_memory(OSError(28, "full"))
         (True, False)
     """
@@ -53,7 +53,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def one_line(sentence: str) -> str:
     r"""Return a sentence on one line, what cannot be printed escaped, long words cut.
 
-    Example:
+    Examples:
         >>> print(one_line("no run 'a\nb'"))
         no run 'a\nb'
     """
@@ -70,7 +70,7 @@ def escaped(text: str) -> str:
 def quoted(value: Any) -> str:
     """Return a value as Python writes it, in at most 200 characters.
 
-    Example:
+    Examples:
         >>> quoted("8/255"), quoted(10**6), len(quoted("9" * 10**6))
         ("'8/255'", '1000000', 200)
     """
@@ -94,7 +94,7 @@ def look_up(kind: str, name: str, registry: Mapping[str, T]) -> T:
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """Return the error for a name that is not in a registry, nearest names first.
 
-    Example:
+    Examples:
         >>> str(unknown("method", "pgdat", ["sgls", "pgd_at"]))
         "unknown method 'pgdat'; did you mean pgd_at? (known: pgd_at, sgls)"
     """

@@ -52,7 +52,7 @@ class ClassFolders(NamedTuple):
     def is_of(self, dataset: str) -> bool:
         """Return whether it is a copy of *dataset*: ``cifar100-png`` of ``cifar100``.
 
-        Example:
+        Examples:
             >>> ClassFolders("cifar10-jpeg", "", "").is_of("cifar10")
             True
         """
@@ -192,7 +192,7 @@ def _decoded(
 def _named_path(text: str) -> tuple[str, str]:
     """Return NAME and PATH of ``NAME=PATH``; no name where *text* itself is a path.
 
-    Example:
+    Examples:
         >>> _named_path("cifar100=images/a=b.tar"), _named_path("images/a=b.tar")
         (('cifar100', 'images/a=b.tar'), ('', 'images/a=b.tar'))
     """

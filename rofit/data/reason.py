@@ -41,7 +41,7 @@ def in_one_line(error: BaseException) -> str:
     The operating system's own phrase where there is one, the error's type where it says
     nothing.
 
-    Example:
+    Examples:
         >>> in_one_line(FileNotFoundError(2, "No such file or directory", "x.tar"))
         'No such file or directory'
         >>> in_one_line(EOFError())
@@ -57,7 +57,7 @@ def printable(name: object) -> str:
 
     Control characters and bytes that are not UTF-8 are escaped.
 
-    Example:
+    Examples:
         >>> print(printable("train/cat\n\udce9/1.png"))
         train/cat\n\udce9/1.png
     """

@@ -107,7 +107,7 @@ def expected_calibration_error(bins: Reliability) -> Tensor:
 
     Source: Guo et al. 2017, section 2, expected calibration error.
 
-    Example:
+    Examples:
         >>> bins = Reliability(*torch.tensor([[1.0, 3], [0.6, 0.9], [1, 0.5]]))
         >>> round(expected_calibration_error(bins).item(), 6)
         0.4

@@ -67,7 +67,7 @@ def confidences(logits: Tensor, y: Tensor) -> dict[str, Tensor]:
         ``confidence_correct`` (c,), ``confidence_incorrect`` (n - c,) and
         ``probability_of_label`` (n,), where c predictions are correct.
 
-    Example:
+    Examples:
         >>> import torch
         >>> p = torch.tensor([[0.7, 0.3], [0.6, 0.4]], dtype=torch.float64)
         >>> by_metric = confidences(p.log(), torch.tensor([0, 1]))

@@ -59,7 +59,7 @@ class Schedule:
             epoch: whole epochs done.
             evaluated: the run's evaluated epochs (`RunSpec.evaluated_epochs`).
 
-        Example:
+        Examples:
             >>> [e for e in range(1, 11) if Schedule(4).due(e, range(1, 11))]
             [2, 5, 8, 10]
         """

@@ -73,7 +73,7 @@ def softness(soft: Tensor, y: Tensor, true: Tensor) -> dict[str, Tensor]:
         y: given classes (B,).
         true: true classes (B,).
 
-    Example:
+    Examples:
         >>> soft = torch.tensor([[0.5, 0.5], [0.25, 0.75]])
         >>> by_metric = softness(soft, torch.tensor([1, 0]), torch.tensor([0, 1]))
         >>> by_metric["label_drift"].tolist(), by_metric["label_correction"].tolist()

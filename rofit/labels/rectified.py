@@ -109,7 +109,7 @@ def rectified(logits: Tensor, y: Tensor, share: Tensor | float) -> Tensor:
 def annealed(first: float, last: float, progress: float) -> float:
     """Return a value on half a cosine from *first* to *last*.
 
-    Example:
+    Examples:
         >>> annealed(0.7, 0.9, 0.0), round(annealed(0.7, 0.9, 0.5), 9)
         (0.7, 0.8)
     """

@@ -43,7 +43,7 @@ def interval_text(claim: Claim) -> str:
 def how_judged(claims: Sequence[Claim]) -> str:
     """Return in words how the verdicts came about, and what Holm's correction leaves.
 
-    Example:
+    Examples:
         >>> how_judged([])
         'No claim was tested: that takes 3 runs with 3 seeds.'
     """

@@ -19,7 +19,7 @@ def ensemble_information(p: Floats) -> Floats:
     Returns:
         (n,), not below 0 beyond rounding.
 
-    Example:
+    Examples:
         >>> p = np.array([[[1.0, 0.0]], [[0.0, 1.0]]])
         >>> ensemble_information(p).round(4).tolist()
         [0.6931]
@@ -46,7 +46,7 @@ def over_networks(pairs: "pd.Series[float]") -> Floats:
 
     Source: Arvesen, "Jackknifing U-statistics", 1969.
 
-    Example:
+    Examples:
         >>> names = pd.MultiIndex.from_tuples([(0, 1), (0, 2), (1, 2)])
         >>> over_networks(pd.Series([1.0, 2.0, 3.0], names)).tolist()
         [0.0, 2.0, 4.0]

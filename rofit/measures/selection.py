@@ -22,7 +22,7 @@ def best_epoch(scores: Iterable[tuple[int, float]]) -> int:
     Returns:
         The epoch, from 1; 0 where there is none, or all scores are NaN.
 
-    Example:
+    Examples:
         >>> best_epoch([(1, 0.30), (2, 0.41), (3, 0.41), (4, 0.39)])
         2
     """

@@ -78,7 +78,7 @@ def _ending_whole(function: Callable[P, T]) -> Callable[P, T]:
 def in_arguments(text: str) -> str:
     """Return a sentence with the arguments for a command's flags.
 
-    Example:
+    Examples:
         >>> in_arguments("take fewer (rofit eval --batch-size 8), or --set lr=0.1")
         'take fewer (batch_size 8), or the field lr=0.1'
     """

@@ -91,7 +91,7 @@ def evaluate_network(
         UserError: what is no such network, image, class, threat model or attack.
         NotFinite: a logit is NaN or infinite.
 
-    Example:
+    Examples:
         ``rofit.evaluate(model, x, y, "linf:8/255", ["clean", "pgd20"])``
     """
     ball, names = read_threat(threat), _tuple(attacks)

@@ -68,7 +68,7 @@ def train(
         UserWarning: a run is done, and the code of its method has changed since; or a
             sink has failed.
 
-    Example:
+    Examples:
         ``(run,) = rofit.train(rofit.RunSpec(method="sgls", dataset="digits"))``
     """
     from rofit.sinks import check_sinks

@@ -80,7 +80,7 @@ def parse_pair(text: str) -> tuple[str, str]:
 def parse_value(name: str, text: str, kind: Any) -> Any:
     """Read *text* as the type of field *name*; a fraction is fine for a float.
 
-    Example:
+    Examples:
         >>> parse_value("epsilon", "8/255", float) == 8 / 255
         True
         >>> parse_value("drops", "0.5,0.75", tuple[float, ...])

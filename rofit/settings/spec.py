@@ -136,7 +136,7 @@ class RunSpec(Knobs):
         one before it, the last at the old rate and the first at the new one. All of
         them where there are no validation images, for then the test images choose.
 
-        Example:
+        Examples:
             >>> RunSpec(epochs=20, eval_every=8).evaluated_epochs
             (8, 9, 10, 11, 14, 15, 16, 20)
         """
@@ -196,7 +196,7 @@ def _defaults() -> dict[str, Any]:
 def epoch_at(fraction: float, epochs: int) -> int:
     """Return how many epochs are over when *fraction* of the run is.
 
-    Example:
+    Examples:
         >>> epoch_at(0.495, 200), epoch_at(0.5, 60)
         (99, 30)
     """

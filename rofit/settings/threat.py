@@ -62,7 +62,7 @@ def read_threat(threat: "str | ThreatModel") -> ThreatModel:
     Raises:
         UserError: no norm and radius, or one out of range.
 
-    Example:
+    Examples:
         >>> str(read_threat("l2:0.5"))
         'l2 0.5'
     """

@@ -79,7 +79,7 @@ def run_info(folder: RunFolder) -> RunInfo:
 def metric_name(row: Mapping[str, Any]) -> str:
     """Return ``split/attack/metric``, and what else a number is known by.
 
-    Example:
+    Examples:
         >>> row = {"epoch": 3, "split": "test", "attack": "pgd20", "n": 64}
         >>> metric_name(row | {"metric": "accuracy", "measured": "epoch_end"})
         'test/pgd20/accuracy'

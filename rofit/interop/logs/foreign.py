@@ -125,7 +125,7 @@ def learning_rate(value: float | None) -> Row:
 def fraction(per_cent: str) -> float:
     """Return a number in per cent as a fraction, the float nearest to what was printed.
 
-    Example:
+    Examples:
         >>> fraction("52.10"), 52.10 / 100, fraction("45.59")
         (0.521, 0.521, 0.4559)
 

@@ -15,7 +15,7 @@ def find_namespaces(text: str) -> list[tuple[int, dict[str, Any]]]:
     Lines may be wrapped. A value that is no literal (a device, a class) is left out,
     and so is a namespace that cannot be read.
 
-    Example:
+    Examples:
         >>> find_namespaces("x Namespace(lr=0.1, f=<function>)")
         []
         >>> find_namespaces("Namespace(lr=0.1, norm='l_2', device=device(type='cpu'))")

@@ -29,7 +29,7 @@ class Tag:
 def parse_tag(text: str) -> Tag | None:
     """Return the tag that *text* is, None if it is none.
 
-    Example:
+    Examples:
         >>> parse_tag("test/pgd20/accuracy")
         Tag(split='test', attack='pgd20', metric='accuracy')
         >>> parse_tag("train/gradient_norm"), parse_tag("loss")

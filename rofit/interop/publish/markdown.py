@@ -15,7 +15,7 @@ from rofit.errors import escaped
 def code(text: object) -> str:
     """Return a text as a code span, in which nothing is markup.
 
-    Example:
+    Examples:
         >>> print(code("pgd20"), code("a`b"))
         `pgd20` ``a`b``
     """
@@ -53,7 +53,7 @@ def header(metadata: Mapping[str, Any], *comments: str) -> str:
 def per_cent(accuracy: float) -> str:
     """Return a fraction in per cent, two decimals, as the field's tables have it.
 
-    Example:
+    Examples:
         >>> per_cent(0.5034), per_cent(1.0)
         ('50.34', '100.00')
     """
@@ -63,7 +63,7 @@ def per_cent(accuracy: float) -> str:
 def in_255ths(value: float) -> str:
     """Return a length in input units as a whole number of 255ths, if it is one.
 
-    Example:
+    Examples:
         >>> in_255ths(8 / 255), in_255ths(0.5), in_255ths(0)
         ('8/255', '0.5', '0')
     """
