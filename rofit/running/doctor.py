@@ -58,10 +58,17 @@ def examine(store: RunStore) -> Iterator[Finding]:
         if not path.is_dir():
             yield Finding("", path.name, "is no run's")
         elif not (path / "spec.json").exists():
-            if any(path.glob("*.jsonl")):
-                yield Finding(path.name, "spec.json", "missing: nobody reads this run")
+            yield from _without_spec(path)
         else:
             yield from _in_run(RunFolder(path))
+
+
+def _without_spec(path: Path) -> Iterator[Finding]:
+    unfinished = _temporary(path / "spec.json", path)
+    if unfinished:
+        yield _left_over(unfinished, path)
+    elif any(path.glob("*.jsonl")):
+        yield Finding(path.name, "spec.json", "missing: nobody reads this run")
 
 
 def examine_results(results: Path) -> Iterator[Finding]:
@@ -149,6 +156,12 @@ def _temporary(path: Path, root: Path) -> Path | None:
     return None
 
 
+def _left_over(temporary: Path, root: Path) -> Finding:
+    what = "left over by a writer that was killed"
+    mend = partial(_settle, temporary, root)
+    return Finding(root.name, _name(temporary, root), what, mend)
+
+
 def _settle(temporary: Path, root: Path) -> None:
     """Put in place what a killed writer would have, or remove it."""
     for name in names(root):
@@ -192,9 +205,8 @@ def _others(run: RunFolder) -> Iterator[_Item]:
     """Yield what killed writers have left over, and what is no run's file."""
     if not is_locked(run.path / "lock"):
         for path in sorted(run.path.rglob("*.tmp")):
-            file = _name(path, run.path)
-            mend = partial(_settle, path, run.path)
-            yield file, "left over by a writer that was killed", mend
+            finding = _left_over(path, run.path)
+            yield finding.file, finding.what, finding.mend
     for path in sorted(run.path.iterdir()):
         known = _FOLDERS if path.is_dir() else _FILES
         if path.name not in known and path.suffix != ".tmp":

@@ -10,7 +10,8 @@ from training_helpers import train
 from rofit import evaluate
 from rofit.running.doctor import examine
 from rofit.store.rows import load_logs
-from rofit.store.runs import RunStore
+from rofit.store.digests import write_text
+from rofit.store.runs import RunFolder, RunStore
 
 PLACES = {"store": "runs", "data": "data"}
 
@@ -123,6 +124,20 @@ def test_file_that_a_killed_writer_has_not_put_in_place_is_put_there(run):
     assert finding.file == "samples/labels.tmp" and "left over" in finding.what
     finding.mend()
     assert labels.read_bytes() == before and not _findings(run)
+
+
+def test_run_that_was_killed_before_it_had_a_spec_is_no_loss(run):
+    """Its digest is written, its name not taken yet: the same command begins."""
+    begun = RunFolder(run.path.parent / "pgd_at-digits-00000000")
+    begun.path.mkdir()
+    spec = run.path / "spec.json"
+    write_text(begun.path / "spec.json", spec.read_text(), begun.path)
+    (begun.path / "spec.json").rename(begun.path / "spec.json.tmp")
+    (finding,) = examine(RunStore(run.path.parent))
+    assert (finding.run, finding.file) == (begun.path.name, "spec.json.tmp")
+    assert "left over" in finding.what
+    finding.mend()
+    assert (begun.path / "spec.json").read_text() == spec.read_text()
 
 
 def test_other_leftovers_are_removed(run):
