@@ -9,8 +9,8 @@ from training_helpers import train
 
 from rofit import evaluate
 from rofit.running.doctor import examine
-from rofit.store.rows import load_logs
 from rofit.store.digests import write_text
+from rofit.store.rows import load_logs
 from rofit.store.runs import RunFolder, RunStore
 
 PLACES = {"store": "runs", "data": "data"}
