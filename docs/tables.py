@@ -14,7 +14,7 @@ from typing import Any
 
 from measured import gpu_and_cpu, gpu_parity, gpu_parts, gpu_runs, search
 
-from rofit.commands.inventory import everything
+from rofit.commands.registries import KINDS
 from rofit.data.known import DATASETS
 from rofit.diagnostics import DIAGNOSTICS
 from rofit.diagnostics.diagnostic import EpochDiagnostic
@@ -42,7 +42,7 @@ def filled(text: str) -> str:
 
 def methods() -> Rows:
     """Return a row a method: what it is, and what it brings."""
-    for row in everything()["methods"]:
+    for row in KINDS["methods"]():
         yield {
             "name": _code(row["name"]),
             "what": row["about"],
@@ -102,7 +102,7 @@ def metrics(name: str) -> Rows:
 
 def analyses() -> Rows:
     """Return a row an analysis: its command, its state, and where its result is."""
-    for row in everything()["analyses"]:
+    for row in KINDS["analyses"]():
         kind, number = row["paper"].split()
         command = f"rofit reproduce --{kind.lower()} {number}"
         if kind not in ("Figure", "Table"):
@@ -118,7 +118,7 @@ def analyses() -> Rows:
 
 def listed(kind: str) -> Rows:
     """Return the rows of `rofit list` of that kind."""
-    for row in everything()[kind]:
+    for row in KINDS[kind]():
         yield {key: _code(v) if key == "name" else str(v) for key, v in row.items()}
 
 

@@ -19,14 +19,14 @@ class Answer(NamedTuple):
     err: str
 
 
-def rofit(home: Path, *words: object) -> Answer:
-    """Run ``rofit <words>`` with runs, results and data under *home*, 200 columns wide.
+def rofit(home: Path, *words: object, columns: int = 200) -> Answer:
+    """Run ``rofit <words>`` with runs, results and data under *home*, *columns* wide.
 
     The width keeps sentences in tables on one line, whatever terminal the tests run in.
     """
     out, err = io.StringIO(), io.StringIO()
     argv = ["rofit", *map(str, words)]
-    environ = {"ROFIT_HOME": str(home), "COLUMNS": "200"}
+    environ = {"ROFIT_HOME": str(home), "COLUMNS": str(columns)}
     with (
         patch.object(sys, "argv", argv),
         patch.dict(os.environ, environ),

@@ -1,4 +1,4 @@
-"""What there is: registries, runs in the store, data sets, as rows for the terminal."""
+"""Runs in the store, and data sets, as rows for the terminal."""
 
 import math
 import os
@@ -13,9 +13,6 @@ from rofit.commands.session import Session, notify
 from rofit.errors import NothingToDraw, Remark, UserError
 from rofit.measures.metrics import best_last_gap
 from rofit.reproduction import catalog
-from rofit.settings.knobs import knob_types
-from rofit.settings.recipes import RECIPES
-from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
 from rofit.store.environment import changes_since
 from rofit.store.evaluations import evaluations
@@ -23,63 +20,6 @@ from rofit.store.rows import load_logs
 from rofit.store.runs import RunFolder, RunStore
 
 Rows = list[dict[str, Any]]
-
-
-def everything() -> dict[str, Rows]:
-    """Return a section of rows for each kind of thing that has a name."""
-    from rofit.data.datasets import DATASETS
-    from rofit.diagnostics import DIAGNOSTICS
-    from rofit.evaluation.cases import ATTACKS
-    from rofit.methods import METHODS
-    from rofit.models import MODELS
-
-    analyses = [catalog.load_analysis(name) for name in catalog.analysis_names()]
-    return {
-        "analyses": [
-            {
-                "name": name,
-                "paper": module.PAPER,
-                "status": module.STATUS,
-                "about": catalog.summary(module),
-            }
-            for name, module in zip(catalog.analysis_names(), analyses, strict=True)
-        ],
-        "methods": [
-            {
-                "name": name,
-                "about": catalog.summary(module),
-                "brings": ", ".join(sorted(module.BRINGS)),
-                "parameters": _parameters(module.Params),
-            }
-            for name, module in METHODS.items()
-        ],
-        "data sets": [{"name": name} for name in DATASETS],
-        "models": [{"name": name} for name in MODELS],
-        "diagnostics": [
-            {
-                "name": name,
-                "columns": ", ".join(kind.columns),
-                "cost": kind.cost,
-            }
-            for name, kind in DIAGNOSTICS.items()
-        ],
-        "attacks": [
-            {
-                "name": name,
-                "norms": ", ".join(attack.norms),
-                "about": attack.description,
-            }
-            for name, attack in ATTACKS.items()
-        ],
-        "recipes": [
-            {"name": name, "source": recipe.source, "differs": recipe.differs or "no"}
-            for name, recipe in RECIPES.items()
-        ],
-        "scales": [
-            {"name": name, "seeds": scale.seeds, "about": scale.about}
-            for name, scale in SCALES.items()
-        ],
-    }
 
 
 def diagnostics(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -121,6 +61,13 @@ def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:
         elif len(logs):  # of others, without robust accuracies of test images
             row["epochs"] = f"{logs['epoch'].max()}/{spec.epochs}"
     return row
+
+
+def state_text(row: dict[str, Any]) -> str:
+    """Return in words how far the run of a `run_row` is."""
+    epochs = f", {row['epochs']} epochs" if row["epochs"] else ""
+    changed = f"; changed since: {row['changed since']}" if row["changed since"] else ""
+    return f"{row['state']}{epochs}{changed}"
 
 
 def missing(plans: dict[str, list[RunSpec]], store: RunStore) -> Rows:
@@ -209,8 +156,3 @@ def data(session: Session, name: str | None, fetch: bool) -> dict[str, Rows]:
         dataset = datasets.load(name, root=root, download=fetch)
     rows = [row for row in datasets.describe(root) if row.name == dataset.name]
     return {title: [asdict(row) for row in rows]}
-
-
-def _parameters(params: type) -> str:
-    default = params()
-    return ", ".join(f"{key}={getattr(default, key)}" for key in knob_types(params))

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from rofit.commands import inventory, terminal
-from rofit.commands.answers import answer, say, unfinished
+from rofit.commands import inventory
+from rofit.commands.answers import answer, say, say_claims, unfinished
 from rofit.commands.flags import with_all_flags
 from rofit.commands.session import Session
 from rofit.errors import NothingToDraw, UserError
@@ -16,6 +16,7 @@ from rofit.reproduction.beside import check_beside
 from rofit.reproduction.plan import Request, dataset_names, plan
 from rofit.reproduction.publish import read_result
 from rofit.reproduction.reproduce import redraw, reproduce
+from rofit.settings.scales import find_scale
 from rofit.settings.spec import RunSpec
 
 _NUMBER = click.IntRange(0, 1000)
@@ -46,7 +47,7 @@ def reproduce_(
     everything: bool,
     beside: tuple[str, ...],
 ) -> int:
-    """Do the same for a figure or table of the paper, by its number."""
+    """Train the runs of a figure or table of the paper, by its number, and draw it."""
     names = catalog.analysis_names() if everything else []
     names += [n for k in figures for n in catalog.find_by_number("figure", k)]
     names += [n for k in tables for n in catalog.find_by_number("table", k)]
@@ -68,7 +69,9 @@ def _reproduce_all(session: Session, names: list[str], beside: tuple[str, ...]) 
             _leave_out(NothingToDraw(f"{name}: {error}"), alone=alone)
     if not as_json:
         names = [n for planned in plans for n in dataset_names(*planned)]
-        click.echo(session.scale_text(names))
+        scale = find_scale(session.scale)
+        seeds = session.flags.seeds or scale.seeds
+        click.echo(session.scale_text(names, seeds=seeds, takes=scale.takes))
     if session.flags.dry_run:
         rows = inventory.missing(
             {request.name: specs for request, specs in plans}, session.store
@@ -116,6 +119,6 @@ def _leave_out(error: NothingToDraw, *, alone: bool) -> None:
 def _print_result(result: dict[str, Any]) -> None:
     claims = [from_plain(claim) for claim in result["claims"]]
     title = f"{result['analysis']} ({result['paper']}), {result['size']}"
-    say(terminal.claims_table(claims, title))
+    say_claims(title, claims)
     for key in ("table", "shown"):
         say(f"{key:8} {result[key]}", soft_wrap=True, highlight=False)

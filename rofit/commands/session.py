@@ -122,12 +122,19 @@ class Session:
             "console": None if self.flags.quiet else self.console,
         }
 
-    def scale_text(self, datasets: Iterable[str]) -> str:
+    def scale_text(self, datasets: Iterable[str], *, seeds: int, takes: str) -> str:
         """Return what the scale is, of which data sets, with which overrides.
 
         Without ``--scale`` why it was taken as well.
+
+        Args:
+            datasets: as people read them.
+            seeds: runs of each setting.
+            takes: how long, in words; empty if nobody knows.
         """
-        text = f"scale {self.scale}: {find_scale(self.scale).about}"
+        number = f"{seeds} seed{'s' * (seeds > 1)}"
+        text = f"scale {self.scale}: {find_scale(self.scale).about}, {number}"
+        text += f": {takes}" if takes else ""
         text += f"; images of {', '.join(dict.fromkeys(datasets))}"
         if self.settings:
             changes = (f"{key}={value}" for key, value in self.settings.items())

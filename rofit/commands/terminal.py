@@ -1,57 +1,12 @@
-"""What rofit says on a terminal: tables of claims and runs, a curve in characters."""
+"""One run in words and characters: best, last and gap, and its curve."""
 
 import math
-from typing import Any
 
 import pandas as pd
-from rich import box
-from rich.markup import escape
-from rich.table import Table
 
-from rofit.measures.claim_text import how_judged, interval_text, measured_text
-from rofit.measures.claims import Claim
 from rofit.measures.metrics import best_last_gap, curve
 
-_COLOURS = {"holds": "green", "fails": "red", "not decidable at this scale": "yellow"}
 _HEIGHT, _WIDTH = 12, 64
-
-
-def claims_table(claims: list[Claim], title: str) -> Table:
-    """Return the claims, a row each: verdict, sentence, measured against needed."""
-    table = Table(
-        title=escape(title),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        caption=how_judged(claims),
-        caption_justify="left",
-    )
-    table.add_column("verdict", min_width=5)
-    table.add_column("claim")
-    table.add_column("measured; needed")
-    for claim in claims:
-        colour = _COLOURS[claim.verdict]
-        table.add_row(
-            f"[{colour}]{claim.verdict}[/{colour}]",
-            f"{escape(claim.sentence)} [dim]({escape(claim.source)})[/dim]",
-            f"{_measured(claim)}; needed {claim.needed}",
-        )
-    return table
-
-
-def _measured(claim: Claim) -> str:
-    interval = interval_text(claim)
-    return f"{measured_text(claim)} ({interval})" if interval else measured_text(claim)
-
-
-def listing(title: str, rows: list[dict[str, Any]]) -> Table:
-    """Return rows of one kind as a table, the keys of the first being the headings."""
-    table = Table(title=escape(title), title_justify="left")
-    for heading in rows[0] if rows else ["nothing yet"]:
-        word = heading.replace("_", " ") if heading.isidentifier() else heading
-        table.add_column(word, overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(_text(value)) for value in row.values()))
-    return table
 
 
 def best_last_gap_text(logs: pd.DataFrame) -> str:
@@ -100,13 +55,3 @@ def robust_curve(logs: pd.DataFrame) -> str:
     )
     footer = f"epoch {first}".ljust(max(width - len(str(last)), 8)) + str(last)
     return f"robust accuracy: * test, . train\n{body}\n       {footer}"
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.4g}"
-    return str(value)

@@ -6,16 +6,20 @@ import click
 
 from rofit.commands import inventory
 from rofit.commands.answers import answer, unfinished
-from rofit.commands.flags import with_all_flags
-from rofit.commands.session import Session
+from rofit.commands.flags import with_training_flags
+from rofit.commands.session import Session, notify
 from rofit.errors import UserError
 from rofit.settings.knobs import parse_value
-from rofit.settings.recipes import find_recipe
+from rofit.settings.recipes import FIGURES, find_recipe
 from rofit.settings.scales import find_scale
 from rofit.settings.spec import RunSpec
 from rofit.store.stored_spec import read_spec
 
 _EPOCH = click.IntRange(0, 1_000_000)
+_NO_RECIPE = (
+    "without --recipe, a run of rofit's own settings, which no figure shares: the runs "
+    f"of figures are of --recipe {FIGURES}"
+)
 
 
 @click.command()
@@ -28,25 +32,28 @@ _EPOCH = click.IntRange(0, 1_000_000)
 @click.option("--keep", multiple=True, type=_EPOCH, help="Keep this epoch's weights.")
 @click.option("--watch", multiple=True, help="Diagnostic [all].")
 @click.option("--again", is_flag=True, help="Anew if done; the old one is kept.")
-@with_all_flags
+@with_training_flags
 def train(
     session: Session,
     file: Path | None,
     again: bool,
     keep: tuple[int, ...],
     watch: tuple[str, ...],
+    recipe: str | None,
     **choices: str | None,
 ) -> int:
     """Train one run (or one a seed) from flags, a recipe or a spec.json."""
     from rofit.running import train as training
 
     diagnostics = inventory.diagnostics(watch)
-    specs = specs_of(session, file, **choices)
+    specs = specs_of(session, file, recipe=recipe, **choices)
     training.check_kept(specs, keep)
     if (session.flags.scale or not file) and not session.flags.as_json:
         copies = {copy.name: copy.shown_as for copy in session.data}
         datasets = (copies.get(spec.dataset, spec.dataset) for spec in specs)
-        click.echo(session.scale_text(datasets))
+        click.echo(session.scale_text(datasets, seeds=len(specs), takes=""))
+        if not (recipe or file or session.flags.quiet):
+            notify(_NO_RECIPE)
     if not session.flags.dry_run:
         training.train(
             *specs,

@@ -124,6 +124,7 @@ def _check_diagnostics(folders: list[RunFolder], required: tuple[str, ...]) -> N
         if lacking and folder.state == "done":
             names = ", ".join(sorted(lacking))
             raise UserError(
-                f"run {folder.path.name} was trained without {names}; move its folder "
-                f"{folder.path} away and run again"
+                f"run {folder.path.name} was trained without {names}; rofit train "
+                f"--spec {folder.path}/spec.json --again trains it with them and keeps "
+                "the old one"
             )

@@ -13,6 +13,7 @@ from rofit.methods.resolve import all_teachers, resolve
 from rofit.running.jobs import TrainingJob, work_all
 from rofit.settings.spec import RunSpec
 from rofit.store.environment import changes_since
+from rofit.store.moves import set_aside
 from rofit.store.places import Places
 from rofit.store.rows import require_log
 from rofit.store.runs import RunFolder, RunStore
@@ -83,7 +84,7 @@ def train(
     for spec in specs:
         folder = folders.folder(spec.run_id)
         if folder.state == "done" and again:
-            folders.set_aside(spec.run_id)
+            set_aside(folders, spec.run_id)
         elif folder.state == "done":
             require_log(folder, spec.epochs)
             if changed := changes_since(folder, spec):

@@ -31,6 +31,8 @@ class Recipe:
         return spec.replace(**self.changes)
 
 
+FIGURES = "sgls"  # the recipe of the runs that analyses ask for
+
 RECIPES: dict[str, Recipe] = {
     "rice2020": Recipe(
         changes={"attack_bn": "train", "normalise": True, "drops": (0.5, 0.75)},

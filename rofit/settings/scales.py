@@ -23,7 +23,8 @@ class Scale:
     """One size.
 
     Attributes:
-        about: what it is for, and how long it takes.
+        about: what a run is of.
+        takes: how long an analysis, or a run of it, takes.
         seeds: runs of each setting.
         changes: RunSpec field -> value.
         smaller: model -> the small one of its kind, where models are compared.
@@ -32,6 +33,7 @@ class Scale:
     """
 
     about: str
+    takes: str
     seeds: int
     changes: dict[str, Any] = field(default_factory=dict)
     smaller: dict[str, str] = field(default_factory=dict)
@@ -45,7 +47,8 @@ class Scale:
 
 SCALES: dict[str, Scale] = {
     "smoke": Scale(
-        about="128 training images, a tiny net, 2 epochs, 1 seed: seconds",
+        about="128 training images, a tiny net, 2 epochs",
+        takes="seconds",
         seeds=1,
         smaller={"preact_resnet18": "preact_small", "wrn_34_10": "wrn_10_1"},
         longest=100,
@@ -68,8 +71,8 @@ SCALES: dict[str, Scale] = {
     # Digits alone do not overfit robustly, at no radius that was tried; with redrawn
     # labels they do, and quickly at this learning rate and batch size.
     "demo": Scale(
-        about="400 training images, 40 % of labels redrawn, a small net, 28 epochs, "
-        "3 seeds: two minutes on 2 cores",
+        about="400 training images, 40 % of labels redrawn, a small net, 28 epochs",
+        takes="two minutes on 2 cores",
         seeds=3,
         smaller={"preact_resnet18": "preact_small", "wrn_34_10": "wrn_10_1"},
         changes={
@@ -90,8 +93,8 @@ SCALES: dict[str, Scale] = {
         },
     ),
     "cpu": Scale(
-        about="1,000 training images, a tiny net, 40 epochs, 3 seeds: up to 10 minutes "
-        "a run on 2 cores",
+        about="1,000 training images, a tiny net, 40 epochs",
+        takes="up to 10 minutes a run on 2 cores",
         seeds=3,
         smaller={"preact_resnet18": "preact_tiny", "wrn_34_10": "wrn_10_1"},
         changes={
@@ -111,7 +114,8 @@ SCALES: dict[str, Scale] = {
     # paper's, for the capacity suffices to memorise after the drop and not before.
     "hour": Scale(
         about="2,500 training images, a tiny net, 120 epochs in bf16, every fifth "
-        "evaluated, 3 seeds: under an hour a run on 2 cores",
+        "evaluated",
+        takes="under an hour a run on 2 cores",
         seeds=3,
         smaller={"preact_resnet18": "preact_tiny", "wrn_34_10": "wrn_10_1"},
         changes={
@@ -129,12 +133,15 @@ SCALES: dict[str, Scale] = {
         },
     ),
     "gpu": Scale(
-        about="all training images, PreAct ResNet-18, 30 epochs in bf16, every "
-        "second evaluated: minutes on a GPU",
+        about="all training images, PreAct ResNet-18, 30 epochs in bf16, every second "
+        "evaluated",
+        takes="minutes on a GPU",
         seeds=1,
         changes={"precision": "bf16", "eval_steps": 10, "eval_every": 2, "epochs": 30},
     ),
-    "paper": Scale(about="the paper's protocol, untouched", seeds=3),
+    "paper": Scale(
+        "the paper's protocol, untouched", takes="not measured yet", seeds=3
+    ),
 }
 
 

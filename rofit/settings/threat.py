@@ -31,13 +31,7 @@ class ThreatModel:
 
     def __str__(self) -> str:
         """Return norm and radius as the field writes them: ``linf 8/255``."""
-        numerator = round(self.epsilon * 255)
-        is_whole = math.isclose(self.epsilon * 255, numerator, abs_tol=1e-9)
-        return (
-            f"{self.norm} {numerator}/255"
-            if is_whole
-            else f"{self.norm} {self.epsilon:g}"
-        )
+        return f"{self.norm} {radius_text(self.epsilon)}"
 
     def __post_init__(self) -> None:
         """Check norm and radius."""
@@ -54,6 +48,19 @@ class ThreatModel:
                 f"epsilon must be in [0, {largest:g}] (input units, {self.norm}), "
                 f"got {self.epsilon:g}{hint}"
             )
+
+
+def radius_text(radius: float) -> str:
+    """Return a radius, or a step, in input units as people write it.
+
+    Examples:
+        >>> radius_text(8 / 255), radius_text(0.5)
+        ('8/255', '0.5')
+    """
+    numerator = round(radius * 255)
+    if math.isclose(radius * 255, numerator, abs_tol=1e-9):
+        return f"{numerator}/255"
+    return f"{radius:g}"
 
 
 def read_threat(threat: "str | ThreatModel") -> ThreatModel:

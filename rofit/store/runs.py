@@ -47,12 +47,11 @@ class RunFolder:
         self._lock: os.stat_result | None = None
 
     @contextmanager
-    def opened(self, spec: dict[str, Any]) -> Iterator["RunFolder"]:
+    def held(self) -> Iterator[None]:
         """Hold the folder for writing; make it where it is new.
 
         Raises:
-            UserError: another process holds it, it cannot be written, or it belongs to
-                another spec.
+            UserError: another process holds it, or it cannot be written.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -67,6 +66,17 @@ class RunFolder:
             ) from None
         with held:
             self._lock = os.stat(self.path / "lock")
+            yield
+
+    @contextmanager
+    def opened(self, spec: dict[str, Any]) -> Iterator["RunFolder"]:
+        """Hold the folder for writing, as that of the run of *spec*.
+
+        Raises:
+            UserError: another process holds it, it cannot be written, or it belongs to
+                another spec.
+        """
+        with self.held():
             self._claim(spec)
             yield self
 
@@ -197,19 +207,6 @@ class RunStore:
         raise UserError(
             f"no single run {quoted(text)} in {self.root}; matching: {matching}"
         )
-
-    def set_aside(self, run_id: str) -> None:
-        """Move a run into the folder ``earlier``, where nobody reads it.
-
-        Raises:
-            UserError: another process holds it.
-        """
-        folder = self.folder(run_id)
-        with folder.opened(json.loads((folder.path / "spec.json").read_text())):
-            earlier = self.root / "earlier"
-            earlier.mkdir(exist_ok=True)
-            taken = len(list(earlier.glob(f"{run_id}-*")))
-            folder.path.rename(earlier / f"{run_id}-{taken + 1}")
 
     def runs(self) -> list[RunFolder]:
         """Return the folders of all runs that were started, sorted by name."""

@@ -58,7 +58,7 @@ def test_done_run_that_lacks_a_diagnostic_is_named_in_one_sentence(tmp_path):
         events.write_text(events.read_text().replace('"gradient_norm", ', ""))
     answer = rofit(tmp_path, *words)
     assert answer.code == 2 and answer.err.count("\n") == 1
-    assert "was trained without gradient_norm; move its folder" in answer.err
+    assert "was trained without gradient_norm; rofit train --spec" in answer.err
 
 
 def test_diagnostic_that_was_asked_for_and_cannot_be_is_named_before_training(

@@ -1,4 +1,4 @@
-"""What rofit says on a terminal: claims, listings, a curve drawn in characters."""
+"""One run in words and characters, and how far a training is."""
 
 import io
 import math
@@ -9,21 +9,6 @@ from rich.console import Console
 
 from rofit import progress
 from rofit.commands import terminal
-from rofit.measures.claims import Claim
-
-CLAIM = Claim("it [falls]", 8.0, 1.5, 3, "points", "at least 6", "holds", "ours [1]")
-
-
-def _printed(shown: object) -> str:
-    """Return what a wide terminal without colours shows."""
-    file = io.StringIO()
-    Console(file=file, width=200, color_system=None).print(shown)
-    return file.getvalue()
-
-
-def _claim(**changes: object) -> str:
-    claim = Claim(**(vars(CLAIM) | changes))
-    return _printed(terminal.claims_table([claim], "fig1_gradnorm (Figure 1), demo"))
 
 
 def _logs(test: list[float], train: list[float] | None = None, first: int = 1):
@@ -41,49 +26,6 @@ def _grid(logs: pd.DataFrame) -> list[str]:
     """Return the rows of characters between the axis and the foot, highest first."""
     lines = terminal.robust_curve(logs).splitlines()[1:-1]
     return [line.partition("|")[2] for line in lines]
-
-
-def test_claim_is_shown_with_verdict_spread_seeds_need_and_source():
-    shown = _claim()
-    assert "fig1_gradnorm (Figure 1), demo" in shown
-    assert "holds" in shown and "it [falls] (ours [1])" in shown
-    assert "8.00 ± 1.50 points, n = 3; needed at least 6" in shown
-
-
-def test_claim_of_one_seed_shows_no_spread_and_of_none_no_number():
-    assert "8.00 points, n = 1; needed" in _claim(n=1, spread=math.nan)
-    none = _claim(n=0, measured=math.nan, spread=math.nan)
-    assert "not measured; needed at least 6" in none and "nan" not in none
-
-
-@pytest.mark.parametrize("verdict", ["holds", "fails", "not decidable at this scale"])
-def test_every_verdict_is_shown_in_its_words(verdict):
-    assert verdict in _claim(verdict=verdict)
-
-
-def test_listing_shows_values_as_people_read_them():
-    row = {"a_b": True, "c": 0.125, "d": math.nan, "e": "[x]", "f": [1], "g": 3}
-    shown = _printed(terminal.listing("things", [row, row | {"a_b": False}]))
-    cells = [line.split("│")[1:-1] for line in shown.splitlines() if "│" in line]
-    assert [cell.strip() for cell in cells[0]] == [
-        "yes",
-        "0.125",
-        "",
-        "[x]",
-        "[1]",
-        "3",
-    ]
-    assert cells[1][0].strip() == "no"
-    assert shown.startswith("things") and "a b" in shown
-
-
-def test_listing_of_nothing_says_so():
-    assert "nothing yet" in _printed(terminal.listing("runs", []))
-
-
-def test_listing_keeps_brackets_of_a_path_in_its_title():
-    rows = [{"a heading that is longer than the title": 1}]
-    assert "runs in /tmp/[a]" in _printed(terminal.listing("runs in /tmp/[a]", rows))
 
 
 def test_curve_puts_every_epoch_at_its_height():

@@ -11,6 +11,7 @@ from rofit.methods import METHODS
 from rofit.methods.resolve import resolve
 from rofit.reproduction import catalog
 from rofit.reproduction.plan import Request, plan
+from rofit.settings.recipes import FIGURES, RECIPES
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
 
@@ -26,6 +27,13 @@ def test_analysis_defines_what_is_needed_and_names_things_that_exist(name):
     assert all(analysis.COLUMNS.values()), "every column says what it is"
     assert {"scale", "data"} & set(analysis.COLUMNS) == set(), "reproduce adds these"
     assert catalog.summary(analysis) and not catalog.summary(analysis).endswith(".")
+
+
+def test_runs_of_figures_are_of_the_recipe_that_train_names():
+    """Without ``--recipe``, `rofit train` says that no figure shares its runs."""
+    specs = [spec for name in NAMES for spec in catalog.load_analysis(name).runs()]
+    ours = [spec for spec in specs if RECIPES[FIGURES].apply(spec) == spec]
+    assert len(ours) > len(specs) / 2
 
 
 @pytest.mark.parametrize("name", NAMES)
