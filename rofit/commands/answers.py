@@ -8,6 +8,7 @@ from rich.console import Console
 
 from rofit.commands import tables
 from rofit.interrupts import GOES_ON, UNFINISHED
+from rofit.measures.claim_text import how_judged
 from rofit.measures.claims import Claim
 
 
@@ -43,7 +44,7 @@ def say_claims(title: str, claims: list[Claim]) -> None:
         console.print(tables.claim_lines(claims, title, console.width), highlight=False)
     else:
         click.echo(tables.tab_separated(title, tables.claim_rows(claims)), nl=False)
-        click.echo(f"# {tables.how_judged(claims)}")
+        click.echo(f"# {how_judged(claims)}")
 
 
 def unfinished() -> int:

@@ -7,7 +7,7 @@ import click
 from rofit.commands import inventory
 from rofit.commands.answers import answer, unfinished
 from rofit.commands.flags import with_training_flags
-from rofit.commands.session import Session, notify
+from rofit.commands.session import Session
 from rofit.errors import UserError
 from rofit.settings.knobs import parse_value
 from rofit.settings.recipes import FIGURES, find_recipe
@@ -16,10 +16,7 @@ from rofit.settings.spec import RunSpec
 from rofit.store.stored_spec import read_spec
 
 _EPOCH = click.IntRange(0, 1_000_000)
-_NO_RECIPE = (
-    "without --recipe, a run of rofit's own settings, which no figure shares: the runs "
-    f"of figures are of --recipe {FIGURES}"
-)
+_NO_RECIPE = f"shared by no figure: the runs of figures are of --recipe {FIGURES}"
 
 
 @click.command()
@@ -51,9 +48,8 @@ def train(
     if (session.flags.scale or not file) and not session.flags.as_json:
         copies = {copy.name: copy.shown_as for copy in session.data}
         datasets = (copies.get(spec.dataset, spec.dataset) for spec in specs)
-        click.echo(session.scale_text(datasets, seeds=len(specs), takes=""))
-        if not (recipe or file or session.flags.quiet):
-            notify(_NO_RECIPE)
+        text = session.scale_text(datasets, seeds=len(specs), takes="")
+        click.echo(text if recipe or file else f"{text}; {_NO_RECIPE}")
     if not session.flags.dry_run:
         training.train(
             *specs,

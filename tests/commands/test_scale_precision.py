@@ -43,7 +43,9 @@ def test_cpu_without_bf16_takes_fp32_and_says_so(scale, device, emulated):
     assert request.settings == ({"precision": "fp32"} if emulated else {})
     assert ("precision=fp32" in request.folder) == emulated
     assert ("this CPU has no arithmetic" in printed.getvalue()) == emulated
-    assert ("with precision=fp32" in session.scale_text(["x"])) == emulated
+    assert (
+        "with precision=fp32" in session.scale_text(["x"], seeds=1, takes="")
+    ) == emulated
     assert _train_spec(session).precision == ("fp32" if emulated else "bf16")
 
 
@@ -69,6 +71,8 @@ def test_other_scales_stay_as_they_are(scale, emulated):
 
 def test_scale_sentence_names_data_sets_and_overrides():
     session, _ = _session("width=8", scale="cpu")
-    text = session.scale_text(["cifar100 (png)", "cifar10", "cifar10"])
+    text = session.scale_text(
+        ["cifar100 (png)", "cifar10", "cifar10"], seeds=2, takes="minutes"
+    )
     assert text.startswith("scale cpu: 1,000 training images")
     assert text.endswith("; images of cifar100 (png), cifar10; with width=8")

@@ -141,6 +141,7 @@ def test_public_names_are_found_and_an_unknown_one_is_an_attribute_error():
 
 
 def test_list_names_everything_that_is_registered(tmp_path, monkeypatch):
+    from rofit.augmentation import AUGMENTATIONS
     from rofit.data.datasets import DATASETS
     from rofit.diagnostics import DIAGNOSTICS
     from rofit.evaluation.cases import ATTACKS
@@ -148,6 +149,7 @@ def test_list_names_everything_that_is_registered(tmp_path, monkeypatch):
     from rofit.models import MODELS
     from rofit.settings.recipes import RECIPES
     from rofit.settings.scales import SCALES
+    from rofit.training.schedules import SCHEDULES
 
     monkeypatch.chdir(tmp_path)
     answer = rofit(tmp_path, "list", "--json")
@@ -163,6 +165,9 @@ def test_list_names_everything_that_is_registered(tmp_path, monkeypatch):
         "data sets": list(DATASETS),
         "models": list(MODELS),
         "diagnostics": list(DIAGNOSTICS),
+        "augmentations": list(AUGMENTATIONS),
+        "schedules": list(SCHEDULES),
+        "sinks": list(SINKS),
         "recipes": list(RECIPES),
         "scales": list(SCALES),
     }
