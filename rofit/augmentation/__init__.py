@@ -6,6 +6,7 @@ epoch, image), then all images of a batch at once, on the device where they are.
 
 from collections.abc import Callable
 
+from rofit.augmentation.autoaugment import AutoAugment
 from rofit.augmentation.color_shape import COLOR, SHAPE, ColorShape
 from rofit.augmentation.crop_flip import CropFlip
 from rofit.augmentation.cropshift import CropShift
@@ -29,6 +30,7 @@ def _crop_flip(spec: RunSpec) -> CropFlip:
 AUGMENTATIONS: dict[str, Callable[[RunSpec], Augmentation]] = {
     "crop_flip": lambda spec: (_crop_flip(spec),),
     "cutout": lambda spec: (_crop_flip(spec), Cutout(14)),
+    "autoaugment": lambda spec: (_crop_flip(spec), AutoAugment()),
     "cropshift": lambda spec: (_flip(spec), CropShift(10)),
     "idbh_weak": lambda spec: (
         _flip(spec), CropShift(10), ColorShape(COLOR), RandomErasing(0.5),

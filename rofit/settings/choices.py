@@ -7,6 +7,7 @@ Each is held to its registry by a test beside the registry's own.
 AUGMENTATIONS = (
     "crop_flip",
     "cutout",
+    "autoaugment",
     "cropshift",
     "idbh_weak",
     "idbh_strong",
