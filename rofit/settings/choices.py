@@ -12,7 +12,10 @@ AUGMENTATIONS = (
     "idbh_weak",
     "idbh_strong",
     "idbh_svhn",
+    "mixup",
+    "cutmix",
 )
+MIXED = ("mixup", "cutmix")  # those that make one image of two, labels too
 # rofit/training/schedules.py
 SCHEDULES = ("drops", "one_cycle", "cosine", "linear", "cyclic")
 # rofit/models/forms.py
