@@ -1,6 +1,7 @@
 """Colour changes of a batch, each image by a strength of its own, as Pillow's.
 
-All of bytes, and equal to Pillow's to the bit (tests/augmentation/test_color_shape.py).
+All of bytes, and equal to Pillow's to the bit (tests/augmentation/test_color_shape.py,
+tests/augmentation/test_autoaugment.py).
 A strength of 1 changes nothing, of 0 takes all away, above 1 exaggerates. Images of one
 channel are grey.
 """
@@ -63,6 +64,23 @@ def equalize(pixels: Tensor, strength: Tensor) -> Tensor:
     table = ((step // 2 + before) // step.clamp(min=1)).clamp(max=255)
     level = torch.arange(256, device=pixels.device)
     return _looked_up(pixels, torch.where(step > 0, table, level))
+
+
+def posterize(pixels: Tensor, bits: Tensor) -> Tensor:
+    """Return the images with the highest *bits* (B,) of each byte, the others 0."""
+    mask = (256 - 2 ** (8 - bits.long())).byte().to(pixels.device)
+    return pixels & mask[:, None, None, None]
+
+
+def solarize(pixels: Tensor, threshold: Tensor) -> Tensor:
+    """Return the images with bytes from *threshold* (B,) on inverted."""
+    kept = pixels < threshold.to(pixels.device)[:, None, None, None]
+    return torch.where(kept, pixels, 255 - pixels)
+
+
+def invert(pixels: Tensor, strength: Tensor) -> Tensor:
+    """Return the negatives of the images; no *strength*."""
+    return 255 - pixels
 
 
 def _grey(pixels: Tensor) -> Tensor:

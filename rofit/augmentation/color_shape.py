@@ -5,7 +5,6 @@ Source: Li and Spratling, Data Augmentation Alone Can Improve Adversarial Traini
 CIFAR-10, the shape-biased one of SVHN.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rofit.augmentation import affine, color
-from rofit.augmentation.layer import Draws, Layer, Stream
+from rofit.augmentation.layer import Draws, Function, Layer, Stream, changed
 
 
 class Change(NamedTuple):
@@ -29,7 +28,7 @@ class Change(NamedTuple):
     """
 
     p: float
-    of: Callable[[Tensor, Tensor], Tensor]
+    of: Function
     low: float = 1
     high: float = 1
     kind: str = "uniform"
@@ -87,12 +86,6 @@ class ColorShape(Layer):
         return {"change": change, "strength": torch.where(signed, sign, 1) * strength}
 
     def __call__(self, pixels: Tensor, draws: Draws) -> Tensor:
-        """Return the changed images; which is changed how is known on the CPU."""
-        changed = pixels.clone()
-        for number, change in enumerate(self.changes):
-            chosen = (draws["change"] == number).nonzero().flatten()
-            if len(chosen):
-                index = chosen.to(pixels.device, non_blocking=True)
-                strength = draws["strength"][chosen]
-                changed[index] = change.of(pixels[index], strength)
-        return changed
+        """Return the changed images."""
+        functions = [change.of for change in self.changes]
+        return changed(pixels, functions, draws["change"], draws["strength"])

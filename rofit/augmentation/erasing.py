@@ -73,6 +73,22 @@ class Cutout(Layer):
         return black(pixels, **draws)
 
 
+def rectangle(size: tuple[int, int], corner: Tensor, extent: Tensor) -> Tensor:
+    """Return which pixels are inside of a rectangle an image, (B, 1, H, W).
+
+    Args:
+        size: (height, width) of the images.
+        corner: first row and column, (B, 2).
+        extent: rows and columns, (B, 2); 0 has nothing inside.
+    """
+    rows, columns = (
+        (torch.arange(length) >= corner[:, axis, None])
+        & (torch.arange(length) < (corner + extent)[:, axis, None])
+        for axis, length in enumerate(size)
+    )
+    return rows[:, None, :, None] & columns[:, None, None, :]
+
+
 def black(pixels: Tensor, corner: Tensor, extent: Tensor) -> Tensor:
     """Return the images with a black rectangle each.
 
@@ -81,10 +97,6 @@ def black(pixels: Tensor, corner: Tensor, extent: Tensor) -> Tensor:
         corner: first row and column, (B, 2).
         extent: rows and columns, (B, 2); none of an image with 0.
     """
-    inside = [
-        (torch.arange(length) >= corner[:, axis, None])
-        & (torch.arange(length) < (corner + extent)[:, axis, None])
-        for axis, length in enumerate(pixels.shape[-2:])
-    ]
-    erased = inside[0][:, None, :, None] & inside[1][:, None, None, :]
+    height, width = pixels.shape[-2:]
+    erased = rectangle((height, width), corner, extent)
     return pixels * ~erased.to(pixels.device, non_blocking=True)

@@ -6,13 +6,14 @@ device, and one that goes on in the middle of an epoch has nothing to restore.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 Draws = dict[str, Tensor]
 Stream = Callable[[str], torch.Generator]  # the epoch's stream of a name
+Function = Callable[[Tensor, Tensor], Tensor]  # images (B, C, H, W), strengths (B,)
 
 
 class Layer(ABC):
@@ -31,3 +32,23 @@ def below(stop: Tensor, generator: torch.Generator) -> Tensor:
     """Return integers from 0 to *stop* - 1, all as likely, in the shape of *stop*."""
     uniform = torch.rand(stop.shape, generator=generator, dtype=torch.float64)
     return (uniform * stop).long()
+
+
+def changed(
+    pixels: Tensor, functions: Sequence[Function], number: Tensor, strength: Tensor
+) -> Tensor:
+    """Return each image (B, C, H, W) changed by one of the functions.
+
+    Args:
+        pixels: uint8 (B, C, H, W).
+        functions: what an image can be changed by.
+        number: which of them, (B,) on the CPU; an image of -1 stays as it is.
+        strength: of the change, (B,) on the CPU.
+    """
+    images = pixels.clone()
+    for i, function in enumerate(functions):
+        chosen = (number == i).nonzero().flatten()
+        if len(chosen):
+            index = chosen.to(pixels.device, non_blocking=True)
+            images[index] = function(pixels[index], strength[chosen])
+    return images

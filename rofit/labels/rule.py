@@ -48,6 +48,10 @@ class LabelRule:
         """Return the labels as they stand, (B, K), each row summing to one."""
         raise NotImplementedError
 
+    def unmixed(self, index: Tensor, y: Tensor) -> Tensor:
+        """Return the labels of images that are not mixed with others, (B, K)."""
+        return self.current(index, y)
+
     def refine(
         self, index: Tensor, y: Tensor, logits_adv: Tensor, logits_clean: Tensor | None
     ) -> Tensor:

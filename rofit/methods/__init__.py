@@ -17,7 +17,13 @@ from rofit.settings.spec import RunSpec
 
 __all__ = ["METHODS", "Context", "Kind", "Method", "find_kind", "find_method"]
 
-_NOT_METHODS = ("compose", "inner", "method", "resolve")  # what methods are made with
+_NOT_METHODS = (
+    "compose",
+    "inner",
+    "method",
+    "mixing",
+    "resolve",
+)  # what methods are made with
 
 METHODS: dict[str, ModuleType] = {
     module.name: import_module(f"{__name__}.{module.name}")

@@ -12,6 +12,7 @@ from rofit.methods.method import Context, Method, soft_label_objective
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels"})
+MIXES = True
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from rofit.settings.knobs import Knobs, knob
 from rofit.weights.perturbation import Perturbation
 
 BRINGS = frozenset({"perturbation"})
+MIXES = False  # the least loss of two classes at once is no sign of memory
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from rofit.errors import unknown
 from rofit.methods import find_kind, make_params
+from rofit.methods.mixing import require_mixable
 from rofit.settings.knobs import knob_types, parse_value
 from rofit.settings.spec import RunSpec
 
@@ -20,9 +21,11 @@ def resolve(spec: RunSpec) -> RunSpec:
     """Return *spec* without method parameters that have their default value.
 
     Raises:
-        UserError: no such method or parameter, or a value out of its range.
+        UserError: no such method or parameter, a value out of its range, or a method
+            that does not go with the augmentation.
     """
     kind = find_kind(spec)
+    require_mixable(spec)
     default = asdict(make_params(kind, {}))
     params = asdict(make_params(kind, dict(spec.method_params)))
     changed = {key: value for key, value in params.items() if value != default[key]}

@@ -15,6 +15,7 @@ from rofit.methods.method import Context, Method, StepOutputs
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"objective"})
+MIXES = True
 
 
 @dataclass(frozen=True)

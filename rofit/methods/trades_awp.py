@@ -12,6 +12,7 @@ from rofit.methods.method import Context, Method
 from rofit.settings.knobs import knob
 
 BRINGS = frozenset({"objective", "perturbation"})
+MIXES = True
 
 
 @dataclass(frozen=True)

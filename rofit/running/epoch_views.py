@@ -33,7 +33,7 @@ def view_maker(
             attack=training.curves.evaluated_with,
             splits=splits,
             redrawn=redrawn,
-            labels=lambda index: labels.current(index, y[index]),
+            labels=lambda index: labels.unmixed(index, y[index]),
             initial=initial,
             logits_at_hand=dict(training.curves.logits),
         )

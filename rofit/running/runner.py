@@ -13,6 +13,7 @@ from rofit.data.noise import symmetric_noise
 from rofit.diagnostics import Monitor, find_diagnostic
 from rofit.errors import UserError, is_out_of_memory
 from rofit.methods import Context, find_kind, make_params
+from rofit.methods.mixing import mixed
 from rofit.methods.resolve import described, teachers
 from rofit.precision import CONVOLUTIONS, PrecisionCopy
 from rofit.progress import Report
@@ -80,20 +81,19 @@ def build_training(
     model = initial_model(spec, data).to(device)
     taught_by = taught_by or {}
     kind = find_kind(spec)
-    method = kind.build(
-        make_params(kind, dict(spec.method_params)),
-        Context(
-            attack=attack,
-            y=train_images.y,
-            n_classes=data.n_classes,
-            model=model,
-            precision=spec.precision,
-            teachers={
-                name: _teacher(teacher, data, device, taught_by.get(name))
-                for name, (teacher, _) in teachers(spec).items()
-            },
-        ),
+    context = Context(
+        attack=attack,
+        y=train_images.y,
+        n_classes=data.n_classes,
+        model=model,
+        precision=spec.precision,
+        teachers={
+            name: _teacher(teacher, data, device, taught_by.get(name))
+            for name, (teacher, _) in teachers(spec).items()
+        },
     )
+    method = kind.build(make_params(kind, dict(spec.method_params)), context)
+    method = mixed(spec, method, context, train_images.pairs)
     curves = LearningCurves(
         train_images,
         {

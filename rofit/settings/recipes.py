@@ -51,6 +51,65 @@ RECIPES: dict[str, Recipe] = {
         changes={"attack_bn": "eval", "normalise": False, "drops": (0.495, 0.745)},
         source="SGLS, the authors' first release of SGLR (2023)",
     ),
+    "pang2021": Recipe(
+        # lr 0.1, 0.01 from epoch 100 and 0.001 from epoch 105 of 110 on.
+        changes={
+            "attack_bn": "eval",
+            "normalise": True,
+            "crop_fill": "reflect",
+            "epochs": 110,
+            "drops": (100 / 110, 105 / 110),
+        },
+        source=(
+            "Pang et al. 2021 (Bag of Tricks), the baseline setting of README and "
+            "train_cifar.py at P2333/Bag-of-Tricks-for-AT, whose network is a "
+            "WRN-34-10"
+        ),
+        differs=(
+            "the source evaluates its schedule at fractional epochs, so that the last "
+            "mini-batch before a drop already has the lower rate; its starts in l2 "
+            "have a uniform radius, ours u^(1/d); its loop passes the clean inputs "
+            "before and after every step, which BatchNorm's statistics see"
+        ),
+    ),
+    "rade2022": Recipe(
+        changes={
+            "attack_bn": "eval",
+            "normalise": False,
+            "epochs": 50,
+            "lr": 0.21,
+            "schedule": "one_cycle_steps",
+        },
+        source=(
+            "Rade and Moosavi-Dezfooli 2022 (HAT), train.py, core/utils/parser.py and "
+            "core/utils/train.py at imrahulr/hat, README's 50 epochs"
+        ),
+        differs=(
+            "HAT itself is no method of rofit; the source's momentum is Nesterov's, "
+            "and goes from 0.95 to 0.85 and back as the rate goes up and down (here "
+            "0.9, plain); its rate is at most a step's change behind ours"
+        ),
+    ),
+    "fastat2026": Recipe(
+        changes={
+            "attack_bn": "eval",
+            "normalise": False,
+            "epochs": 100,
+            "schedule": "one_cycle",
+        },
+        source=(
+            "FastAT Benchmark (Pan and Yao 2026), main.py, configs/cifar10/common.yaml "
+            "and pgd_at_wa.yaml, fast_at/pgd_at.py at fzjcdt/FastAT_Benchmark"
+        ),
+        differs=(
+            "label smoothing and the average of the weights are methods, which no "
+            "recipe names: rofit train --recipe fastat2026 --method label_smoothing "
+            "--weights weight_ema --set rho=0.4 --set ema_decay=0.9995 (its pgd_at "
+            "leaves the average out); the source's momentum goes from 0.95 to 0.85 "
+            "and back as the rate goes up and down (here 0.9); its average begins "
+            "after the first step, and its best is the better of network and average"
+        ),
+    ),
 }
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rofit.augmentation import find_augmentation
+from rofit.augmentation import Augmentation, find_augmentation, find_mixing
+from rofit.augmentation.layer import Draws
 from rofit.data.images import Images
 from rofit.data.unit import to_unit
 from rofit.settings.spec import RunSpec
@@ -48,18 +49,46 @@ class DeviceImages:
 
     def batches(self, spec: RunSpec, plan: EpochPlan, begin: int) -> Iterator[Batch]:
         """Yield the epoch's batches from step *begin* on, the last one shorter."""
-        layers = find_augmentation(spec)
-        height, width = self.pixels.shape[-2:]
-        draws = plan.augmented(layers, len(self), (height, width))
+        layers, mixing = find_augmentation(spec), find_mixing(spec)
+        draws = plan.augmented(layers, len(self), self._size)
+        pairs = plan.paired(mixing, len(self), self._size) if mixing else {}
         order = onto(plan.order, self.pixels.device)
         split = (indices.split(spec.batch_size) for indices in (order, plan.order))
         for step, (index, rows) in enumerate(zip(*split, strict=True)):
             if step < begin:
                 continue
-            pixels = self.pixels[index]
-            for layer, by_name in zip(layers, draws, strict=True):
-                pixels = layer(pixels, {k: v[rows] for k, v in by_name.items()})
-            yield Batch(step, index, to_unit(pixels), self.y[index])
+            x = self._augmented(layers, draws, index, rows)
+            if mixing:
+                partners = pairs["partner"][rows]
+                there = onto(partners, self.pixels.device)
+                other = self._augmented(layers, draws, there, partners)
+                x = mixing(x, other, _rows(pairs, rows))
+            yield Batch(step, index, x, self.y[index])
+
+    def pairs(self, spec: RunSpec, epoch: int) -> Draws:
+        """Return with which images, and by which shares, a run that mixes does so."""
+        mixing = find_mixing(spec)
+        assert mixing, "only for a run that mixes images"
+        plan = EpochPlan(spec.seed, epoch, len(self))
+        return plan.paired(mixing, len(self), self._size)
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        height, width = self.pixels.shape[-2:]
+        return height, width
+
+    def _augmented(
+        self, layers: Augmentation, draws: list[Draws], index: Tensor, rows: Tensor
+    ) -> Tensor:
+        """Return images in [0, 1]; *rows* is *index* on the CPU, where draws are."""
+        pixels = self.pixels[index]
+        for layer, by_name in zip(layers, draws, strict=True):
+            pixels = layer(pixels, _rows(by_name, rows))
+        return to_unit(pixels)
+
+
+def _rows(draws: Draws, rows: Tensor) -> Draws:
+    return {name: values[rows] for name, values in draws.items()}
 
 
 def onto(tensor: Tensor, device: torch.device) -> Tensor:

@@ -1,9 +1,10 @@
 """The learning curves of every run: clean and robust, train and test, each epoch.
 
 ``split = "train"`` rows of the steps' own inputs are measured on the fly: train mode,
-augmented, the training adversaries, as this field's logs do. The other row of the
-training images (clean for a method that attacks, robust for one that does not) is
-measured after the epoch in eval mode, without augmentation.
+augmented, the training adversaries, as this field's logs do; of images that are mixed
+with others, against the given class of the first. The other row of the training images
+(clean for a method that attacks, robust for one that does not) is measured after the
+epoch in eval mode, without augmentation.
 """
 
 import math

@@ -13,6 +13,7 @@ from torch import Tensor
 from rofit.attacks import geometry
 from rofit.attacks.geometry import Start
 from rofit.augmentation.layer import Draws, Layer
+from rofit.augmentation.mixing import Mixing
 from rofit.seeding import generator
 from rofit.settings.threat import ThreatModel
 
@@ -33,10 +34,11 @@ class EpochPlan:
         self, layers: Iterable[Layer], n: int, size: tuple[int, int]
     ) -> list[Draws]:
         """Return the draws of each layer for *n* images of (height, width)."""
-        return [
-            layer.draw(lambda name: generator(self.seed, name, self.epoch), n, size)
-            for layer in layers
-        ]
+        return [layer.draw(self._stream, n, size) for layer in layers]
+
+    def paired(self, mixing: Mixing, n: int, size: tuple[int, int]) -> Draws:
+        """Return how *n* images of (height, width) are mixed, partners and shares."""
+        return mixing.draw(self._stream, n, size)
 
     def start(
         self,
@@ -47,3 +49,6 @@ class EpochPlan:
     ) -> Tensor:
         """Return the attack's start of one step, (B, C, H, W) on the CPU."""
         return draw(threat, shape, generator(self.seed, "attack", self.epoch, step))
+
+    def _stream(self, name: str) -> torch.Generator:
+        return generator(self.seed, name, self.epoch)

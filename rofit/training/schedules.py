@@ -69,11 +69,25 @@ def one_cycle(spec: RunSpec, epoch: int, share: float) -> float:
     return _along_cosine(1, last, (epoch - top) / (end - top))
 
 
+def one_cycle_steps(spec: RunSpec, epoch: int, share: float) -> float:
+    """Return cosines from 1/25 up to 1 and down to 1/250,000, step by step.
+
+    The way up takes a quarter of the run. Source: torch's OneCycleLR, stepped after
+    each batch, as the code of Rade and Moosavi-Dezfooli 2022 (HAT) does. Differs: the
+    first step's rate is already on the way up, by less than a step; there the momentum
+    goes from 0.95 to 0.85 and back as well.
+    """
+    done, top = epoch + share, spec.epochs / 4
+    if done <= top:
+        return _along_cosine(1 / 25, 1, done / top)
+    return _along_cosine(1, 1 / 25 / 1e4, (done - top) / (spec.epochs - top))
+
+
 def _along_cosine(begin: float, end: float, share: float) -> float:
     return end + (begin - end) / 2 * (1 + math.cos(math.pi * share))
 
 
 SCHEDULES: dict[str, Callable[[RunSpec, int, float], float]] = {
     schedule.__name__: schedule
-    for schedule in (drops, one_cycle, cosine, linear, cyclic)
+    for schedule in (drops, one_cycle, cosine, linear, cyclic, one_cycle_steps)
 }

@@ -47,6 +47,27 @@ def test_one_cycle_is_torchs_stepped_epoch_by_epoch(epochs):
     assert _rates("one_cycle", epochs) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("epochs", [2, 7, 50])
+def test_one_cycle_steps_is_torchs_stepped_batch_by_batch(epochs):
+    """Off by less than a step: from the top on to the bit, before it a part of one."""
+    steps = 20
+    weights = [torch.nn.Parameter(torch.zeros(1))]
+    optimizer = torch.optim.SGD(weights, lr=0.2, momentum=0.9)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=0.2, pct_start=0.25, steps_per_epoch=steps, epochs=epochs
+    )
+    expected = []
+    for step in range(epochs * steps):
+        expected += theirs.get_last_lr()
+        optimizer.step()
+        if step + 1 < epochs * steps:
+            theirs.step()
+    rates, top = _rates("one_cycle_steps", epochs, steps), epochs * steps // 4 - 1
+    assert rates[top:] == pytest.approx(expected[top:], rel=1e-12)
+    for step in range(top):
+        assert expected[step] < rates[step] < expected[step + 1]
+
+
 @pytest.mark.parametrize("epochs", [3, 30, 200])
 @pytest.mark.parametrize(
     ("schedule", "formula"),

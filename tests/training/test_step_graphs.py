@@ -16,6 +16,7 @@ from rofit.attacks.captured import WARM_UP
 from rofit.labels.rule import LabelRule
 from rofit.methods import METHODS
 from rofit.progress import Report
+from rofit.settings.choices import MIXED
 from rofit.training.graphs import StepGraphs
 from rofit.training.loop import train_epoch
 from rofit.training.stop import Stop
@@ -61,6 +62,15 @@ def test_replayed_steps_are_the_steps_bit_for_bit(spec, method):
     same(_epochs(recorded), _epochs(built(spec, diagnostics=("gradient_norm",))))
     assert recorded.graphs.why_not == ""
     assert len(recorded.graphs.graphs) == 1
+
+
+@pytest.mark.parametrize("augment", MIXED)
+def test_replayed_steps_on_mixed_images_are_the_steps(spec, augment):
+    """Partners and shares are other ones in every epoch, on the same memory."""
+    spec = spec.replace(augment=augment, method="awp")
+    recorded = _recorded(spec)
+    same(_epochs(recorded), _epochs(built(spec, diagnostics=("gradient_norm",))))
+    assert recorded.graphs.why_not == "" and len(recorded.graphs.graphs) == 1
 
 
 def test_shorter_last_batch_has_a_graph_of_its_own(spec):

@@ -10,6 +10,7 @@ from forked_command import ForkedCommand
 from training_helpers import last_state, same, train
 
 from rofit.methods import METHODS
+from rofit.settings.choices import MIXED
 from rofit.store.runs import RunFolder
 from rofit.training import checkpoint
 
@@ -60,6 +61,22 @@ def test_stop_after_every_single_step_changes_nothing(spec, tmp_path):
     whole, _ = train(spec, tmp_path / "whole")
     for _ in range(10):
         resumed, done = train(spec, tmp_path / "resumed", stop_after=1)
+    assert done
+    same(last_state(whole), last_state(resumed))
+    assert rows(whole) == rows(resumed)
+
+
+@pytest.mark.parametrize("augment", MIXED)
+def test_run_on_mixed_images_stopped_in_an_epoch_ends_with_the_same_bits(
+    augment, spec, tmp_path
+):
+    spec = spec.replace(
+        augment=augment, method="label_smoothing", weights_from=("awp",)
+    )
+    whole, _ = train(spec, tmp_path / "whole")
+    for more in (2, 4, 1):
+        train(spec, tmp_path / "resumed", stop_after=more)
+    resumed, done = train(spec, tmp_path / "resumed")
     assert done
     same(last_state(whole), last_state(resumed))
     assert rows(whole) == rows(resumed)
