@@ -24,9 +24,6 @@ Rows = Iterable[dict[str, str]]
 def search() -> Rows:
     """Return a row a run of PGD-AT at a size that was tried, as far as it went."""
     for spec, rows, run in _runs(LOGS / "search"):
-        best = _best(run)
-        drop = spec.drops[0] * spec.epochs
-        place = "in" if 0 < best - drop <= spec.epochs / 5 else "out of"
         yield {
             "images": f"{spec.train_size:,}",
             "network": f"{spec.model}, width {spec.width}",
@@ -34,12 +31,15 @@ def search() -> Rows:
             "seed": str(spec.seed),
             "epochs": f"{run.index.max()} of {spec.epochs}",
             "attack passes": f"{passes(spec):,}",
-            "best at epoch": f"{best}, {place} the fifth after the drop",
-            "falls by": f"{fall(run):.1f}",
-            "training rises by": f"{fig1.rise(run):.1f}",
-            "norm ramps up": f"{fig1.ramp(run, 0):.2f}",
-            "clean": f"{_clean(rows):.1f}",
+            **_course(spec, rows, run),
         }
+
+
+def hour() -> Rows:
+    """Return a row a seed of PGD-AT at scale ``hour``: what the scale was chosen by."""
+    for spec, rows, run in sorted(_runs(LOGS / "hour"), key=lambda r: r[0].seed):
+        if spec.method == "pgd_at":
+            yield {"seed": str(spec.seed), **_course(spec, rows, run)}
 
 
 def gpu_runs() -> Rows:
@@ -99,6 +99,20 @@ def _runs(store: Path) -> Iterator[tuple[RunSpec, pd.DataFrame, pd.DataFrame]]:
         run = fig1.table(rows)
         run = run[run["test_robust"].notna()].set_index("epoch")
         yield read_spec(store / str(run_id) / "spec.json")[0], rows, run
+
+
+def _course(spec: RunSpec, rows: pd.DataFrame, run: pd.DataFrame) -> dict[str, str]:
+    """Return what is asked of a size, of one run, and its clean accuracy."""
+    best = _best(run)
+    drop = spec.drops[0] * spec.epochs
+    place = "in" if 0 < best - drop <= spec.epochs / 5 else "out of"
+    return {
+        "best at epoch": f"{best}, {place} the fifth after the drop",
+        "falls by": f"{fall(run):.1f}",
+        "training rises by": f"{fig1.rise(run):.1f}",
+        "norm ramps up": f"{fig1.ramp(run, 0):.2f}",
+        "clean": f"{_clean(rows):.1f}",
+    }
 
 
 def _best(run: pd.DataFrame) -> int:

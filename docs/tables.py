@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from measured import gpu_and_cpu, gpu_parity, gpu_parts, gpu_runs, search
+from measured import gpu_and_cpu, gpu_parity, gpu_parts, gpu_runs, hour, search
 
 from rofit.commands.registries import KINDS
 from rofit.data.known import DATASETS
@@ -137,6 +137,7 @@ TABLES: dict[str, Callable[[], Rows]] = {
     "analyses": analyses,
     "data sets": data_sets,
     "search": search,
+    "scale hour": hour,
     "runs on a GPU": gpu_runs,
     "GPU and CPU": gpu_and_cpu,
     "parity on a GPU": gpu_parity,
