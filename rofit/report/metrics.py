@@ -77,7 +77,8 @@ def reliability(logs: pd.DataFrame) -> Chart | None:
     lines = [Series("calibrated", (0.0, 1.0), (0.0, 1.0), "guide")]
     for attack, line in both.groupby("attack", observed=True):
         line = line.sort_values("confidence")
-        name, dashed = _attack(attack), " dashed" if attack == "none" else ""
+        clean = attack == "none"
+        name, dashed = ("clean", " dashed") if clean else (str(attack), "")
         x, y = list(line["confidence"]), list(line["accuracy"])
         lines.append(Series(name, x, y, f"s0{dashed}"))
     title = f"reliability after epoch {bins['epoch'].max()}"
@@ -139,29 +140,29 @@ def _names(rows: pd.DataFrame, without: Sequence[str]) -> "pd.Series[str]":
     names = _joined(rows, without)
     if names.any():
         return names
-    attack = rows["attack"].astype(object).map(_attack, na_action="ignore").fillna("")
-    split = rows["split"].astype(object).fillna("").astype(str)
-    return (split + " " + attack.astype(str)).str.strip()
+    return (_texts(rows, "split") + " " + _texts(rows, "attack")).str.strip()
 
 
 def _joined(rows: pd.DataFrame, without: Sequence[str]) -> "pd.Series[str]":
     """Return the values of the keys that vary among the rows, joined; else nothing."""
     joined = pd.Series("", index=rows.index)
     for name in ("epoch", "split", "attack", *key_columns(rows)):
-        column = rows[name].astype(object) if name in rows else None
-        if name in without or column is None or column.nunique(dropna=False) < 2:
+        if name in without or name not in rows:
             continue
-        if name == "attack":
-            part = column.map(_attack, na_action="ignore")
-        else:
-            prefix = "" if name == "split" else f"{name} "
-            part = (prefix + column.astype(str)).where(column.notna())
-        joined = (joined + " · " + part.fillna("").astype(str)).str.strip(" ·")
+        if rows[name].nunique(dropna=False) > 1:
+            joined = (joined + " · " + _texts(rows, name)).str.strip(" ·")
     return joined
 
 
-def _attack(name: object) -> str:
-    return "clean" if name == "none" else str(name)
+def _texts(rows: pd.DataFrame, name: str) -> "pd.Series[str]":
+    """Return a column's values in words, keys with their name; nothing for none."""
+    before = "" if name in ("split", "attack") else f"{name} "
+    shown = {"none": "clean"} if name == "attack" else {}
+    texts = [
+        "" if pd.isna(value) else before + shown.get(value, str(value))
+        for value in rows[name]
+    ]
+    return pd.Series(texts, index=rows.index, dtype=object)
 
 
 def _has(rows: pd.DataFrame, name: str) -> bool:

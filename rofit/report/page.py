@@ -118,7 +118,14 @@ def _section(target: Target, store: RunStore, data: Path) -> Section:
 
 
 def _remarks(caught: Iterable[warnings.WarningMessage]) -> list[str]:
-    texts = (str(w.message) for w in caught if issubclass(w.category, UserWarning))
+    """Return what the store's readers warned of; other warnings go on."""
+    texts = []
+    for warning in caught:
+        if issubclass(warning.category, UserWarning):
+            texts.append(str(warning.message))
+        else:
+            place = warning.filename, warning.lineno
+            warnings.warn_explicit(warning.message, warning.category, *place)
     return list(dict.fromkeys(texts))
 
 

@@ -208,8 +208,9 @@ class _Axis(NamedTuple):
         return cls(bottom, high + room, begin, end, logarithmic)
 
     def at(self, value: float) -> float:
-        if self.logarithmic:
-            value = math.log10(value)
+        return self._place(math.log10(value) if self.logarithmic else value)
+
+    def _place(self, value: float) -> float:
         share = (value - self.low) / (self.high - self.low)
         return round(self.begin + share * (self.end - self.begin), 1)
 
@@ -219,7 +220,10 @@ class _Axis(NamedTuple):
             return [Tick(self.at(v), f"{v:g}") for v in values]
         exponents = range(math.ceil(self.low), math.floor(self.high) + 1)
         every = max(1, math.ceil(len(exponents) / count))
-        return [Tick(self.at(10.0**e), f"{10.0**e:g}") for e in exponents[::every]]
+        return [
+            Tick(self._place(e), f"{10.0**e:g}" if abs(e) < 5 else f"1e{e}")
+            for e in exponents[::every]
+        ]
 
 
 def _line(series: Series, x_axis: _Axis, y_axis: _Axis) -> Line:
