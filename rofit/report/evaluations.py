@@ -57,14 +57,12 @@ def check_rows(run: RunFolder) -> list[dict[str, Any]]:
     """Return what the checks for gradient masking said, a row a checkpoint."""
     rows = []
     for path in sorted((run.path / "evaluations").glob("*-checks-*.json")):
-        try:
-            kept = json.loads(path.read_bytes())
+        kept = run.read_json(path.relative_to(run.path).as_posix()) or {}
+        if {"checkpoint", "warnings", "passed"} <= kept.keys():
             warned, passed = dict(kept["warnings"]), list(kept["passed"])
             rows.append(
                 {"checkpoint": kept["checkpoint"], "warned": warned, "passed": passed}
             )
-        except (OSError, ValueError, LookupError, TypeError):
-            warnings.warn(f"{path.name} is damaged and is left out", stacklevel=2)
     return rows
 
 
