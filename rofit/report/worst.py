@@ -1,6 +1,7 @@
 """The images on which an attack succeeds best, made anew from a checkpoint."""
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,14 +88,26 @@ def _worst(run: RunFolder, result: dict[str, Any], data: Path) -> WorstImages:
     radius = f"{255 * result['epsilon']:.4g}/255"
     title = f"{result['checkpoint']}, {result['attack']} in {result['norm']} {radius}"
     try:
-        subject = _subject(run, result, data)
-        images, tried = _attacked(run, result, subject, _class_names(subject, data))
+        images, tried, names = _made(run.path, result["name"], data)
     except UserError as error:
         return WorstImages(title, [], 0, f"Images are not shown: {error}.")
+    missing = "" if images else "The attack has fooled no image."
+    return WorstImages(title, images, tried, missing, names)
+
+
+@lru_cache(maxsize=8)  # a server shows them again and again
+def _made(
+    path: Path, evaluation: str, data: Path
+) -> tuple[list[WorstImage], int, tuple[str, ...]]:
+    """Return the images, among how many, and class names, or raise UserError.
+
+    The evaluation's name is a hash of all that they depend on.
+    """
+    run = RunFolder(path)
+    (result,) = (r for r in evaluations(run) if r["name"] == evaluation)
+    subject = _subject(run, result, data)
     names = _class_names(subject, data)
-    if not images:
-        return WorstImages(title, [], 0, "The attack has fooled no image.", names)
-    return WorstImages(title, images, tried, "", names)
+    return *_attacked(run, result, subject, names), names
 
 
 def _subject(run: RunFolder, result: dict[str, Any], data: Path) -> "LoadedCheckpoint":

@@ -137,6 +137,20 @@ def test_pointer_and_keys_show_the_numbers_of_an_epoch(runs, opened):
     assert tip.is_hidden()
 
 
+def test_pointer_shows_the_nearest_number_of_a_series_that_has_none_there(
+    tmp_path, opened
+):
+    about = {"metric": "loss", "attack": "pgd10", "measured": "step"}
+    more = [*course((3.0, 2.0, 1.0), **about, split="train")]
+    more += [{"epoch": 3, "value": 4.0, "split": "test"} | about]
+    run = plain_run(tmp_path / "runs", more)
+    page = opened(tmp_path / "runs", Target("run", run.path.name))
+    chart = page.locator('.chart svg[aria-label^="robust loss"]')
+    chart.focus()
+    page.keyboard.press("Home")
+    assert page.locator("#tip td").all_text_contents() == ["3", "4 at 3"]
+
+
 def test_best_and_last_are_marked(runs, opened):
     page = opened(runs, Target("run", RunSpec(epochs=3).run_id))
     assert page.locator(".mark text").all_text_contents() == ["best 43.8", "last 28.1"]

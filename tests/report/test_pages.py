@@ -60,6 +60,14 @@ def test_run_that_has_only_begun_or_cannot_be_read_does_not_hide_the_others(stor
     assert "0/3" in page.words
 
 
+def test_page_of_a_run_that_has_only_begun_says_so(store):
+    spec = next(store.root.glob("trades*/spec.json")).read_text()
+    (store.root / "fresh").mkdir()
+    (store.root / "fresh" / "spec.json").write_text(spec)
+    page = _page(store, Target("run", "fresh")).words
+    assert "No epoch is finished yet." in page and "--method trades" in page
+
+
 def test_empty_store_says_so(tmp_path):
     assert "No run was started" in _page(RunStore(tmp_path), Target("store")).words
 

@@ -34,10 +34,16 @@ for (const figure of document.querySelectorAll(".chart")) {
     cursor.setAttribute("d", `M${data.x[at]} 10V172`);
     const table = element("table");
     data.names.slice(0, data.drawn).forEach((name, i) => {
-      const value = data.rows[at][i + 1];
-      if (!value) return;
+      /* of a series without a value here the nearest, and where that is */
+      let near = -1;
+      data.rows.forEach((row, j) => {
+        if (row[i + 1] && (near < 0 || Math.abs(data.x[j] - data.x[at]) < Math.abs(data.x[near] - data.x[at]))) near = j;
+      });
+      if (near < 0) return;
+      const value = data.rows[near][i + 1];
       const row = table.insertRow();
-      row.append(element("th", name, data.styles[i]), element("td", value));
+      row.append(element("th", name, data.styles[i]),
+        element("td", near === at ? value : `${value} at ${data.rows[near][0]}`));
     });
     const box = svg.getBoundingClientRect();
     showTip([element("b", `${data.label} ${data.rows[at][0]}`), table],
