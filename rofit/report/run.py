@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,6 +67,11 @@ class RunReport:
     settings: list[Setting]
     command: str
     no_command: str
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Fields that a source does not say; none of a run of rofit's own."""
+        return self.source.unknown if self.source else ()
 
 
 def run_report(folder: RunFolder, data: Path) -> RunReport:
@@ -160,8 +165,6 @@ def _differs(spec: RunSpec, source: Source | None, origin: Origin) -> list[Setti
 
 
 def _settings(spec: RunSpec, source: Source | None, origin: Origin) -> list[Setting]:
-    from dataclasses import fields
-
     unknown = source.unknown if source else ()
     values = spec.as_dict()
     return [

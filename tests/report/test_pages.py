@@ -163,3 +163,20 @@ def test_file_that_was_changed_after_publishing_is_named(store, tmp_path):
     assert "Not what was written" not in _page(store, target).words
     (folder / "table.csv").write_text("method\nsgls\n")
     assert "Not what was written: table.csv." in _page(store, target).words
+
+
+def test_run_of_others_says_where_it_is_from_and_what_is_not_known(tmp_path):
+    run = plain_run(tmp_path / "runs")
+    spec = json.loads((run.path / "spec.json").read_text())
+    unknown = ["drops", "epochs", "seed"]
+    source = {"kind": "log", "layout": "trades", "file": "a.log", "unknown": unknown}
+    (run.path / "spec.json").write_text(json.dumps(spec | {"source": source}))
+    (run.path / "digests.jsonl").unlink()
+    store = RunStore(tmp_path / "runs")
+    page = _page(store, Target("run", run.path.name)).words
+    assert "rofit did not train this run: it is from trades: a.log" in page
+    assert "Not known: drops, epochs, seed." in page
+    assert "epoch 3 of" not in page and "Nearest are" not in page
+    assert "rofit train" not in page
+    (row,) = list_runs(store).rows
+    assert (row.seed, row.epochs) == ("?", "3/?")
