@@ -2,10 +2,12 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import webbrowser
 import zipfile
+from http.server import HTTPServer
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,19 @@ def test_wheel_has_the_templates(tmp_path):
     templates = Path(str(room.__file__)).parent / "templates"
     expected = {f"rofit/report/templates/{path.name}" for path in templates.iterdir()}
     assert len(expected) >= 7 and expected <= shipped
+
+
+def test_serve_says_where_and_takes_the_port_that_is_given(run, tmp_path, monkeypatch):
+    served = []
+    monkeypatch.setattr(HTTPServer, "serve_forever", lambda it: served.append(it))
+    answer = rofit(tmp_path, "report", "--serve")
+    port = served[0].server_port
+    said = f"rofit: the report is at http://127.0.0.1:{port}/, until Ctrl-C\n"
+    assert answer == (0, "", said)
+    assert served[0].server_address[0] == "127.0.0.1"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        answer = rofit(tmp_path, "report", "--serve", "--port", port)
+    is_one_sentence(answer, f"port {port} of 127.0.0.1 cannot be had")
