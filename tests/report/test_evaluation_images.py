@@ -42,8 +42,8 @@ def run(digits_run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def worst(run):
-    (found,) = worst_images(run, Path("nowhere"))
-    return found
+    (images,) = worst_images(run, Path("nowhere"))
+    return images
 
 
 def test_counts_and_classes_are_those_of_the_verdicts(run):
