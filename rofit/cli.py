@@ -35,6 +35,7 @@ COMMANDS = {
     "import": ("imports", "import_", "Bring checkpoints and logs of others in."),
     "status": ("listing", "status", "Say what is done, partial and missing."),
     "show": ("listing", "show", "Show one run: settings, curve, best / last / gap."),
+    "report": ("report", "report", "Write a page for the browser: runs, analyses."),
     "compare": ("comparison", "compare", "Show what differs between runs."),
     "rm": ("moves", "rm", "Remove runs."),
     "rename": ("moves", "rename", "Give an imported or watched run another name."),

@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "architecture.md"
 # Names of packages of others; everybody may import the standard library.
 OTHERS = (
-    "PIL click filelock lightning matplotlib mlflow numpy pandas pyarrow pyautoattack "
-    "rich safetensors scipy seaborn sklearn tensorboard torch torchvision trackio "
-    "transformers wandb"
+    "PIL click filelock jinja2 lightning matplotlib mlflow numpy pandas pyarrow "
+    "pyautoattack rich safetensors scipy seaborn sklearn tensorboard torch torchvision "
+    "trackio transformers wandb"
 ).split()
 
 

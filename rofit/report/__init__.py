@@ -1,0 +1,1 @@
+"""Reports to read in a browser: one HTML file of a store, of runs, of analyses."""
