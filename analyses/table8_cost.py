@@ -20,6 +20,7 @@ METHODS = (
     "pgd_at",
     "standard",
     "fast_at",
+    "n_fgsm",
     "label_smoothing",
     "sce",
     "sgls",

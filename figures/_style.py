@@ -80,6 +80,7 @@ METHODS = {
     "adr_ema_awp": Look("ADR + EMA + AWP", "#994455", "*"),
     "trades_sgls": Look("TRADES + SGLS", "#004488", "^"),
     "mart_sgls": Look("MART + SGLS", "#BB5566", "<"),
+    "n_fgsm": Look("N-FGSM", "#EE7733", "X"),
 }
 
 # The same where the training need not be adversarial: what is compared are labels.

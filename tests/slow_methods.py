@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import slow_losses as loss
+import slow_single_steps as single
 import torch
 from slow_losses import Step
 
@@ -20,6 +21,8 @@ class Slow:
         moves: weights, before the gradient: awp or mlcat.
         averages: weights, after the step: ema or swa.
         near: the attack begins at 0.001 N(0, 1).
+        reach: radius over epsilon that attacks begin in.
+        attack: a function of slow_single_steps, where it is not PGD.
         both: the clean inputs pass the network as well, before the others.
         s: settings, such that labels that the product keeps in float32 are exact.
     """
@@ -30,6 +33,8 @@ class Slow:
     moves: str = ""
     averages: str = ""
     near: bool = False
+    reach: float = 1.0
+    attack: Callable[..., torch.Tensor] | None = None
     both: bool = False
     s: dict[str, Any] = field(default_factory=dict)
 
@@ -47,6 +52,7 @@ TE = {"te_momentum": 0.8, "te_weight": 20.0, "te_start": 0.3, "te_full": 0.8}
 SCE = {"sce_forward": 0.3, "sce_reverse": 0.7}
 WP = {"wp_floor": 2.6, "wp_gamma": 0.02, "wp_ascents": 4}
 LS = {"mlcat_floor": 2.15, "mlcat_detach": True}
+NFGSM = {"nfgsm_noise": 3.0, "nfgsm_step": 1.5}
 RECTIFIED = {"inner": loss.plain, "labels": "adr"}
 
 SLOW = {
@@ -59,6 +65,7 @@ SLOW = {
     "mart": Slow(loss.mart, near=True, both=True, s=BETA),
     "sce": Slow(loss.sce, s=SCE),
     "fast_at": Slow(s={"reach": 1.5}),
+    "n_fgsm": Slow(attack=single.n_fgsm, reach=3.0, s=NFGSM),
     "awp": Slow(moves="awp", s=AWP),
     "trades_awp": Slow(**TRADES, near=True, moves="awp", s=AWP | BETA),
     "mlcat_ls": Slow(loss.scaled, s=LS),

@@ -24,8 +24,8 @@ class SlowRun:
         self.how, self.s, self.spec, self.y = how, s, run.spec, run.train.y
         self.epoch, self.epochs = run.epoch, run.spec.epochs
         self.net = deepcopy(run.model).train()
-        self.average, self.teacher = self._copy(), self._copy()
-        self.frozen = [self._copy() for _ in teachers]
+        self.average, self.teacher = self.copy(), self.copy()
+        self.frozen = [self.copy() for _ in teachers]
         for network, state in zip(self.frozen, teachers, strict=True):
             network.load_state_dict(state)
         self.table = torch.eye(K, dtype=torch.float64)[self.y]
@@ -59,7 +59,8 @@ class SlowRun:
                 _follow(self.average, net, self.s["ema_decay"])
         return total.item()
 
-    def _copy(self) -> torch.nn.Module:
+    def copy(self) -> torch.nn.Module:
+        """Return the network as it is, in eval mode."""
         return deepcopy(self.net).eval()
 
     def _late(self, name: str) -> bool:
@@ -115,14 +116,16 @@ class SlowRun:
                     mixed = share * p[k] + (1 - share) * (k == int(y[i]))
                     self.table[index[i], k] = mixed
         if self.how.labels == "te" and self._te_weight():
-            alpha, net = self.s["te_momentum"], self._copy()
+            alpha, net = self.s["te_momentum"], self.copy()
             with torch.no_grad():
                 p = net(x).softmax(1)
             for i, place in enumerate(index):
                 self.table[place] = alpha * self.table[place] + (1 - alpha) * p[i]
 
     def _attack(self, x, y, index, start) -> torch.Tensor:
-        spec, net = self.spec, self._copy()
+        if self.how.attack:
+            return self.how.attack(self, x, y, index, start)
+        spec, net = self.spec, self.copy()
         inner = {"given": loss.given, "assigned": loss.plain}.get(
             self.s.get("attack_labels", ""), self.how.inner
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from rofit.attacks.pgd import PGD, Network
+from rofit.errors import UserError
 from rofit.labels.rule import LabelRule
 from rofit.losses import soft_cross_entropy
 from rofit.methods.inner import CleanBatch, InnerMaximisation
@@ -104,3 +105,16 @@ class Method:
 def soft_label_objective(outputs: StepOutputs) -> dict[str, Tensor]:
     """Return the cross entropy with the labels, the one term of most methods."""
     return {"cross_entropy": soft_cross_entropy(outputs.logits, outputs.soft)}
+
+
+def require_linf(method: str, context: Context) -> None:
+    """Check the norm, for methods whose source has no other.
+
+    Raises:
+        UserError: the threat is of another norm than linf.
+    """
+    if context.attack.threat.norm != "linf":
+        raise UserError(
+            f"{method} is defined for norm=linf only, got "
+            f"norm={context.attack.threat.norm}; fast_at makes one step in either norm"
+        )

@@ -96,23 +96,23 @@ def pair(smoke_spec, teachers):
     return make
 
 
-def _batch(run, number, near):
+def _batch(run, number, how):
     """Return other images than those of the step before, with starts in float64."""
     stream = torch.Generator().manual_seed(number)
     index = torch.randperm(len(run.train), generator=stream)[:B]
     x = run.train.unit()[index].double()
     x = (x + 0.1 * torch.rand(x.shape, generator=stream)) / 1.1
     start = torch.randn(x.shape, generator=stream).double() / 8  # of length about 1
-    start = start * 0.008 if near else start * run.spec.epsilon
+    start = start * (0.008 if how.near else how.reach * run.spec.epsilon)
     return Batch(number, index, x, run.train.y[index]), start
 
 
 def _steps(run, slow, steps=STEPS):
     """Make the steps of both, their losses compared; begin an epoch of three."""
-    near, tolerance = slow.how.near, LOOSER.get(run.spec.method, CLOSE)
+    tolerance = LOOSER.get(run.spec.method, CLOSE)
     for number in range(steps):
         run.step = number
-        batch, start = _batch(run, number, near)
+        batch, start = _batch(run, number, slow.how)
         total = sum(term.item() for term in make_step(run, batch, start).values())
         expected = slow.step(number, batch.x, batch.y, batch.index, start)
         assert total == pytest.approx(expected, rel=tolerance), f"loss of step {number}"

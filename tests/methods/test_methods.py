@@ -87,6 +87,7 @@ DEFAULTS = {
     "mart": {"beta": 5.0},
     "sce": {"sce_forward": 0.1, "sce_reverse": 1.0},
     "fast_at": {"reach": 1.25},
+    "n_fgsm": {"nfgsm_noise": 2.0, "nfgsm_step": 1.0},
     "awp": AWP,
     "trades_awp": {"beta": 6.0, "awp_gamma": 0.005, "awp_start": 0.045},
     "mlcat_ls": {"mlcat_floor": 1.5, "mlcat_detach": True},
