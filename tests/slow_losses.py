@@ -26,6 +26,8 @@ class Step:
         adv: logits on the adversarial inputs.
         clean: logits on the clean inputs, where the method makes them.
         weight: of TE's distance.
+        origin: logits on the clean inputs, for an attack that moves away from them.
+        extra: logits on a method's extra inputs.
     """
 
     s: dict[str, Any]
@@ -35,6 +37,7 @@ class Step:
     clean: torch.Tensor | None = None
     weight: float = 0.0
     origin: torch.Tensor | None = None
+    extra: torch.Tensor | None = None
 
 
 def softmax(row: torch.Tensor, temperature: float = 1.0) -> Scalars:
@@ -69,6 +72,13 @@ def trades(step: Step, i: int) -> torch.Tensor:
     """5.4: CE(label, f(x)) + beta KL(f(x) || f(x'))."""
     p, q = softmax(step.clean[i]), softmax(step.adv[i])
     return ce(step.labels[i], p) + step.s["beta"] * kl(p, q)
+
+
+def hat(step: Step, i: int) -> torch.Tensor:
+    """CE(y, f(x)) + beta KL(f(x) || f(x')) + gamma CE(s(x'), f(x + h (x' - x)))."""
+    p, q, r = softmax(step.clean[i]), softmax(step.adv[i]), softmax(step.extra[i])
+    smooth = ce(hard(step.y[i]), p) + step.s["beta"] * kl(p, q)
+    return smooth + step.s["hat_weight"] * ce(step.labels[i], r)
 
 
 def sat(step: Step, i: int) -> torch.Tensor:

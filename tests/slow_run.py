@@ -43,6 +43,10 @@ class SlowRun:
         x_adv = self._attack(x, y, index, start)
         if how.labels == "kd":
             self.table[index] = self._taught(x_adv)
+        if how.labels == "class":
+            with torch.no_grad():
+                classes = self.frozen[0](x_adv).argmax(1)
+            self.table[index] = torch.eye(K, dtype=torch.float64)[classes]
         moved = self._moved(x, x_adv, y, index)
         with torch.no_grad():
             for weight, added in moved:
@@ -100,7 +104,7 @@ class SlowRun:
             )
         if how == "kd":
             return list(zip(*self.taught, strict=True))
-        return self.table[index].tolist() if how == "adr" else rows
+        return self.table[index].tolist() if how in ("adr", "class") else rows
 
     def _before_the_attack(self, x, y, index, progress: float) -> None:
         if self.how.labels == "adr":
@@ -165,12 +169,15 @@ class SlowRun:
         """Return the losses of the batch at *net*, in train mode."""
         clean = net(x) if self.how.both else None
         adv = net(x_adv)
+        extra = self.how.extra
+        beside = net(extra(self, x, x_adv, index)) if extra else None
         self.losses += (-adv.detach().log_softmax(1)[range(len(y)), y]).tolist()
         if refine and self._refines:
             with torch.no_grad():
                 read = clean.detach() if clean is not None else net(x)
             self._refine(index, adv.detach().softmax(1), read.softmax(1))
         step = self._build_step(y, index, adv, clean)
+        step.extra = beside
         return torch.stack([self.how.outer(step, i) for i in range(len(y))])
 
     def _refine(self, index, p_adv, p_clean) -> None:

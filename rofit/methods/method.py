@@ -46,14 +46,18 @@ class StepOutputs:
         clean: on the clean inputs, with gradients, for methods that learn from them.
         soft: labels to train on, (B, K).
         y: given classes, (B,).
+        extra: on the method's extra inputs, with gradients, where it has them.
     """
 
     logits: Tensor
     clean: Tensor | None
     soft: Tensor
     y: Tensor
+    extra: Tensor | None = None
 
 
+# (x, x_adv, index) -> inputs beside them that the objective needs, (B, C, H, W).
+ExtraInputs = Callable[[Tensor, Tensor, Tensor], Tensor]
 # Terms by name, each (B,). The loss is the sum of the terms' means over the batch.
 Objective = Callable[[StepOutputs], dict[str, Tensor]]
 
@@ -67,6 +71,7 @@ class Method:
         inner: what adversarial inputs maximise, and from where.
         objective: terms of the loss on the network's predictions.
         learns_clean: whether the objective needs the clean inputs' logits as well.
+        extra_inputs: makes other inputs whose logits it needs as well, like HAT's.
         perturbation: moves the weights before the gradient is taken.
         average: of the weights; its network is the one that is evaluated.
     """
@@ -75,6 +80,7 @@ class Method:
     inner: InnerMaximisation
     objective: Objective
     learns_clean: bool = False
+    extra_inputs: ExtraInputs | None = None
     perturbation: Perturbation | None = None
     average: WeightAverage | None = None
 
@@ -89,10 +95,15 @@ class Method:
         self.labels.begin_step(progress)
 
     def terms(
-        self, logits: Tensor, clean: Tensor | None, soft: Tensor, y: Tensor
+        self,
+        logits: Tensor,
+        clean: Tensor | None,
+        soft: Tensor,
+        y: Tensor,
+        extra: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Return the terms of the loss, each (B,), of a step's `StepOutputs`."""
-        return self.objective(StepOutputs(logits, clean, soft, y))
+        return self.objective(StepOutputs(logits, clean, soft, y, extra))
 
     def maximise(
         self, network: Network, x: Tensor, y: Tensor, index: Tensor, start: Tensor

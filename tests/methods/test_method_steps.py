@@ -25,12 +25,23 @@ CLOSE = 1e-10
 # The floor of the label is clamped in float32, so its logarithm is known to 1e-7.
 LOOSER = {"sce": 1e-6}
 KEPT = {"table": "average", "te": "sums", "kd": "table", "adr": "table"}
+KEPT |= {"class": "table"}
 
 LATE, EARLY = EPOCHS - 1, 0
 CASES = [(name, "linf", epoch, {}) for name in SLOW for epoch in (EARLY, LATE)]
 CASES += [
     (name, "l2", LATE, {})
-    for name in ("pgd_at", "trades", "awp", "adr", "te", "fast_at", "mlcat_wp", "kd")
+    for name in (
+        "pgd_at",
+        "trades",
+        "awp",
+        "adr",
+        "te",
+        "fast_at",
+        "mlcat_wp",
+        "kd",
+        "hat",
+    )
 ]
 CASES += [
     ("te", "linf", 5, {}),  # while its weight grows
@@ -55,7 +66,7 @@ def _settings(name, more):
 def _taught_by(run, folder):
     """Write checkpoints beside *run*'s network; return their paths by name."""
     paths = {}
-    for seed, name in enumerate(("clean", "robust")):
+    for seed, name in enumerate(find_kind(run.spec).teachers):
         stream = torch.Generator().manual_seed(seed)
         state = {
             key: value + 0.1 * torch.randn(value.shape, generator=stream).abs()

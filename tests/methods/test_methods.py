@@ -87,6 +87,7 @@ DEFAULTS = {
     "mart": {"beta": 5.0},
     "sce": {"sce_forward": 0.1, "sce_reverse": 1.0},
     "fast_at": {"reach": 1.25},
+    "hat": {"beta": 2.5, "hat_weight": 0.5, "hat_reach": 2.0},
     "n_fgsm": {"nfgsm_noise": 2.0, "nfgsm_step": 1.0},
     "awp": AWP,
     "trades_awp": {"beta": 6.0, "awp_gamma": 0.005, "awp_start": 0.045},
@@ -148,7 +149,7 @@ def test_loss_is_finite_an_example_each_and_flows_through_the_logits_only(
     clean = _logits(3, 1).requires_grad_()
     soft = method.labels.refine(INDEX, Y[INDEX], logits, clean)
     assert not soft.requires_grad
-    terms = method.terms(logits, clean, soft, Y[INDEX])
+    terms = method.terms(logits, clean, soft, Y[INDEX], _logits(3, 2))
     assert terms
     for term in terms.values():
         assert term.shape == (3,) and term.isfinite().all()
@@ -165,7 +166,7 @@ def test_loss_is_finite_at_logits_of_a_diverging_network(name, settings):
     method = _build(name, settings)
     logits = torch.tensor([[1e4, -1e4, 0, 0], [0, 0, 0, 1e4], [1e4] * 4])
     soft = method.labels.refine(INDEX, Y[INDEX], logits, logits)
-    for term in method.terms(logits, logits, soft, Y[INDEX]).values():
+    for term in method.terms(logits, logits, soft, Y[INDEX], logits).values():
         assert term.isfinite().all()
 
 
