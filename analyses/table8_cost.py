@@ -22,6 +22,7 @@ METHODS = (
     "standard",
     "fast_at",
     "n_fgsm",
+    "nuat",
     "label_smoothing",
     "sce",
     "sgls",

@@ -81,6 +81,7 @@ METHODS = {
     "trades_sgls": Look("TRADES + SGLS", "#004488", "^"),
     "mart_sgls": Look("MART + SGLS", "#BB5566", "<"),
     "n_fgsm": Look("N-FGSM", "#EE7733", "X"),
+    "nuat": Look("NuAT", "#EE3377", "X"),
     "hat": Look("HAT", "#33BBEE", "^"),
 }
 

@@ -25,7 +25,7 @@ class Step:
         labels: what is trained on.
         adv: logits on the adversarial inputs.
         clean: logits on the clean inputs, where the method makes them.
-        weight: of TE's distance.
+        weight: of TE's distance, or of NuAT's norm.
         origin: logits on the clean inputs, for an attack that moves away from them.
         extra: logits on a method's extra inputs.
     """
@@ -79,6 +79,14 @@ def hat(step: Step, i: int) -> torch.Tensor:
     p, q, r = softmax(step.clean[i]), softmax(step.adv[i]), softmax(step.extra[i])
     smooth = ce(hard(step.y[i]), p) + step.s["beta"] * kl(p, q)
     return smooth + step.s["hat_weight"] * ce(step.labels[i], r)
+
+
+def nuat(step: Step, i: int) -> torch.Tensor:
+    """CE(y, f(x)) + lambda ||Z - Z'||_* / B, the norm by LAPACK."""
+    norm = torch.linalg.svdvals(step.clean - step.adv).sum()
+    return ce(hard(step.y[i]), softmax(step.clean[i])) + step.weight * norm / len(
+        step.y
+    )
 
 
 def sat(step: Step, i: int) -> torch.Tensor:

@@ -23,6 +23,7 @@ class Slow:
         near: the attack begins at 0.001 N(0, 1).
         reach: radius over epsilon that attacks begin in.
         attack: a function of slow_single_steps, where it is not PGD.
+        weight: of a term of the loss, at the epoch that it is.
         both: the clean inputs pass the network as well, before the others.
         extra: makes inputs that pass it after the others.
         s: settings, such that labels that the product keeps in float32 are exact.
@@ -36,6 +37,7 @@ class Slow:
     near: bool = False
     reach: float = 1.0
     attack: Callable[..., torch.Tensor] | None = None
+    weight: Callable[..., float] = lambda run: 0.0
     both: bool = False
     extra: Callable[..., torch.Tensor] | None = None
     s: dict[str, Any] = field(default_factory=dict)
@@ -55,6 +57,7 @@ SCE = {"sce_forward": 0.3, "sce_reverse": 0.7}
 WP = {"wp_floor": 2.6, "wp_gamma": 0.02, "wp_ascents": 4}
 LS = {"mlcat_floor": 2.15, "mlcat_detach": True}
 HAT = {"beta": 2.5, "hat_weight": 0.7, "hat_reach": 3.0}
+NUAT = {"nuat_weight": 3.0, "nuat_full": 0.8, "nuat_noise": 0.4}
 NFGSM = {"nfgsm_noise": 3.0, "nfgsm_step": 1.5}
 RECTIFIED = {"inner": loss.plain, "labels": "adr"}
 
@@ -72,6 +75,10 @@ SLOW = {
     "hat": Slow(
         **TRADES | {"outer": loss.hat},
         **dict(near=True, labels="class", extra=single.helpers, s=HAT),
+    ),
+    "nuat": Slow(
+        **dict(outer=loss.nuat, both=True, weight=single.nuat_weight),
+        **dict(attack=single.nuat, s=NUAT),
     ),
     "awp": Slow(moves="awp", s=AWP),
     "trades_awp": Slow(**TRADES, near=True, moves="awp", s=AWP | BETA),

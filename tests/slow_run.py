@@ -33,12 +33,14 @@ class SlowRun:
             self.table = torch.zeros_like(self.table)
         self.taught: list[list[list[float]]] = []  # a row of probabilities a teacher
         self.velocity: list[torch.Tensor] = []
+        self.number = 0  # of the step in the epoch
         self.losses: list[float] = []  # of the given classes
         self.gradients: tuple[torch.Tensor, ...] = ()
 
     def step(self, number: int, x, y, index, start) -> float:
         """Make the step of that number in an epoch of three; return the loss."""
         how, net = self.how, self.net
+        self.number = number
         self._before_the_attack(x, y, index, (self.epoch + number / 3) / self.epochs)
         x_adv = self._attack(x, y, index, start)
         if how.labels == "kd":
@@ -162,7 +164,8 @@ class SlowRun:
         return (a * p + b * q) / (a + b)
 
     def _build_step(self, y, index, adv, clean) -> Step:
-        weight = self._te_weight() if self.how.labels == "te" else 0.0
+        te = self.how.labels == "te"
+        weight = self._te_weight() if te else self.how.weight(self)
         return Step(self.s, y.tolist(), self._labels(y, index), adv, clean, weight)
 
     def _descent(self, net, x, x_adv, y, index, *, refine) -> torch.Tensor:

@@ -87,12 +87,19 @@ class Method:
     def begin_epoch(self, epoch: int, epochs: int) -> None:
         """Tell the parts that an epoch begins (counted from 0)."""
         self.labels.begin_epoch(epoch, epochs)
+        self.inner.begin_epoch(epoch, epochs)
         if self.perturbation:
             self.perturbation.begin_epoch(epoch, epochs)
 
-    def begin_step(self, progress: float) -> None:
-        """Tell the label rule which share of the run's steps is done, in [0, 1)."""
+    def begin_step(self, progress: float, step: int) -> None:
+        """Tell the parts that a step begins.
+
+        Args:
+            progress: share of the run's steps that are done, in [0, 1).
+            step: its number in the epoch, from 0.
+        """
         self.labels.begin_step(progress)
+        self.inner.begin_step(step)
 
     def terms(
         self,

@@ -90,7 +90,7 @@ def train_epoch(run: Training, stop: "Stop", report: "Report") -> list[Terms]:
 
 def make_step(run: Training, batch: Batch, start: Tensor) -> Terms:
     """Make one step as the engine does: as it is, or by replaying a graph of it."""
-    run.method.begin_step(run.progress)
+    run.method.begin_step(run.progress, run.step)
     step = partial(train_step, run)
     return run.graphs(step, batch, start) if run.graphs else step(batch, start)
 

@@ -45,6 +45,7 @@ CASES += [
 ]
 CASES += [
     ("te", "linf", 5, {}),  # while its weight grows
+    ("nuat", "linf", 5, {}),  # the same of its
     ("adr", "linf", LATE, {"attack_labels": "given"}),
     ("sglr", "linf", LATE, {"attack_labels": "assigned"}),
     ("label_smoothing", "linf", LATE, {"attack_labels": "assigned"}),

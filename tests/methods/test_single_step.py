@@ -12,7 +12,7 @@ from rofit.settings.threat import ThreatModel
 EPSILON = 0.1
 THREAT = ThreatModel("linf", EPSILON)
 Y = torch.tensor([0, 1, 1, 0, 1, 0])
-LINF_ONLY = ("n_fgsm",)
+LINF_ONLY = ("n_fgsm", "nuat")
 
 
 def _built(name, threat=THREAT, net=None, **settings):
@@ -51,3 +51,25 @@ def test_step_of_n_fgsm_leaves_the_ball_and_stays_among_images():
     expected = ((x + noise).clamp(0, 1) + EPSILON * away).clamp(0, 1)
     assert torch.allclose(x_adv, expected, rtol=0, atol=1e-12)
     assert 2 * EPSILON < (x_adv - x).abs().max() <= 3 * EPSILON
+
+
+def test_noise_of_nuat_is_half_the_radius_or_its_negative():
+    """Of 30,000 signs, the share of either is within four deviations of a half."""
+    stream = torch.Generator().manual_seed(0)
+    noise = _built("nuat").inner.start(THREAT, torch.Size((100, 3, 10, 10)), stream)
+    assert torch.allclose(noise.abs(), torch.tensor(EPSILON / 2))
+    assert abs((noise > 0).float().mean() - 0.5) < 4 * 0.5 / 30_000**0.5
+
+
+@pytest.mark.parametrize(
+    ("epochs", "full", "weights"),
+    [(4, 0.5, [0.0, 2.25, 4.5, 4.5]), (2, 0.0, [4.5, 4.5]), (1, 0.9, [0.0])],
+)
+def test_weight_of_nuats_norm_grows_until_it_is_whole(epochs, full, weights):
+    method = _built("nuat", nuat_full=full)
+    for epoch, weight in enumerate(weights):
+        method.begin_epoch(epoch, epochs)
+        for step, climbed in ((0, 0.0), (1, weight), (2, 0.0), (1, weight)):
+            method.begin_step(0.0, step)
+            assert method.inner.weight.item() == weight
+            assert method.inner.climbed_weight.item() == climbed
