@@ -23,6 +23,7 @@ METHODS = (
     "fast_at",
     "n_fgsm",
     "nuat",
+    "fgsm_pgi",
     "label_smoothing",
     "sce",
     "sgls",

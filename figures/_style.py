@@ -82,6 +82,7 @@ METHODS = {
     "mart_sgls": Look("MART + SGLS", "#BB5566", "<"),
     "n_fgsm": Look("N-FGSM", "#EE7733", "X"),
     "nuat": Look("NuAT", "#EE3377", "X"),
+    "fgsm_pgi": Look("FGSM-PGI", "#0077BB", "X"),
     "hat": Look("HAT", "#33BBEE", "^"),
 }
 

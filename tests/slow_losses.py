@@ -89,6 +89,12 @@ def nuat(step: Step, i: int) -> torch.Tensor:
     )
 
 
+def fgsm_pgi(step: Step, i: int) -> torch.Tensor:
+    """CE(label, f(x')) + w mean_k (z_k(x') - z_k(x + p_i))^2."""
+    change = sum((step.adv[i, k] - step.extra[i, k]) ** 2 for k in range(K)) / K
+    return plain(step, i) + step.s["pgi_weight"] * change
+
+
 def sat(step: Step, i: int) -> torch.Tensor:
     """5.8: the same, CE weighted by max_k t_ik, of mean 1 over the batch."""
     sure = [max(label) for label in step.labels]

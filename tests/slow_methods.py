@@ -17,7 +17,7 @@ class Slow:
     Attributes:
         outer: what is descended, of an example.
         inner: what the attack climbs on; None trains on the clean inputs.
-        labels: smooth, table, te, kd, class or adr; nothing is the given class.
+        labels: smooth, shared, table, te, kd, class or adr; nothing is the given class.
         moves: weights, before the gradient: awp or mlcat.
         averages: weights, after the step: ema or swa.
         near: the attack begins at 0.001 N(0, 1).
@@ -58,6 +58,7 @@ WP = {"wp_floor": 2.6, "wp_gamma": 0.02, "wp_ascents": 4}
 LS = {"mlcat_floor": 2.15, "mlcat_detach": True}
 HAT = {"beta": 2.5, "hat_weight": 0.7, "hat_reach": 3.0}
 NUAT = {"nuat_weight": 3.0, "nuat_full": 0.8, "nuat_noise": 0.4}
+PGI = {"pgi_decay": 0.6, "pgi_reset": 0.4, "pgi_weight": 4.0, "pgi_given": 0.4375}
 NFGSM = {"nfgsm_noise": 3.0, "nfgsm_step": 1.5}
 RECTIFIED = {"inner": loss.plain, "labels": "adr"}
 
@@ -79,6 +80,10 @@ SLOW = {
     "nuat": Slow(
         **dict(outer=loss.nuat, both=True, weight=single.nuat_weight),
         **dict(attack=single.nuat, s=NUAT),
+    ),
+    "fgsm_pgi": Slow(
+        **dict(outer=loss.fgsm_pgi, labels="shared", attack=single.fgsm_pgi),
+        **dict(extra=single.at_priors, s=PGI),
     ),
     "awp": Slow(moves="awp", s=AWP),
     "trades_awp": Slow(**TRADES, near=True, moves="awp", s=AWP | BETA),

@@ -33,6 +33,7 @@ class SlowRun:
             self.table = torch.zeros_like(self.table)
         self.taught: list[list[list[float]]] = []  # a row of probabilities a teacher
         self.velocity: list[torch.Tensor] = []
+        self.remembered = deepcopy(run.method.inner.state_dict())
         self.number = 0  # of the step in the epoch
         self.losses: list[float] = []  # of the given classes
         self.gradients: tuple[torch.Tensor, ...] = ()
@@ -93,6 +94,9 @@ class SlowRun:
         if how == "smooth":
             rho = self.s["rho"]
             return [[(1 - rho) * v + rho / K for v in row] for row in rows]
+        if how == "shared":
+            given = self.s["pgi_given"]
+            return [[given if v else (1 - given) / (K - 1) for v in r] for r in rows]
         if how == "table" and self._refines:
             r, table = self.s.get("r", 1.0), self.table[index].tolist()
             return [

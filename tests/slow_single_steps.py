@@ -34,6 +34,36 @@ def nuat(run, x, y, index, start) -> torch.Tensor:
     return (x + delta.clamp(-eps, eps)).clamp(0, 1)
 
 
+def fgsm_pgi(run, x, y, index, start) -> torch.Tensor:
+    """Image by image, after the gradients of all: their length is the batch's."""
+    kept, eps = run.remembered, run.spec.epsilon
+    prior, past = kept["prior"][index], kept["momentum"][index]
+    if run.epoch % round(run.s["pgi_reset"] * run.epochs) == 0:
+        prior, past = start, torch.zeros_like(past)
+    begun = (x + prior).requires_grad_()
+    given = run.s["pgi_given"]
+    log_p = run.copy()(begun).log_softmax(1)
+    label = torch.full_like(log_p, (1 - given) / 9)
+    label[range(len(y)), y] = given
+    (up,) = torch.autograd.grad(-(label * log_p).sum(), begun)
+    size = sum(g.abs().sum() for g in up)
+    x_adv = []
+    for i, place in enumerate(index):
+        momentum = up[i] / size + run.s["pgi_decay"] * past[i]
+        low, high = (-x[i]).clamp(min=-eps), (1 - x[i]).clamp(max=eps)
+        following = prior[i] + eps * momentum.sign()
+        kept["prior"][place] = following.clamp(low, high)
+        kept["momentum"][place] = momentum
+        x_adv.append(x[i] + (prior[i] + eps * up[i].sign()).clamp(low, high))
+    run.begun = begun.detach()
+    return torch.stack(x_adv)
+
+
+def at_priors(run, x, x_adv, index) -> torch.Tensor:
+    """FGSM-PGI's: where its step began."""
+    return run.begun
+
+
 def helpers(run, x, x_adv, index) -> torch.Tensor:
     """HAT's: as many times the way to the adversarial input."""
     h = run.s["hat_reach"]

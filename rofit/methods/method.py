@@ -26,6 +26,7 @@ class Context:
         teachers: networks in eval mode and the run's precision, by the names in the
             method's TEACHERS.
         precision: of convolutions, a field of RunSpec.
+        image_shape: (C, H, W) of the training images.
     """
 
     attack: PGD
@@ -34,6 +35,7 @@ class Context:
     model: nn.Module
     teachers: Mapping[str, nn.Module] = field(default_factory=dict)
     precision: str = "fp32"
+    image_shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

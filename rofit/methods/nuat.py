@@ -18,6 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from rofit.attacks.geometry import Signs
 from rofit.attacks.pgd import PGD
 from rofit.labels.fixed import Smoothed
 from rofit.losses import cross_entropy, nuclear_norm, soft_cross_entropy
@@ -25,7 +26,6 @@ from rofit.methods.inner import CleanBatch, InnerMaximisation, clean_prediction
 from rofit.methods.method import Context, Method, StepOutputs, require_linf
 from rofit.settings.knobs import Knobs, knob
 from rofit.settings.spec import epoch_at
-from rofit.settings.threat import ThreatModel
 
 BRINGS = frozenset({"attack", "objective"})
 
@@ -41,20 +41,6 @@ class Params(Knobs):
         0.9, "fraction of the run from which the weight is whole (NuAT)", low=0, high=1
     )
     nuat_noise: float = knob(0.5, "noise of a pixel over radius (NuAT)", low=0, high=1)
-
-
-@dataclass(frozen=True)
-class Signs:
-    """Draws the noise: plus or minus *reach* eps in each pixel."""
-
-    reach: float
-
-    def __call__(
-        self, threat: ThreatModel, shape: torch.Size, generator: torch.Generator
-    ) -> Tensor:
-        """Return the noise (B, C, H, W), on the CPU."""
-        signs = torch.randint(0, 2, shape, generator=generator) * 2.0 - 1
-        return self.reach * threat.epsilon * signs
 
 
 class ClimbedLabels(NamedTuple):

@@ -46,6 +46,7 @@ CASES += [
 CASES += [
     ("te", "linf", 5, {}),  # while its weight grows
     ("nuat", "linf", 5, {}),  # the same of its
+    ("fgsm_pgi", "linf", 8, {}),  # priors begin anew
     ("adr", "linf", LATE, {"attack_labels": "given"}),
     ("sglr", "linf", LATE, {"attack_labels": "assigned"}),
     ("label_smoothing", "linf", LATE, {"attack_labels": "assigned"}),
@@ -99,6 +100,10 @@ def pair(smoke_spec, teachers):
             paths = _taught_by(run, teachers)
         run, _ = runner.build_training(spec, data=data, device=CPU, taught_by=paths)
         doubled(run)
+        stream = torch.Generator().manual_seed(9)
+        for tensor in run.method.inner.state_dict().values():  # of earlier epochs
+            drawn = torch.randn(tensor.shape, generator=stream, dtype=tensor.dtype)
+            tensor.copy_(0.02 * drawn)
         run.epoch = epoch
         run.method.begin_epoch(epoch, EPOCHS)
         run.model.train()
@@ -172,6 +177,8 @@ def test_three_steps_are_those_of_the_formulas(pair, name, norm, epoch, more):
         _near(table, slow.table, tolerance, "label table")
     if slow.how.labels == "adr":
         _same_state(run.method.labels.teacher.network, slow.teacher, tolerance, "ADR's")
+    for key, value in run.method.inner.state_dict().items():
+        _near(value, slow.remembered[key], tolerance, key)
     if slow.how.averages:
         assert not run.method.average.network.training
         _same_state(run.method.average.network, slow.average, tolerance, "averaged")

@@ -89,6 +89,10 @@ DEFAULTS = {
     "fast_at": {"reach": 1.25},
     "hat": {"beta": 2.5, "hat_weight": 0.5, "hat_reach": 2.0},
     "nuat": {"nuat_weight": 4.5, "nuat_full": 0.9, "nuat_noise": 0.5},
+    "fgsm_pgi": {
+        **{"pgi_decay": 0.3, "pgi_reset": 0.3637},
+        **{"pgi_weight": 10.0, "pgi_given": 0.6},
+    },
     "n_fgsm": {"nfgsm_noise": 2.0, "nfgsm_step": 1.0},
     "awp": AWP,
     "trades_awp": {"beta": 6.0, "awp_gamma": 0.005, "awp_start": 0.045},

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from toy_problems import batch, linear_net
+from toy_problems import batch, conv_net, linear_net
 
 from rofit.attacks.pgd import PGD
 from rofit.errors import UserError
@@ -12,7 +12,7 @@ from rofit.settings.threat import ThreatModel
 EPSILON = 0.1
 THREAT = ThreatModel("linf", EPSILON)
 Y = torch.tensor([0, 1, 1, 0, 1, 0])
-LINF_ONLY = ("n_fgsm", "nuat")
+LINF_ONLY = ("n_fgsm", "nuat", "fgsm_pgi")
 
 
 def _built(name, threat=THREAT, net=None, **settings):
@@ -73,3 +73,24 @@ def test_weight_of_nuats_norm_grows_until_it_is_whole(epochs, full, weights):
             method.begin_step(0.0, step)
             assert method.inner.weight.item() == weight
             assert method.inner.climbed_weight.item() == climbed
+
+
+@pytest.mark.parametrize(
+    ("epochs", "reset", "fresh"),
+    [(110, 40 / 110, [0, 40, 80]), (110, 0.3637, [0, 40, 80]), (3, 0.0, [0, 1, 2])],
+)
+def test_priors_of_fgsm_pgi_begin_anew_at_the_sources_epochs(epochs, reset, fresh):
+    inner = _built("fgsm_pgi", pgi_reset=reset).inner
+    anew = []
+    for epoch in range(epochs):
+        inner.begin_epoch(epoch, epochs)
+        anew += [epoch] if inner.fresh else []
+    assert anew == fresh
+
+
+def test_labels_of_fgsm_pgi_share_what_the_given_class_has_not():
+    context = Context(PGD(THREAT, 5, 0.05), Y, 10, conv_net())
+    labels = METHODS["fgsm_pgi"].build(METHODS["fgsm_pgi"].Params(), context).labels
+    expected = torch.full((6, 10), 0.4 / 9)
+    expected[range(6), Y] = 0.6
+    assert torch.allclose(labels.current(torch.arange(6), Y), expected, atol=1e-7)

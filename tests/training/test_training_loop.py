@@ -16,7 +16,7 @@ from rofit.store.rows import load_logs
 from rofit.training import checkpoint
 from rofit.training.loop import Diverged, check_finite
 
-SINGLE_STEP = ("fast_at", "n_fgsm", "nuat")
+SINGLE_STEP = ("fast_at", "n_fgsm", "nuat", "fgsm_pgi")
 
 
 @pytest.fixture(scope="module", params=METHODS)
