@@ -39,9 +39,11 @@ class Params(Knobs):
 
     pgi_decay: float = knob(0.3, "of past gradients an epoch (FGSM-PGI)", low=0, high=1)
     pgi_reset: float = knob(
-        0.3637, "fraction of the run after which priors begin anew (FGSM-PGI)",
-        low=0, high=1,
-    )  # fmt: skip
+        0.3637,
+        "fraction of the run after which priors begin anew (FGSM-PGI)",
+        low=0,
+        high=1,
+    )
     pgi_weight: float = knob(
         10.0, "weight of the distance of logits (FGSM-PGI)", low=0, high=1e6
     )
