@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_problems import batch, conv_net, quick
 
-from rofit.labels.distilled import Distilled, PredictedClass
+from rofit.labels.distilled import Distilled
 from rofit.labels.ensembled import Ensembled
 from rofit.labels.rectified import Rectified, annealed, rectified
 from rofit.labels.table import Tabled
@@ -50,18 +50,6 @@ def test_rectified_labels_are_the_formula_example_by_example(top, seed):
     assert torch.allclose(
         labels.sum(1), torch.ones(len(Y)).double(), rtol=0, atol=1e-14
     )
-
-
-def test_predicted_class_is_the_teachers_highest_logit_and_stays_the_images_label():
-    net = conv_net().eval()
-    rule = PredictedClass(Y, K, net)
-    part = torch.tensor([4, 1])
-    rule.attacked(X[part], part)
-    for x, label in zip(X[part], rule.current(part, Y[part]), strict=True):
-        (logits,) = net(x[None]).tolist()
-        assert label.tolist() == [float(value == max(logits)) for value in logits]
-    others = torch.tensor([0, 2, 3, 5])
-    assert torch.equal(rule.current(others, Y[others]), HARD[others].float())
 
 
 def test_teacher_that_is_sure_and_wrong_is_not_listened_to():
