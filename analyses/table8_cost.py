@@ -3,7 +3,8 @@
 Planned by us; the captions of the paper's tables are not known. The steps of all
 methods are timed in one process, in turn, late in their runs, when labels are refined
 and weights averaged. Not in a step: the pass over the clean training images that SWA
-makes after each epoch, and the runs of KD's teachers. All thresholds are ours.
+makes after each epoch, and the runs of KD's and HAT's teachers. All thresholds are
+ours.
 """
 
 import pandas as pd
@@ -20,6 +21,9 @@ METHODS = (
     "pgd_at",
     "standard",
     "fast_at",
+    "n_fgsm",
+    "nuat",
+    "fgsm_pgi",
     "label_smoothing",
     "sce",
     "sgls",
@@ -34,6 +38,7 @@ METHODS = (
     "mlcat_wp",
     "weight_ema",
     "swa",
+    "hat",
     "kd",
     "kd_swa",
     "sat",

@@ -80,6 +80,10 @@ METHODS = {
     "adr_ema_awp": Look("ADR + EMA + AWP", "#994455", "*"),
     "trades_sgls": Look("TRADES + SGLS", "#004488", "^"),
     "mart_sgls": Look("MART + SGLS", "#BB5566", "<"),
+    "n_fgsm": Look("N-FGSM", "#EE7733", "X"),
+    "nuat": Look("NuAT", "#EE3377", "X"),
+    "fgsm_pgi": Look("FGSM-PGI", "#0077BB", "X"),
+    "hat": Look("HAT", "#33BBEE", "^"),
 }
 
 # The same where the training need not be adversarial: what is compared are labels.

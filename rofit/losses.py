@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_ROUNDS = 50  # 1.5^40 is 1e7; ten for the rest of the way
+
 
 def soft_cross_entropy(logits: Tensor, soft: Tensor) -> Tensor:
     """Return ``-sum_k soft_k log p_k`` for each example.
@@ -80,6 +82,39 @@ def divergence(logits: Tensor, origin: Tensor) -> Tensor:
 def squared_distance(logits: Tensor, soft: Tensor) -> Tensor:
     """Return ``mean_k (p_k - soft_k)^2`` for each example: (B, K), (B, K) -> (B,)."""
     return (F.softmax(logits, dim=1) - soft).square().mean(dim=1)
+
+
+def nuclear_norm(matrix: Tensor) -> Tensor:
+    """Return each row's part of the sum of a matrix's singular values.
+
+    With A = U S V', ``||A||_* = sum_ik A_ik (U V')_ik``; a row's part is its sum over
+    k. U V' is not followed by gradients: it is the gradient of the norm itself.
+
+    Args:
+        matrix: (B, K), a row an example.
+
+    Returns:
+        (B,), no reduction; their sum is the norm.
+
+    Source: the norm of Sriramanan et al. 2021 (NuAT). Differs: singular values below
+    some 1e-7 of the matrix's length count less, with a smaller gradient; none where
+    the matrix is zero (there, that of any U V').
+    """
+    return (matrix * _polar_factor(matrix.detach())).sum(dim=1)
+
+
+def _polar_factor(matrix: Tensor) -> Tensor:
+    """Return U V' of a matrix U S V' by Newton's iteration (Schulz 1933).
+
+    Of products alone, because a singular value decomposition waits for the device and
+    cannot be captured as a CUDA graph. Each round multiplies a small singular value by
+    1.5, and squares the distance from 1 of one that is near.
+    """
+    length = torch.linalg.vector_norm(matrix)
+    factor = matrix / length.clamp_min(torch.finfo(matrix.dtype).tiny)
+    for _ in range(_ROUNDS):
+        factor = 1.5 * factor - 0.5 * (factor @ factor.T) @ factor
+    return factor
 
 
 class EnsembleLabels(NamedTuple):

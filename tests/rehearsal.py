@@ -126,7 +126,7 @@ def operations(run):
     """
     counts = []
     for batch, start in run.batches(run.plan()):
-        run.method.begin_step(run.progress)
+        run.method.begin_step(run.progress, run.step)
         if batch.step == 0:
             train_step(run, batch, start)
             continue

@@ -25,7 +25,9 @@ class Step:
         labels: what is trained on.
         adv: logits on the adversarial inputs.
         clean: logits on the clean inputs, where the method makes them.
-        weight: of TE's distance.
+        weight: of TE's distance, or of NuAT's norm.
+        origin: logits on the clean inputs, for an attack that moves away from them.
+        extra: logits on a method's extra inputs.
     """
 
     s: dict[str, Any]
@@ -35,6 +37,7 @@ class Step:
     clean: torch.Tensor | None = None
     weight: float = 0.0
     origin: torch.Tensor | None = None
+    extra: torch.Tensor | None = None
 
 
 def softmax(row: torch.Tensor, temperature: float = 1.0) -> Scalars:
@@ -69,6 +72,27 @@ def trades(step: Step, i: int) -> torch.Tensor:
     """5.4: CE(label, f(x)) + beta KL(f(x) || f(x'))."""
     p, q = softmax(step.clean[i]), softmax(step.adv[i])
     return ce(step.labels[i], p) + step.s["beta"] * kl(p, q)
+
+
+def hat(step: Step, i: int) -> torch.Tensor:
+    """CE(y, f(x)) + beta KL(f(x) || f(x')) + gamma CE(s(x'), f(x + h (x' - x)))."""
+    p, q, r = softmax(step.clean[i]), softmax(step.adv[i]), softmax(step.extra[i])
+    smooth = ce(hard(step.y[i]), p) + step.s["beta"] * kl(p, q)
+    return smooth + step.s["hat_weight"] * ce(step.labels[i], r)
+
+
+def nuat(step: Step, i: int) -> torch.Tensor:
+    """CE(y, f(x)) + lambda ||Z - Z'||_* / B, the norm by LAPACK."""
+    norm = torch.linalg.svdvals(step.clean - step.adv).sum()
+    return ce(hard(step.y[i]), softmax(step.clean[i])) + step.weight * norm / len(
+        step.y
+    )
+
+
+def fgsm_pgi(step: Step, i: int) -> torch.Tensor:
+    """CE(label, f(x')) + w mean_k (z_k(x') - z_k(x + p_i))^2."""
+    change = sum((step.adv[i, k] - step.extra[i, k]) ** 2 for k in range(K)) / K
+    return plain(step, i) + step.s["pgi_weight"] * change
 
 
 def sat(step: Step, i: int) -> torch.Tensor:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import slow_losses as loss
+import slow_single_steps as single
 import torch
 from slow_losses import Step
 
@@ -16,11 +17,15 @@ class Slow:
     Attributes:
         outer: what is descended, of an example.
         inner: what the attack climbs on; None trains on the clean inputs.
-        labels: smooth, table, te, kd or adr; nothing is the given class.
+        labels: smooth, shared, table, te, kd, class or adr; nothing is the given class.
         moves: weights, before the gradient: awp or mlcat.
         averages: weights, after the step: ema or swa.
         near: the attack begins at 0.001 N(0, 1).
+        reach: radius over epsilon that attacks begin in.
+        attack: a function of slow_single_steps, where it is not PGD.
+        weight: of a term of the loss, at the epoch that it is.
         both: the clean inputs pass the network as well, before the others.
+        extra: makes inputs that pass it after the others.
         s: settings, such that labels that the product keeps in float32 are exact.
     """
 
@@ -30,7 +35,11 @@ class Slow:
     moves: str = ""
     averages: str = ""
     near: bool = False
+    reach: float = 1.0
+    attack: Callable[..., torch.Tensor] | None = None
+    weight: Callable[..., float] = lambda run: 0.0
     both: bool = False
+    extra: Callable[..., torch.Tensor] | None = None
     s: dict[str, Any] = field(default_factory=dict)
 
 
@@ -47,6 +56,10 @@ TE = {"te_momentum": 0.8, "te_weight": 20.0, "te_start": 0.3, "te_full": 0.8}
 SCE = {"sce_forward": 0.3, "sce_reverse": 0.7}
 WP = {"wp_floor": 2.6, "wp_gamma": 0.02, "wp_ascents": 4}
 LS = {"mlcat_floor": 2.15, "mlcat_detach": True}
+HAT = {"beta": 2.5, "hat_weight": 0.7, "hat_reach": 3.0}
+NUAT = {"nuat_weight": 3.0, "nuat_full": 0.8, "nuat_noise": 0.4}
+PGI = {"pgi_decay": 0.6, "pgi_reset": 0.4, "pgi_weight": 4.0, "pgi_given": 0.4375}
+NFGSM = {"nfgsm_noise": 3.0, "nfgsm_step": 1.5}
 RECTIFIED = {"inner": loss.plain, "labels": "adr"}
 
 SLOW = {
@@ -59,6 +72,19 @@ SLOW = {
     "mart": Slow(loss.mart, near=True, both=True, s=BETA),
     "sce": Slow(loss.sce, s=SCE),
     "fast_at": Slow(s={"reach": 1.5}),
+    "n_fgsm": Slow(attack=single.n_fgsm, reach=3.0, s=NFGSM),
+    "hat": Slow(
+        **TRADES | {"outer": loss.hat},
+        **dict(near=True, labels="class", extra=single.helpers, s=HAT),
+    ),
+    "nuat": Slow(
+        **dict(outer=loss.nuat, both=True, weight=single.nuat_weight),
+        **dict(attack=single.nuat, s=NUAT),
+    ),
+    "fgsm_pgi": Slow(
+        **dict(outer=loss.fgsm_pgi, labels="shared", attack=single.fgsm_pgi),
+        **dict(extra=single.at_priors, s=PGI),
+    ),
     "awp": Slow(moves="awp", s=AWP),
     "trades_awp": Slow(**TRADES, near=True, moves="awp", s=AWP | BETA),
     "mlcat_ls": Slow(loss.scaled, s=LS),

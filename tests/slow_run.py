@@ -24,8 +24,8 @@ class SlowRun:
         self.how, self.s, self.spec, self.y = how, s, run.spec, run.train.y
         self.epoch, self.epochs = run.epoch, run.spec.epochs
         self.net = deepcopy(run.model).train()
-        self.average, self.teacher = self._copy(), self._copy()
-        self.frozen = [self._copy() for _ in teachers]
+        self.average, self.teacher = self.copy(), self.copy()
+        self.frozen = [self.copy() for _ in teachers]
         for network, state in zip(self.frozen, teachers, strict=True):
             network.load_state_dict(state)
         self.table = torch.eye(K, dtype=torch.float64)[self.y]
@@ -33,16 +33,23 @@ class SlowRun:
             self.table = torch.zeros_like(self.table)
         self.taught: list[list[list[float]]] = []  # a row of probabilities a teacher
         self.velocity: list[torch.Tensor] = []
+        self.remembered = deepcopy(run.method.inner.state_dict())
+        self.number = 0  # of the step in the epoch
         self.losses: list[float] = []  # of the given classes
         self.gradients: tuple[torch.Tensor, ...] = ()
 
     def step(self, number: int, x, y, index, start) -> float:
         """Make the step of that number in an epoch of three; return the loss."""
         how, net = self.how, self.net
+        self.number = number
         self._before_the_attack(x, y, index, (self.epoch + number / 3) / self.epochs)
         x_adv = self._attack(x, y, index, start)
         if how.labels == "kd":
             self.table[index] = self._taught(x_adv)
+        if how.labels == "class":
+            with torch.no_grad():
+                classes = self.frozen[0](x_adv).argmax(1)
+            self.table[index] = torch.eye(K, dtype=torch.float64)[classes]
         moved = self._moved(x, x_adv, y, index)
         with torch.no_grad():
             for weight, added in moved:
@@ -59,7 +66,8 @@ class SlowRun:
                 _follow(self.average, net, self.s["ema_decay"])
         return total.item()
 
-    def _copy(self) -> torch.nn.Module:
+    def copy(self) -> torch.nn.Module:
+        """Return the network as it is, in eval mode."""
         return deepcopy(self.net).eval()
 
     def _late(self, name: str) -> bool:
@@ -86,6 +94,9 @@ class SlowRun:
         if how == "smooth":
             rho = self.s["rho"]
             return [[(1 - rho) * v + rho / K for v in row] for row in rows]
+        if how == "shared":
+            given = self.s["pgi_given"]
+            return [[given if v else (1 - given) / (K - 1) for v in r] for r in rows]
         if how == "table" and self._refines:
             r, table = self.s.get("r", 1.0), self.table[index].tolist()
             return [
@@ -99,7 +110,7 @@ class SlowRun:
             )
         if how == "kd":
             return list(zip(*self.taught, strict=True))
-        return self.table[index].tolist() if how == "adr" else rows
+        return self.table[index].tolist() if how in ("adr", "class") else rows
 
     def _before_the_attack(self, x, y, index, progress: float) -> None:
         if self.how.labels == "adr":
@@ -115,14 +126,16 @@ class SlowRun:
                     mixed = share * p[k] + (1 - share) * (k == int(y[i]))
                     self.table[index[i], k] = mixed
         if self.how.labels == "te" and self._te_weight():
-            alpha, net = self.s["te_momentum"], self._copy()
+            alpha, net = self.s["te_momentum"], self.copy()
             with torch.no_grad():
                 p = net(x).softmax(1)
             for i, place in enumerate(index):
                 self.table[place] = alpha * self.table[place] + (1 - alpha) * p[i]
 
     def _attack(self, x, y, index, start) -> torch.Tensor:
-        spec, net = self.spec, self._copy()
+        if self.how.attack:
+            return self.how.attack(self, x, y, index, start)
+        spec, net = self.spec, self.copy()
         inner = {"given": loss.given, "assigned": loss.plain}.get(
             self.s.get("attack_labels", ""), self.how.inner
         )
@@ -155,19 +168,23 @@ class SlowRun:
         return (a * p + b * q) / (a + b)
 
     def _build_step(self, y, index, adv, clean) -> Step:
-        weight = self._te_weight() if self.how.labels == "te" else 0.0
+        te = self.how.labels == "te"
+        weight = self._te_weight() if te else self.how.weight(self)
         return Step(self.s, y.tolist(), self._labels(y, index), adv, clean, weight)
 
     def _descent(self, net, x, x_adv, y, index, *, refine) -> torch.Tensor:
         """Return the losses of the batch at *net*, in train mode."""
         clean = net(x) if self.how.both else None
         adv = net(x_adv)
+        extra = self.how.extra
+        beside = net(extra(self, x, x_adv, index)) if extra else None
         self.losses += (-adv.detach().log_softmax(1)[range(len(y)), y]).tolist()
         if refine and self._refines:
             with torch.no_grad():
                 read = clean.detach() if clean is not None else net(x)
             self._refine(index, adv.detach().softmax(1), read.softmax(1))
         step = self._build_step(y, index, adv, clean)
+        step.extra = beside
         return torch.stack([self.how.outer(step, i) for i in range(len(y))])
 
     def _refine(self, index, p_adv, p_clean) -> None:

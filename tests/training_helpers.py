@@ -86,6 +86,10 @@ def doubled(run):
     for table in ("average", "sums", "table", "share"):
         if hasattr(labels, table):
             setattr(labels, table, getattr(labels, table).double())
+    for name in ("prior", "momentum", "begun"):
+        if hasattr(run.method.inner, name):
+            doubled = getattr(run.method.inner, name).double()
+            object.__setattr__(run.method.inner, name, doubled)
     networks = [run.model, *(teacher for teacher, _ in getattr(labels, "teachers", ()))]
     networks += [
         avg.network for avg in (average, getattr(labels, "teacher", None)) if avg

@@ -6,6 +6,7 @@ The only code of rofit that compares a perturbation with epsilon. Perturbations 
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -97,6 +98,24 @@ def gaussian_start(
     Source: the released code of TRADES (Zhang et al. 2019) and MART (Wang et al. 2020).
     """
     return 0.001 * torch.randn(shape, generator=generator)
+
+
+@dataclass(frozen=True)
+class Signs:
+    """A start of plus or minus *reach* epsilon in each pixel.
+
+    Source: the released code of NuAT (Sriramanan et al. 2021), with half of epsilon,
+    and of FGSM-PGI (Jia et al. 2022), with all of it.
+    """
+
+    reach: float
+
+    def __call__(
+        self, threat: ThreatModel, shape: torch.Size, generator: torch.Generator
+    ) -> Tensor:
+        """Return the signs times their size, (B, C, H, W), on the CPU."""
+        signs = torch.randint(0, 2, shape, generator=generator) * 2.0 - 1
+        return self.reach * threat.epsilon * signs
 
 
 def into_ball(threat: ThreatModel, x: Tensor, x_adv: Tensor) -> Tensor:

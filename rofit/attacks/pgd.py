@@ -93,10 +93,19 @@ def ascend(
     step_size: float,
 ) -> Tensor:
     """Return *x_adv* (B, C, H, W) after one step up *loss*, projected and detached."""
-    x_adv = x_adv.detach().requires_grad_(True)
-    with torch.enable_grad():
-        (gradient,) = torch.autograd.grad(loss(model(x_adv), labels).sum(), x_adv)
+    gradient = input_gradient(model, x_adv, loss, labels)
     return moved(threat, x, x_adv.detach(), gradient, step_size)
+
+
+def input_gradient(model: Network, x: Tensor, loss: Loss, labels: Labels) -> Tensor:
+    """Return the gradient of the summed loss in *x*, like it; no ``.grad`` is touched.
+
+    The network is in the mode that it is in.
+    """
+    x = x.detach().requires_grad_(True)
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad(loss(model(x), labels).sum(), x)
+    return gradient
 
 
 def moved(

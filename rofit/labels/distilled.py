@@ -38,3 +38,22 @@ class Distilled(Tabled):
                 p = F.softmax(network(x_adv) / self.temperature, dim=1)
             soft += weight / total * p
         self.table[index] = soft
+
+
+class PredictedClass(Distilled):
+    """The class that one teacher predicts of the adversarial inputs, one-hot.
+
+    Source: Rade and Moosavi-Dezfooli 2022 (HAT's helper labels), its released code.
+    """
+
+    def __init__(self, y: Tensor, n_classes: int, teacher: nn.Module) -> None:
+        """Take a teacher in eval mode."""
+        super().__init__(y, n_classes, [(teacher, 1.0)], temperature=1.0)
+
+    def attacked(self, x_adv: Tensor, index: Tensor) -> None:
+        """Store the teacher's class of each adversarial input."""
+        ((network, _),) = self.teachers
+        with torch.no_grad():
+            classes = network(x_adv).argmax(dim=1)
+        hard = F.one_hot(classes, self.table.shape[1])
+        self.table[index] = hard.to(self.table)

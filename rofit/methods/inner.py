@@ -5,6 +5,7 @@ max_{x' in ball(x)} loss(f(x'), labels), by steepest ascent from x + start
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -62,6 +63,9 @@ ATTACK_LABELS: dict[str, tuple[Loss, Callable[[CleanBatch], Labels]]] = {
 class InnerMaximisation:
     """A loss, what it compares predictions with, and the attack that climbs on it.
 
+    One that changes during the run, or remembers, overrides what it needs. As in a
+    label rule, what changes is a tensor, changed in place: a captured step reads it.
+
     Attributes:
         attack: how it is climbed: PGD's ball, steps and BatchNorm mode. None leaves the
             inputs clean.
@@ -76,9 +80,22 @@ class InnerMaximisation:
     labels: Callable[[CleanBatch], Labels] = given_labels
     start: Start = geometry.start
 
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
+        """Prepare for an epoch (counted from 0)."""
+
+    def begin_step(self, step: int) -> None:
+        """Prepare for a step of the epoch (counted from 0); not captured."""
+
     def maximise(self, clean: CleanBatch, start: Tensor) -> Tensor:
         """Return the inputs to train on, (B, C, H, W), from x + start."""
         if self.attack is None:
             return clean.x
         labels = self.labels(clean)
         return self.attack(clean.network, clean.x, self.loss, labels, start)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint must keep."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from rofit.attacks.pgd import PGD, Network
+from rofit.errors import UserError
 from rofit.labels.rule import LabelRule
 from rofit.losses import soft_cross_entropy
 from rofit.methods.inner import CleanBatch, InnerMaximisation
@@ -25,6 +26,7 @@ class Context:
         teachers: networks in eval mode and the run's precision, by the names in the
             method's TEACHERS.
         precision: of convolutions, a field of RunSpec.
+        image_shape: (C, H, W) of the training images.
     """
 
     attack: PGD
@@ -33,6 +35,7 @@ class Context:
     model: nn.Module
     teachers: Mapping[str, nn.Module] = field(default_factory=dict)
     precision: str = "fp32"
+    image_shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,18 @@ class StepOutputs:
         clean: on the clean inputs, with gradients, for methods that learn from them.
         soft: labels to train on, (B, K).
         y: given classes, (B,).
+        extra: on the method's extra inputs, with gradients, where it has them.
     """
 
     logits: Tensor
     clean: Tensor | None
     soft: Tensor
     y: Tensor
+    extra: Tensor | None = None
 
 
+# (x, x_adv, index) -> inputs beside them that the objective needs, (B, C, H, W).
+ExtraInputs = Callable[[Tensor, Tensor, Tensor], Tensor]
 # Terms by name, each (B,). The loss is the sum of the terms' means over the batch.
 Objective = Callable[[StepOutputs], dict[str, Tensor]]
 
@@ -66,6 +73,7 @@ class Method:
         inner: what adversarial inputs maximise, and from where.
         objective: terms of the loss on the network's predictions.
         learns_clean: whether the objective needs the clean inputs' logits as well.
+        extra_inputs: makes other inputs whose logits it needs as well, like HAT's.
         perturbation: moves the weights before the gradient is taken.
         average: of the weights; its network is the one that is evaluated.
     """
@@ -74,24 +82,37 @@ class Method:
     inner: InnerMaximisation
     objective: Objective
     learns_clean: bool = False
+    extra_inputs: ExtraInputs | None = None
     perturbation: Perturbation | None = None
     average: WeightAverage | None = None
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:
         """Tell the parts that an epoch begins (counted from 0)."""
         self.labels.begin_epoch(epoch, epochs)
+        self.inner.begin_epoch(epoch, epochs)
         if self.perturbation:
             self.perturbation.begin_epoch(epoch, epochs)
 
-    def begin_step(self, progress: float) -> None:
-        """Tell the label rule which share of the run's steps is done, in [0, 1)."""
+    def begin_step(self, progress: float, step: int) -> None:
+        """Tell the parts that a step begins.
+
+        Args:
+            progress: share of the run's steps that are done, in [0, 1).
+            step: its number in the epoch, from 0.
+        """
         self.labels.begin_step(progress)
+        self.inner.begin_step(step)
 
     def terms(
-        self, logits: Tensor, clean: Tensor | None, soft: Tensor, y: Tensor
+        self,
+        logits: Tensor,
+        clean: Tensor | None,
+        soft: Tensor,
+        y: Tensor,
+        extra: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Return the terms of the loss, each (B,), of a step's `StepOutputs`."""
-        return self.objective(StepOutputs(logits, clean, soft, y))
+        return self.objective(StepOutputs(logits, clean, soft, y, extra))
 
     def maximise(
         self, network: Network, x: Tensor, y: Tensor, index: Tensor, start: Tensor
@@ -104,3 +125,16 @@ class Method:
 def soft_label_objective(outputs: StepOutputs) -> dict[str, Tensor]:
     """Return the cross entropy with the labels, the one term of most methods."""
     return {"cross_entropy": soft_cross_entropy(outputs.logits, outputs.soft)}
+
+
+def require_linf(method: str, context: Context) -> None:
+    """Check the norm, for methods whose source has no other.
+
+    Raises:
+        UserError: the threat is of another norm than linf.
+    """
+    if context.attack.threat.norm != "linf":
+        raise UserError(
+            f"{method} is defined for norm=linf only, got "
+            f"norm={context.attack.threat.norm}; fast_at makes one step in either norm"
+        )

@@ -87,6 +87,7 @@ def build_training(
         n_classes=data.n_classes,
         model=model,
         precision=spec.precision,
+        image_shape=tuple(train_images.pixels.shape[1:]),
         teachers={
             name: _teacher(teacher, data, device, taught_by.get(name))
             for name, (teacher, _) in teachers(spec).items()

@@ -99,6 +99,7 @@ def plain_values(method: "Method") -> tuple[tuple[str, Any], ...]:
     """
     parts = {
         "labels": method.labels,
+        "inner": method.inner,
         "perturbation": method.perturbation,
         "average": method.average,
     }

@@ -90,7 +90,7 @@ def train_epoch(run: Training, stop: "Stop", report: "Report") -> list[Terms]:
 
 def make_step(run: Training, batch: Batch, start: Tensor) -> Terms:
     """Make one step as the engine does: as it is, or by replaying a graph of it."""
-    run.method.begin_step(run.progress)
+    run.method.begin_step(run.progress, run.step)
     step = partial(train_step, run)
     return run.graphs(step, batch, start) if run.graphs else step(batch, start)
 
@@ -109,15 +109,14 @@ def train_step(run: Training, batch: Batch, start: Tensor) -> Terms:
     if method.perturbation:
         method.perturbation.add(lambda: losses(run, x, x_adv, y, index))
 
-    clean = engine.predict(x) if method.learns_clean else None
-    logits = engine.predict(x_adv)
+    clean, logits, extra = predictions(run, x, x_adv, index)
     logits_clean = clean.detach() if clean is not None else None
     if method.labels.reads_clean and logits_clean is None:
         with torch.no_grad():  # in train mode: BatchNorm sees the clean batch as well
             logits_clean = engine.predict(x)
     soft = method.labels.refine(index, y, logits.detach(), logits_clean)
 
-    losses_by_term = method.terms(logits, clean, soft, y)
+    losses_by_term = method.terms(logits, clean, soft, y, extra)
     terms = {name: term.mean() for name, term in losses_by_term.items()}
     loss = torch.stack(list(terms.values())).sum()
     run.optimizer.zero_grad()
@@ -134,11 +133,28 @@ def train_step(run: Training, batch: Batch, start: Tensor) -> Terms:
     return {name: term.detach() for name, term in terms.items()}
 
 
+def predictions(
+    run: Training, x: Tensor, x_adv: Tensor, index: Tensor
+) -> tuple[Tensor | None, Tensor, Tensor | None]:
+    """Return the logits that the objective needs, in the order of their passes.
+
+    Returns:
+        On the clean inputs where the method learns from them, on the adversarial ones,
+        and on its extra inputs where it has some; each (B, K), with gradients.
+    """
+    method, predict = run.method, run.engine.predict
+    clean = predict(x) if method.learns_clean else None
+    logits = predict(x_adv)
+    if method.extra_inputs is None:
+        return clean, logits, None
+    return clean, logits, predict(method.extra_inputs(x, x_adv, index))
+
+
 def losses(run: Training, x: Tensor, x_adv: Tensor, y: Tensor, index: Tensor) -> Tensor:
     """Return the objective of each example at the weights as they are, (B,)."""
-    clean = run.engine.predict(x) if run.method.learns_clean else None
+    clean, logits, extra = predictions(run, x, x_adv, index)
     soft = run.method.labels.current(index, y)
-    terms = run.method.terms(run.engine.predict(x_adv), clean, soft, y)
+    terms = run.method.terms(logits, clean, soft, y, extra)
     return torch.stack(list(terms.values())).sum(dim=0)
 
 

@@ -133,7 +133,9 @@ class Training:
             "trained": self.model.state_dict(),
             "average": average.state_dict(),
         } if average else {}  # fmt: skip
-        return self.evaluated_state() | averaged | {
+        remembered = self.method.inner.state_dict()
+        inner = {"inner": remembered} if remembered else {}
+        return self.evaluated_state() | averaged | inner | {
             "step": self.step,
             "optimizer": _with_rate(self.optimizer.state_dict(), self._rate),
             "curves": self.curves.state_dict(),
@@ -167,6 +169,7 @@ class Training:
         optimizer = _with_rate(state["optimizer"], group["lr"])
         self.optimizer.load_state_dict(optimizer)
         self.method.labels.load_state_dict(state["labels"])
+        self.method.inner.load_state_dict(state.get("inner", {}))
         self.curves.load_state_dict(state["curves"])
         self.monitor.load_state_dict(state["watch"])
 

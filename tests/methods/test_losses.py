@@ -12,6 +12,7 @@ from toy_problems import quick
 from rofit.losses import (
     cross_entropy,
     margin,
+    nuclear_norm,
     reverse_cross_entropy,
     soft_cross_entropy,
 )
@@ -170,3 +171,31 @@ def test_margin_ignores_a_shift_of_all_logits_where_cross_entropy_saturates():
     (steep,) = torch.autograd.grad(margin(logits, y).sum(), logits)
     assert (flat == 0).all() and steep.tolist() == [[-1, 1, 0]]
     assert margin(logits + 7, y).item() == margin(logits, y).item() == -200
+
+
+@pytest.mark.parametrize("shape", [(6, 10), (10, 10), (128, 10), (30, 100)])
+def test_nuclear_norm_and_its_gradient_are_lapacks(shape):
+    """Singular values from 1 to 1e-4; the norm's gradient is U V'."""
+    stream = torch.Generator().manual_seed(0)
+    draws = torch.randn(shape, generator=stream, dtype=torch.float64)
+    u, s, vh = torch.linalg.svd(draws, full_matrices=False)
+    s = torch.logspace(0, -4, len(s), dtype=torch.float64)
+    matrix = (u @ torch.diag(s) @ vh).requires_grad_()
+    parts = nuclear_norm(matrix)
+    assert parts.shape == shape[:1]
+    assert parts.sum().item() == pytest.approx(s.sum().item(), rel=1e-12)
+    (gradient,) = torch.autograd.grad(parts.sum(), matrix)
+    assert torch.allclose(gradient, u @ vh, rtol=0, atol=1e-11)
+
+
+def test_nuclear_norm_of_nothing_and_of_one_direction_is_finite():
+    """Zero without a gradient; of rank one its length, along itself."""
+    matrix = torch.zeros(4, 3, dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(nuclear_norm(matrix).sum(), matrix)
+    assert (gradient == 0).all()
+    column = torch.tensor([[3.0], [0.0], [-4.0]], dtype=torch.float64)
+    one = (column @ torch.tensor([[0.6, 0.8]], dtype=torch.float64)).requires_grad_()
+    norm = nuclear_norm(one).sum()
+    assert norm.item() == pytest.approx(5, rel=1e-13)
+    (gradient,) = torch.autograd.grad(norm, one)
+    assert torch.allclose(gradient, one / 5, rtol=0, atol=1e-13)

@@ -100,6 +100,23 @@ def test_trades_of_beta_0_is_standard_training():
     assert torch.equal(terms["cross_entropy"], expected)
 
 
+def test_hat_without_helpers_is_trades():
+    """At one beta; extra logits, whatever they are, add nothing."""
+    settings = {"teachers": {"clean": linear_net(torch.zeros(1, 1))}}
+    context = Context(ATTACK, Y, K, linear_net(torch.zeros(1, 1)), **settings)
+    hat = METHODS["hat"].build(METHODS["hat"].Params(2.5, hat_weight=0.0), context)
+    adv, clean, soft = _logits(0), _logits(1), torch.eye(K, dtype=torch.float64)[Y]
+    terms = hat.terms(adv, clean, soft.flip(1), Y, _logits(2))
+    assert (terms.pop("helper") == 0).all()
+    expected = _method("trades", beta=2.5).terms(adv, clean, soft, Y)
+    assert terms.keys() == expected.keys()
+    for name, term in terms.items():
+        assert torch.allclose(term, expected[name], rtol=1e-14, atol=0)
+    x, x_adv = torch.rand(2, 6, 1, 3, 3)
+    further = hat.extra_inputs(x, x_adv, torch.arange(6))
+    assert torch.allclose(further - x_adv, x_adv - x, atol=1e-6)  # twice the way
+
+
 def test_symmetric_form_without_its_reverse_is_pgd_at():
     adv, soft = _logits(0), torch.eye(K, dtype=torch.float64)[Y]
     terms = _method("sce", sce_forward=1.0, sce_reverse=0.0).terms(adv, None, soft, Y)

@@ -87,6 +87,13 @@ DEFAULTS = {
     "mart": {"beta": 5.0},
     "sce": {"sce_forward": 0.1, "sce_reverse": 1.0},
     "fast_at": {"reach": 1.25},
+    "hat": {"beta": 2.5, "hat_weight": 0.5, "hat_reach": 2.0},
+    "nuat": {"nuat_weight": 4.5, "nuat_full": 0.9, "nuat_noise": 0.5},
+    "fgsm_pgi": {
+        **{"pgi_decay": 0.3, "pgi_reset": 0.3637},
+        **{"pgi_weight": 10.0, "pgi_given": 0.6},
+    },
+    "n_fgsm": {"nfgsm_noise": 2.0, "nfgsm_step": 1.0},
     "awp": AWP,
     "trades_awp": {"beta": 6.0, "awp_gamma": 0.005, "awp_start": 0.045},
     "mlcat_ls": {"mlcat_floor": 1.5, "mlcat_detach": True},
@@ -147,7 +154,7 @@ def test_loss_is_finite_an_example_each_and_flows_through_the_logits_only(
     clean = _logits(3, 1).requires_grad_()
     soft = method.labels.refine(INDEX, Y[INDEX], logits, clean)
     assert not soft.requires_grad
-    terms = method.terms(logits, clean, soft, Y[INDEX])
+    terms = method.terms(logits, clean, soft, Y[INDEX], _logits(3, 2))
     assert terms
     for term in terms.values():
         assert term.shape == (3,) and term.isfinite().all()
@@ -164,7 +171,7 @@ def test_loss_is_finite_at_logits_of_a_diverging_network(name, settings):
     method = _build(name, settings)
     logits = torch.tensor([[1e4, -1e4, 0, 0], [0, 0, 0, 1e4], [1e4] * 4])
     soft = method.labels.refine(INDEX, Y[INDEX], logits, logits)
-    for term in method.terms(logits, logits, soft, Y[INDEX]).values():
+    for term in method.terms(logits, logits, soft, Y[INDEX], logits).values():
         assert term.isfinite().all()
 
 

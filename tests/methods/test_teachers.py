@@ -18,6 +18,8 @@ from rofit.training.stop import Stop
 
 # One cheap diagnostic instead of all.
 TRAIN = ("train", "--scale", "smoke", "--quiet", "--json", "--watch", "gradient_norm")
+FROM_BOTH = {"clean": ("standard", "last"), "robust": ("pgd_at", "best")}
+FROM = {"hat": {"clean": ("standard", "last")}, "kd": FROM_BOTH, "kd_swa": FROM_BOTH}
 TAUGHT = [name for name in METHODS if hasattr(METHODS[name], "TEACHERS")]
 
 
@@ -31,13 +33,13 @@ def test_teachers_differ_from_their_pupil_in_the_method_alone(name, weight_rules
     )
     actual = teachers(pupil)
     assert actual == {
-        "clean": (RunSpec(method="standard", **changes), "last"),
-        "robust": (RunSpec(method="pgd_at", **changes), "best"),
+        teacher: (RunSpec(method=method, **changes), checkpoint)
+        for teacher, (method, checkpoint) in FROM[name].items()
     }
 
 
 def test_methods_without_teachers_have_none():
-    assert TAUGHT == ["kd", "kd_swa"]
+    assert TAUGHT == list(FROM)
     assert not any(teachers(RunSpec(method=m)) for m in METHODS if m not in TAUGHT)
 
 
@@ -60,7 +62,7 @@ def test_run_whose_teacher_is_missing_says_which_and_makes_nothing(
     name, smoke_spec, tmp_path
 ):
     spec = smoke_spec(method=name)
-    (clean, _), _ = teachers(spec).values()
+    clean, _ = teachers(spec)["clean"]
     with pytest.raises(UserError) as refused:
         _run(spec, tmp_path)
     assert str(refused.value) == (
