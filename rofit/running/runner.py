@@ -76,7 +76,13 @@ def build_training(
     labels["redrawn"] = labels.index.isin(noisy.flipped)
     train_images = DeviceImages(Images(splits.train.pixels, noisy.given), device)
     captured = engine == "compiled" and device.type == "cuda"
-    attack = make_attack(spec, spec.attack_steps, engine, bn=spec.attack_bn)
+    attack = make_attack(
+        spec,
+        spec.attack_steps,
+        engine,
+        bn=spec.attack_bn,
+        start_clamp=spec.start_clamp,
+    )
     model = initial_model(spec, data).to(device)
     taught_by = taught_by or {}
     kind = find_kind(spec)
