@@ -14,7 +14,7 @@ from rofit.errors import NothingToDraw, Remark, UserError
 from rofit.measures.metrics import best_last_gap
 from rofit.reproduction import catalog
 from rofit.settings.knobs import knob_types
-from rofit.settings.recipes import RECIPES
+from rofit.settings.recipes import AS_RELEASED, RECIPES
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
 from rofit.store.environment import changes_since
@@ -31,6 +31,7 @@ def everything() -> dict[str, Rows]:
     from rofit.diagnostics import DIAGNOSTICS
     from rofit.evaluation.cases import ATTACKS
     from rofit.methods import METHODS
+    from rofit.methods.released import RELEASED
     from rofit.models import MODELS
 
     analyses = [catalog.load_analysis(name) for name in catalog.analysis_names()]
@@ -74,6 +75,13 @@ def everything() -> dict[str, Rows]:
         "recipes": [
             {"name": name, "source": recipe.source, "differs": recipe.differs or "no"}
             for name, recipe in RECIPES.items()
+        ]
+        + [
+            {
+                "name": AS_RELEASED,
+                "source": f"the method's released code: {', '.join(RELEASED)}",
+                "differs": "as each method says (docs/methods.md)",
+            }
         ],
         "scales": [
             {"name": name, "seeds": scale.seeds, "about": scale.about}

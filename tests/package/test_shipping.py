@@ -146,7 +146,7 @@ def test_list_names_everything_that_is_registered(tmp_path, monkeypatch):
     from rofit.evaluation.cases import ATTACKS
     from rofit.methods import METHODS
     from rofit.models import MODELS
-    from rofit.settings.recipes import RECIPES
+    from rofit.settings.recipes import AS_RELEASED, RECIPES
     from rofit.settings.scales import SCALES
 
     monkeypatch.chdir(tmp_path)
@@ -163,7 +163,7 @@ def test_list_names_everything_that_is_registered(tmp_path, monkeypatch):
         "data sets": list(DATASETS),
         "models": list(MODELS),
         "diagnostics": list(DIAGNOSTICS),
-        "recipes": list(RECIPES),
+        "recipes": [*RECIPES, AS_RELEASED],
         "scales": list(SCALES),
     }
     assert list(tmp_path.iterdir()) == []
