@@ -134,3 +134,14 @@ def make_attack(
     if engine == "eager":
         return PGD(*settings)
     return CompiledPGD(*settings, batch=spec.batch_size, captured=captured)
+
+
+def training_attack(spec: RunSpec, engine: str) -> PGD:
+    """Return the attack of the spec's training steps, made as *engine* says."""
+    return make_attack(
+        spec,
+        spec.attack_steps,
+        engine,
+        bn=spec.attack_bn,
+        start_clamp=spec.start_clamp,
+    )
