@@ -19,6 +19,7 @@ from rofit.data.known import DATASETS
 from rofit.diagnostics import DIAGNOSTICS
 from rofit.diagnostics.diagnostic import EpochDiagnostic
 from rofit.methods import METHODS
+from rofit.methods.released import RELEASED
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
 
@@ -58,6 +59,13 @@ def sources() -> Rows:
         before, word, after = rest.partition("Source: ")
         source, _, differs = (after if word else before).partition("Differs: ")
         yield {"name": _code(name), "source": source.strip(), "differs": differs}
+
+
+def released() -> Rows:
+    """Return a row a method whose released code is known: what it does otherwise."""
+    for name, changes in RELEASED.items():
+        pairs = (f"{key}={_typed(value)}" for key, value in changes.items())
+        yield {"method": _code(name), "as_released": ", ".join(map(_code, pairs))}
 
 
 def parameters() -> Rows:
@@ -131,6 +139,7 @@ def data_sets() -> Rows:
 TABLES: dict[str, Callable[[], Rows]] = {
     "methods": methods,
     "sources of methods": sources,
+    "methods as released": released,
     "parameters of methods": parameters,
     "settings": settings,
     "diagnostics": diagnostics,
@@ -171,6 +180,13 @@ def _default(value: object) -> str:
     if 0 < levels < 255 and levels == round(levels):
         return f"{levels:.0f}/255"
     return json.dumps(value).strip('[]"') or "empty"
+
+
+def _typed(value: Any) -> str:
+    """Return a value as `--set` takes it, of fractions four digits."""
+    if isinstance(value, tuple):
+        return ",".join(map(_typed, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value).lower()
 
 
 def _shown(name: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import slow_losses as loss
 import torch
+from slow_geometry import ball
 from slow_losses import K, Step
 from slow_methods import Slow
 
@@ -44,6 +45,7 @@ class SlowRun:
         self.number = number
         self._before_the_attack(x, y, index, (self.epoch + number / 3) / self.epochs)
         x_adv = self._attack(x, y, index, start)
+        self._look(x_adv, "adversarial")
         if how.labels == "kd":
             self.table[index] = self._taught(x_adv)
         if how.labels == "class":
@@ -60,6 +62,7 @@ class SlowRun:
             self._sgd()
             for weight, added in moved:
                 weight -= added
+            self._look(x, "clean_after_step")
             if how.labels == "adr":
                 _follow(self.teacher, net, self.s["adr_decay"])
             if how.averages == "ema":
@@ -135,7 +138,8 @@ class SlowRun:
     def _attack(self, x, y, index, start) -> torch.Tensor:
         if self.how.attack:
             return self.how.attack(self, x, y, index, start)
-        spec, net = self.spec, self.copy()
+        spec = self.spec
+        net = self.net if spec.attack_bn == "train" else self.copy()
         inner = {"given": loss.given, "assigned": loss.plain}.get(
             self.s.get("attack_labels", ""), self.how.inner
         )
@@ -144,18 +148,19 @@ class SlowRun:
         steps, size = spec.attack_steps, spec.step_size
         if "reach" in self.s:
             steps, size = 1, self.s["reach"] * spec.epsilon
-        x_adv = _ball(x, x + start, spec)
+        x_adv = ball(x, x + start, spec) if spec.start_clamp else x + start
         for _ in range(steps):
             x_adv.requires_grad_()
             step = self._build_step(y, index, net(x_adv), None)
-            step.origin = net(x).detach()
+            if inner is loss.away:
+                step.origin = net(x).detach()
             climbed = sum(inner(step, i) for i in range(len(y)))
             (up,) = torch.autograd.grad(climbed, x_adv)
             if spec.norm == "linf":
                 up = up.sign()
             else:
                 up = torch.stack([g / g.square().sum().sqrt() for g in up])
-            x_adv = _ball(x, x_adv.detach() + size * up, spec)
+            x_adv = ball(x, x_adv.detach() + size * up, spec)
         return x_adv
 
     def _taught(self, x_adv) -> torch.Tensor:
@@ -178,6 +183,8 @@ class SlowRun:
         adv = net(x_adv)
         extra = self.how.extra
         beside = net(extra(self, x, x_adv, index)) if extra else None
+        if refine:
+            self._look(x, "clean")
         self.losses += (-adv.detach().log_softmax(1)[range(len(y)), y]).tolist()
         if refine and self._refines:
             with torch.no_grad():
@@ -186,6 +193,12 @@ class SlowRun:
         step = self._build_step(y, index, adv, clean)
         step.extra = beside
         return torch.stack([self.how.outer(step, i) for i in range(len(y))])
+
+    def _look(self, x, name: str) -> None:
+        """Let BatchNorm's statistics, and nothing else, see a batch once more."""
+        with torch.no_grad():
+            for _ in [p for p in self.spec.extra_passes if p == name]:
+                self.net(x)
 
     def _refine(self, index, p_adv, p_clean) -> None:
         alpha = self.s.get("sat_momentum", self.s.get("label_momentum"))
@@ -238,8 +251,9 @@ class SlowRun:
         ]
         old = self.velocity or [torch.zeros_like(p) for p in pull]
         self.velocity = [spec.momentum * v + p for v, p in zip(old, pull, strict=True)]
-        for weight, v in zip(weights, self.velocity, strict=True):
-            weight -= spec.lr * v
+        for weight, v, p in zip(weights, self.velocity, pull, strict=True):
+            ahead = p + spec.momentum * v if spec.nesterov else v
+            weight -= spec.lr * ahead
 
 
 def _follow(mine, theirs, decay: float) -> None:
@@ -251,15 +265,3 @@ def _follow(mine, theirs, decay: float) -> None:
             a.copy_(b)
         else:
             a.copy_(decay * a + (1 - decay) * b)
-
-
-def _ball(x, x_adv, spec) -> torch.Tensor:
-    if spec.norm == "linf":
-        near = torch.max(torch.min(x_adv, x + spec.epsilon), x - spec.epsilon)
-        return near.clamp(0, 1).detach()
-    rows = []
-    for one, other in zip(x, x_adv, strict=True):
-        delta = other - one
-        length = delta.square().sum().sqrt().item()
-        rows.append(one + delta * min(1.0, spec.epsilon / max(length, 1e-300)))
-    return torch.stack(rows).clamp(0, 1).detach()

@@ -19,7 +19,6 @@ from torch.random import fork_rng
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from rofit.attacks.captured import Captured
-from rofit.attacks.geometry import into_ball
 from rofit.attacks.pgd import PGD, Labels, Loss, Network, moved
 from rofit.losses import cross_entropy
 from rofit.settings.threat import ThreatModel
@@ -92,7 +91,7 @@ class CompiledPGD(PGD):
         from torch._dynamo import config  # slow to import, so only when used
 
         # In the layout that a step returns: sums of one channel have another.
-        x_adv = self._fill(into_ball(self.threat, x, x + start))
+        x_adv = self._fill(self.first(x, start))
         step = _compiled_step()
         options = {"recompile_limit": _GRAPHS}
         if not hasattr(config, "recompile_limit"):  # before torch 2.6

@@ -118,6 +118,27 @@ class Signs:
         return self.reach * threat.epsilon * signs
 
 
+def radius_start(
+    threat: ThreatModel, shape: torch.Size, generator: torch.Generator
+) -> Tensor:
+    """Return a start of uniform direction and uniform length: (B, C, H, W), on the CPU.
+
+    Denser at the middle of the l2 ball than `start` is. Source: the released code of
+    Rice et al. 2020.
+    """
+    direction = GEOMETRIES["l2"].ascent(torch.randn(shape, generator=generator))
+    radius = torch.rand((shape[0], 1, 1, 1), generator=generator)
+    return direction * (threat.epsilon * radius)
+
+
+# Starts in l2 where the method has none of its own, by the words of l2_start.
+L2_STARTS: dict[str, Start] = {
+    "ball": start,
+    "radius": radius_start,
+    "gaussian": gaussian_start,
+}
+
+
 def into_ball(threat: ThreatModel, x: Tensor, x_adv: Tensor) -> Tensor:
     """Return *x_adv* projected on the ball around *x* and on the valid range."""
     delta = GEOMETRIES[threat.norm].project(x_adv - x, threat.epsilon)

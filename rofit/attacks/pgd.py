@@ -33,6 +33,8 @@ class PGD:
         bn: ``eval`` attacks with BatchNorm's running statistics, ``train`` leaves the
             network in the mode it is in (batch statistics, and in train mode the
             running ones move with every step).
+        start_clamp: whether x + start is brought into the ball and the valid range
+            before the first step, or after it only, as later points are.
 
     Source: Madry et al. 2018, equation (2) of section 2.
     """
@@ -41,6 +43,7 @@ class PGD:
     steps: int
     step_size: float
     bn: str = "eval"
+    start_clamp: bool = True
 
     def __post_init__(self) -> None:
         """Check the BatchNorm mode: a wrong word must not mean the other one."""
@@ -71,13 +74,19 @@ class PGD:
             labels: what ``loss`` compares with, a row an example.
             start: initial perturbation, like x.
         """
-        x_adv = into_ball(self.threat, x, x + start)
+        x_adv = self.first(x, start)
         with evaluating(model) if self._evaluates(model) else nullcontext():
             for _ in range(self.climbs):
                 x_adv = ascend(
                     model, x, x_adv, loss, labels, self.threat, self.step_size
                 )
         return x_adv
+
+    def first(self, x: Tensor, start: Tensor) -> Tensor:
+        """Return where the attack begins, (B, C, H, W); inside if it makes no step."""
+        if self.climbs and not self.start_clamp:
+            return x + start
+        return into_ball(self.threat, x, x + start)
 
     def _evaluates(self, model: Network) -> TypeGuard[nn.Module]:
         return self.bn == "eval"

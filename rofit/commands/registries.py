@@ -6,7 +6,7 @@ from typing import Any
 
 from rofit.reproduction import catalog
 from rofit.settings.knobs import knob_types
-from rofit.settings.recipes import RECIPES
+from rofit.settings.recipes import AS_RELEASED, RECIPES
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
 
@@ -115,11 +115,16 @@ def sinks() -> Rows:
 
 
 def recipes() -> Rows:
-    """Return a row a published recipe."""
-    return [
+    """Return a row a published recipe, and one for those that methods have."""
+    from rofit.methods.released import RELEASED
+
+    rows = [
         {"name": name, "source": recipe.source, "differs": recipe.differs or "no"}
         for name, recipe in RECIPES.items()
     ]
+    source = f"the method's released code: {', '.join(RELEASED)}"
+    differs = "as each method says (docs/methods.md)"
+    return [*rows, {"name": AS_RELEASED, "source": source, "differs": differs}]
 
 
 def scales() -> Rows:

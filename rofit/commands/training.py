@@ -10,7 +10,7 @@ from rofit.commands.flags import with_training_flags
 from rofit.commands.session import Session
 from rofit.errors import UserError
 from rofit.settings.knobs import parse_value
-from rofit.settings.recipes import FIGURES, find_recipe
+from rofit.settings.recipes import AS_RELEASED, FIGURES, find_recipe
 from rofit.settings.scales import find_scale
 from rofit.settings.spec import RunSpec
 from rofit.store.stored_spec import read_spec
@@ -24,7 +24,7 @@ _NO_RECIPE = f"shared by no figure: the runs of figures are of --recipe {FIGURES
 @click.option("--labels", help="Method whose label rule is taken.")
 @click.option("--weights", help="Methods whose weight rules are taken: awp,swa.")
 @click.option("--dataset", help="Data set (rofit data).")
-@click.option("--recipe", help="Published training recipe.")
+@click.option("--recipe", help="Published recipe, or as_released.")
 @click.option("--spec", "file", type=Path, help="A spec.json to begin from.")
 @click.option("--keep", multiple=True, type=_EPOCH, help="Keep this epoch's weights.")
 @click.option("--watch", multiple=True, help="Diagnostic [all].")
@@ -88,7 +88,7 @@ def specs_of(
     spec = read_spec(file).spec if file else RunSpec()
     scaled = session.flags.scale or not file
     if recipe:
-        spec = find_recipe(recipe).apply(spec)
+        spec = _under(recipe, spec, session.typed.get("method") or method)
     if scaled:
         named_dataset = dataset or "dataset" in session.typed
         spec = _scaled(session, spec, named_dataset=bool(named_dataset))
@@ -101,13 +101,26 @@ def specs_of(
     if weights:
         methods = parse_value("weights", weights, tuple[str, ...])
         spec = spec.replace(weights_from=methods)
-    settings = session.settings if scaled else session.typed
+    settings = dict(session.settings if scaled else session.typed)
+    if recipe == AS_RELEASED:  # which is of the method, and has its parameters
+        settings.pop("method", None)
     spec = override(resolve(spec), settings)
     if session.flags.seeds is None:
         return [spec]
     if "seed" in session.typed:
         raise UserError("--seeds and --set seed exclude each other: give one")
     return [spec.replace(seed=seed) for seed in range(session.flags.seeds)]
+
+
+def _under(recipe: str, spec: RunSpec, method: str | None) -> RunSpec:
+    """Return *spec* under a recipe; as_released is of *method*, if one is named."""
+    from rofit.methods.released import as_released
+
+    if recipe != AS_RELEASED:
+        return find_recipe(recipe).apply(spec)
+    if method and method != spec.method:
+        spec = spec.replace(method=method, method_params=())
+    return as_released(spec)
 
 
 def _scaled(session: Session, spec: RunSpec, *, named_dataset: bool) -> RunSpec:

@@ -1,6 +1,7 @@
 """Training methods: one file each, with BRINGS, Params (the source's values), build().
 
-A file in this folder is a method; it is listed nowhere else.
+Where the settings of its source's code are known, with AS_RELEASED as well. A file in
+this folder is a method; it is listed nowhere else.
 """
 
 from functools import cache
@@ -17,13 +18,8 @@ from rofit.settings.spec import RunSpec
 
 __all__ = ["METHODS", "Context", "Kind", "Method", "find_kind", "find_method"]
 
-_NOT_METHODS = (
-    "compose",
-    "inner",
-    "method",
-    "mixing",
-    "resolve",
-)  # what methods are made with
+# What methods are made with.
+_NOT_METHODS = ("compose", "inner", "method", "mixing", "released", "resolve")
 
 METHODS: dict[str, ModuleType] = {
     module.name: import_module(f"{__name__}.{module.name}")

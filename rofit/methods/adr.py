@@ -2,8 +2,8 @@
 
 Source: Wu et al. 2024 and its code, CIFAR-10: temperature 2.5 to 2.0, share 0.7 to
 0.95, decay 0.995; the attack climbs on the same labels. CIFAR-100 has temperatures 1.5
-to 1.0. Differs: momentum is not Nesterov's, the last, shorter batch is kept, and the
-attack is in eval mode (there in train mode: ``attack_bn=train``).
+to 1.0. Differs: momentum is not Nesterov's, and the attack is in eval mode (there in
+train mode). What stays under ``--recipe as_released``: the last, shorter batch is kept.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from rofit.methods.method import Context, Method, soft_label_objective
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels"})
+AS_RELEASED = {"val_size": 0, "attack_bn": "train", "nesterov": True}
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """ADR at adversarially perturbed weights.
 
 Source: Wu et al. 2024 and its code: temperature 2.5 to 1.5, share 0.7 to 0.85, gamma
-0.005. Differs: the perturbation is AWP's own (there, of every tensor, taken off before
-the optimizer's step; and there BatchNorm's statistics see the weights unperturbed).
+0.005. Differs: the attack is in eval mode (there in train mode). What stays under
+``--recipe as_released``: the perturbation is AWP's own (there, of every tensor, taken
+off before the optimizer's step; and there BatchNorm's statistics see the weights
+unperturbed), and the last, shorter batch is kept.
 """
 
 from dataclasses import dataclass, replace
@@ -12,6 +14,7 @@ from rofit.methods.method import Context, Method
 from rofit.settings.knobs import knob
 
 BRINGS = frozenset({"labels", "perturbation"})
+AS_RELEASED = {"val_size": 0, "attack_bn": "train"}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 Source: Wu et al. 2024 and its code, where it is called WA and is the teacher itself:
 here an average of its own, which is the teacher's while the two decays are equal.
+Differs: as `adr` does.
 """
 
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from rofit.methods import adr, weight_ema
 from rofit.methods.method import Context, Method
 
 BRINGS = frozenset({"labels", "average"})
+AS_RELEASED = adr.AS_RELEASED
 
 
 @dataclass(frozen=True)

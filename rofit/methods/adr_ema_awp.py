@@ -9,6 +9,7 @@ from rofit.methods import adr_awp, weight_ema
 from rofit.methods.method import Context, Method
 
 BRINGS = frozenset({"labels", "perturbation", "average"})
+AS_RELEASED = adr_awp.AS_RELEASED
 
 
 @dataclass(frozen=True)

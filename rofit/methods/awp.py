@@ -1,8 +1,9 @@
 """AWP: adversarial training at weights that are perturbed adversarially as well.
 
 Source: Wu et al. 2020 and its code: gamma 0.01 from the first epoch on (PreAct
-ResNet-18, CIFAR-10). Differs: the attack is in eval mode (there in train mode:
-``attack_bn=train``).
+ResNet-18, CIFAR-10). Differs: as `pgd_at` does. What stays under ``--recipe
+as_released``: an epoch's first attack, from the second epoch on, is in train mode
+(there in eval mode).
 """
 
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from rofit.settings.knobs import Knobs, knob
 from rofit.weights.perturbation import Perturbation
 
 BRINGS = frozenset({"perturbation"})
+AS_RELEASED = pgd_at.AS_RELEASED  # the code goes on from Rice et al.'s
 
 
 @dataclass(frozen=True)

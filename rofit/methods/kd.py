@@ -2,9 +2,11 @@
 
 Source: Chen et al. 2021 and its code: T 2, weights 0.3 for the given label, 0.1 for the
 standard and 0.6 for the adversarial teacher; all see the adversarial input; the attack
-maximises the cross entropy with the given label. Differs: the standard teacher is the
-last checkpoint of its run (there, its best on clean images), the learning rate is the
-run's, and the attack is in eval mode (there in train mode: ``attack_bn=train``).
+maximises the cross entropy with the given label. Differs: the learning rate is the
+run's (there it drops at 50 and 150 of 200), and the attack is in eval mode (there in
+train mode). What stays under ``--recipe as_released``: the standard teacher is the last
+checkpoint of its run (there, its best on clean images); starts in l2 are uniform in the
+ball (there, another image, projected).
 """
 
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from rofit.methods.method import Context, Method, StepOutputs
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels", "objective"})
+AS_RELEASED = {"val_size": 5000, "attack_bn": "train", "drops": (0.25, 0.75)}
 # Runs that must be there: the method of each, and which of its checkpoints teaches.
 TEACHERS = {"clean": ("standard", "last"), "robust": ("pgd_at", "best")}
 

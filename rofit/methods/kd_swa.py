@@ -9,6 +9,7 @@ from rofit.methods import kd, swa
 from rofit.methods.method import Context, Method
 
 BRINGS = frozenset({"labels", "objective", "average"})
+AS_RELEASED = kd.AS_RELEASED
 TEACHERS = kd.TEACHERS
 
 

@@ -1,8 +1,8 @@
 """MART on SGLS's labels: they take the place of the label in its cross entropy.
 
-Source: the authors' first release (a compiled file). Differs: predictions are detached
-before the table takes them (there, gradients flow into stored labels); beta is MART's
-5 (there, 1).
+Source: the authors' first release (a compiled file). Differs: beta is MART's 5 (there,
+1). What stays under ``--recipe as_released``: predictions are detached before the table
+takes them (there, gradients flow into stored labels).
 """
 
 from dataclasses import dataclass, replace
@@ -12,6 +12,7 @@ from rofit.methods.inner import InnerMaximisation
 from rofit.methods.method import Context, Method
 
 BRINGS = frozenset({"labels", "objective"})
+AS_RELEASED = sgls.AS_RELEASED | {"beta": 1.0}  # the compiled file's is not known
 
 
 @dataclass(frozen=True)

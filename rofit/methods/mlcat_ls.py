@@ -3,7 +3,9 @@
 Source: Yu et al. 2022 and its code: smallest loss 1.5 on CIFAR-10. In that code the
 factor is not detached, so that the scaled loss is constant and such examples have no
 gradient at all: ``mlcat_detach=false`` does as it does, the default as its text says.
-Differs: the attack is in eval mode (there in train mode: ``attack_bn=train``).
+Differs: in that, and as `pgd_at` does, but that the code makes no clean pass. What
+stays under ``--recipe as_released``: an epoch's first attack, from the second epoch on,
+is in train mode (there in eval mode).
 """
 
 from dataclasses import dataclass
@@ -13,11 +15,16 @@ from torch import Tensor
 
 from rofit.labels.fixed import Smoothed
 from rofit.losses import soft_cross_entropy
+from rofit.methods import pgd_at
 from rofit.methods.inner import InnerMaximisation
 from rofit.methods.method import Context, Method, StepOutputs
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"objective"})
+AS_RELEASED = pgd_at.AS_RELEASED | {
+    "extra_passes": ("adversarial",),
+    "mlcat_detach": False,
+}
 _TINY = 1e-6  # a loss of zero has no factor
 
 

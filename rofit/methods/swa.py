@@ -2,7 +2,8 @@
 
 Source: Izmailov et al. 2018; in adversarial training Chen et al. 2021, whose code
 averages from epoch 55 of 200 on. Differs: the schedule of the learning rate is the
-run's (the source drops it at 50 and 150 of 200).
+run's (the source drops it at 50 and 150 of 200), and the attack is in eval mode (there
+in train mode). What stays under ``--recipe as_released``: starts in l2, as for `kd`.
 """
 
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from rofit.settings.knobs import Knobs, knob
 from rofit.weights.averages import EqualAverage
 
 BRINGS = frozenset({"average"})
+AS_RELEASED = {"val_size": 5000, "attack_bn": "train", "drops": (0.25, 0.75)}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 Source: Dong et al. 2022 and its code: momentum 0.9, from epoch 90 of 200 on (counted
 from 1), weight 300 from epoch 150 on; the attack climbs on the same sum. Differs: the
 attack's start in l2 is uniform in the ball (there, 0.001 N(0, 1)), and inside [0, 1]
-(there outside where pixels are saturated).
+(there outside where pixels are saturated). Nothing of it stays under ``--recipe
+as_released``.
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,12 @@ from rofit.methods.method import Context, Method, StepOutputs
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels", "objective"})
+AS_RELEASED = {
+    "val_size": 0,
+    "normalise": False,
+    "start_clamp": False,
+    "l2_start": "gaussian",
+}
 
 
 @dataclass(frozen=True)

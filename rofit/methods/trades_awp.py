@@ -1,8 +1,9 @@
 """TRADES at adversarially perturbed weights.
 
 Source: Wu et al. 2020 and its code: gamma 0.005 from epoch 10 of 200 on (counted from
-1), beta 6. Differs: as `trades` does, and there BatchNorm's statistics see the clean
-batch last.
+1), beta 6. Differs: as `trades` does, but for radius and step. What stays under
+``--recipe as_released``: BatchNorm's statistics see the clean, the adversarial, the
+clean batch (there the adversarial one first); in l2, as for `trades`.
 """
 
 from dataclasses import dataclass, replace
@@ -13,6 +14,13 @@ from rofit.settings.knobs import knob
 
 BRINGS = frozenset({"objective", "perturbation"})
 MIXES = True
+AS_RELEASED = {
+    "val_size": 0,
+    "normalise": False,
+    "start_clamp": False,
+    "extra_passes": ("clean",),
+    "drops": (0.495, 0.745),  # its epochs count from 1
+}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from rofit.methods.inner import InnerMaximisation, clean_prediction
 from rofit.methods.method import Context, Method
 
 BRINGS = frozenset({"labels", "objective"})
+AS_RELEASED = sgls.AS_RELEASED  # the compiled file's is not known
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Adversarial training, evaluated at the moving average of the weights.
 
 Source: the weight average of Wu et al. 2024 (ADR): decay 0.995 a step, of all state;
-baselines elsewhere use 0.999.
+baselines elsewhere use 0.999. Differs: as `adr` does.
 """
 
 from dataclasses import dataclass, replace
@@ -12,6 +12,7 @@ from rofit.settings.knobs import Knobs, knob
 from rofit.weights.averages import MovingAverage
 
 BRINGS = frozenset({"average"})
+AS_RELEASED = {"val_size": 0, "attack_bn": "train", "nesterov": True}  # ADR's code
 
 
 @dataclass(frozen=True)

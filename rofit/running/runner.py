@@ -29,7 +29,7 @@ from rofit.store.runs import RunFolder, RunStore
 from rofit.training import checkpoint
 from rofit.training.batches import DeviceImages
 from rofit.training.curves import LearningCurves
-from rofit.training.engine import find_engine, make_attack
+from rofit.training.engine import find_engine, make_attack, training_attack
 from rofit.training.graphs import StepGraphs
 from rofit.training.loop import Diverged, train
 from rofit.training.process import prepare, without_bf16
@@ -77,12 +77,11 @@ def build_training(
     labels["redrawn"] = labels.index.isin(noisy.flipped)
     train_images = DeviceImages(Images(splits.train.pixels, noisy.given), device)
     captured = engine == "compiled" and device.type == "cuda"
-    attack = make_attack(spec, spec.attack_steps, engine, bn=spec.attack_bn)
     model = initial_model(spec, data).to(device)
     taught_by = taught_by or {}
     kind = find_kind(spec)
     context = Context(
-        attack=attack,
+        attack=training_attack(spec, engine),
         y=train_images.y,
         n_classes=data.n_classes,
         model=model,

@@ -17,7 +17,20 @@ AUGMENTATIONS = (
 )
 MIXED = ("mixup", "cutmix")  # those that make one image of two, labels too
 # rofit/training/schedules.py
-SCHEDULES = ("drops", "one_cycle", "cosine", "linear", "cyclic", "one_cycle_steps")
+SCHEDULES = (
+    "drops",
+    "piecewise",
+    "one_cycle",
+    "one_cycle_steps",
+    "cosine",
+    "linear",
+    "cyclic",
+)
 # rofit/models/forms.py
 ACTIVATIONS = ("relu", "silu")
 FORMS = ("usual", "deepmind", "no_last_bn", "raw_shortcut", "raw_shortcut_no_last_bn")
+# rofit/attacks/geometry.py
+L2_STARTS = ("ball", "radius", "gaussian")
+# rofit/training/loop.py: of the adversarial batch before the step, of the clean batch
+# after the adversarial one, and of the clean batch after the step.
+EXTRA_PASSES = ("adversarial", "clean", "clean_after_step")

@@ -13,13 +13,19 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from rofit.errors import UserError, quoted, unknown
+from rofit.errors import UserError, unknown
 from rofit.names import check_name
-from rofit.settings.choices import ACTIVATIONS, AUGMENTATIONS, FORMS, SCHEDULES
-from rofit.settings.knobs import Knobs, check_plain, knob, knob_types
+from rofit.settings.choices import (
+    ACTIVATIONS,
+    AUGMENTATIONS,
+    EXTRA_PASSES,
+    FORMS,
+    L2_STARTS,
+    SCHEDULES,
+)
+from rofit.settings.knobs import Knobs, knob, knob_types
+from rofit.settings.method_params import Params, as_pairs, as_tuple
 from rofit.settings.threat import NORMS, ThreatModel
-
-Params = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,15 @@ class RunSpec(Knobs):
     step_size: float = knob(2 / 255, "PGD step in input units", low=0, high=100)
     attack_steps: int = knob(10, "PGD steps while training", low=0, high=10_000)
     attack_bn: str = knob("eval", "BatchNorm in the attack", choices=("eval", "train"))
+    start_clamp: bool = knob(True, "the attack's start is brought into [0, 1]")
+    l2_start: str = knob(
+        "ball",
+        "uniform in the ball or in radius, or 0.001 N(0, 1); TRADES, MART have theirs",
+        choices=L2_STARTS,
+    )
+    extra_passes: tuple[str, ...] = knob(
+        (), "a step's passes for BatchNorm's statistics alone", choices=EXTRA_PASSES
+    )
     eval_steps: int = knob(
         20, "PGD steps of each epoch's evaluation", low=1, high=10_000
     )
@@ -95,6 +110,7 @@ class RunSpec(Knobs):
     # The largest that fp32 holds: a rate that diverges is noticed where it does.
     lr: float = knob(0.1, "learning rate before the drops", low=0, high=1e38)
     momentum: float = knob(0.9, "SGD momentum", low=0, high=1)
+    nesterov: bool = knob(False, "momentum is Nesterov's")
     weight_decay: float = knob(5e-4, "on all parameters", low=0, high=1000)
     schedule: str = knob("drops", "of the learning rate", choices=SCHEDULES)
     drops: tuple[float, ...] = knob(
@@ -108,9 +124,12 @@ class RunSpec(Knobs):
     def __post_init__(self) -> None:
         """Check every field against its range, then the threat model."""
         super().__post_init__()
-        object.__setattr__(self, "method_params", _pairs(self.method_params))
-        object.__setattr__(self, "weights_from", tuple(sorted(self.weights_from)))
+        object.__setattr__(self, "method_params", as_pairs(self.method_params))
+        for field in ("weights_from", "extra_passes"):  # in any order, the same run
+            object.__setattr__(self, field, tuple(sorted(getattr(self, field))))
         _check_names(self)
+        if self.nesterov and not self.momentum:
+            raise UserError("nesterov needs a momentum above 0, got momentum 0")
         ThreatModel(self.norm, self.epsilon)
 
     @property
@@ -140,7 +159,7 @@ class RunSpec(Knobs):
             >>> RunSpec(epochs=20, eval_every=8).evaluated_epochs
             (8, 9, 10, 11, 14, 15, 16, 20)
         """
-        at = self.drops if self.schedule == "drops" else ()
+        at = self.drops if self.schedule in ("drops", "piecewise") else ()
         drops = (epoch_at(drop, self.epochs) for drop in at)
         beside = {drop + step for drop in drops for step in (-1, 0, 1)}
         return tuple(
@@ -172,7 +191,7 @@ class RunSpec(Knobs):
         for key, value in values.items():
             if key not in knob_types(cls):
                 raise unknown("field of a run", key, knob_types(cls))
-            fields[key] = _as_tuple(value)
+            fields[key] = as_tuple(value)
         return cls(**fields)
 
     def _name(self, leave_out: tuple[str, ...]) -> str:
@@ -212,31 +231,3 @@ def _check_names(spec: RunSpec) -> None:
     for field in ("labels_from", "dataset_digest"):
         if name := getattr(spec, field):
             check_name(field, name)
-
-
-def _pairs(params: Any) -> Params:
-    """Return method parameters, a mapping or pairs, as sorted pairs.
-
-    Their ranges are checked where the method's own are known; here that they are what
-    a setting can be.
-    """
-    try:
-        pairs = sorted((k, _as_tuple(v)) for k, v in dict(params).items())
-    except (TypeError, ValueError):
-        raise UserError(
-            f"method_params must map names to values, got {quoted(params)}"
-        ) from None
-    for name, value in pairs:
-        check_name("a method parameter", name)
-        for element in value if isinstance(value, tuple) else (value,):
-            if not isinstance(element, bool | int | float | str):
-                raise UserError(
-                    f"{name} must be a number, a text, true or false, or several, "
-                    f"got {quoted(value)}"
-                )
-            check_plain(name, element)
-    return tuple(pairs)
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

@@ -122,6 +122,7 @@ def make_attack(
     engine: str,
     *,
     bn: str = "eval",
+    start_clamp: bool = True,
     captured: bool = False,
 ) -> PGD:
     """Return PGD against the spec's threat, made as *engine* says.
@@ -129,7 +130,18 @@ def make_attack(
     Compiled attacks take the training's batch size wherever they are made, so that one
     compilation serves all. On a GPU those outside of training steps are *captured*.
     """
-    settings = (spec.threat, steps, spec.step_size, bn)
+    settings = (spec.threat, steps, spec.step_size, bn, start_clamp)
     if engine == "eager":
         return PGD(*settings)
     return CompiledPGD(*settings, batch=spec.batch_size, captured=captured)
+
+
+def training_attack(spec: RunSpec, engine: str) -> PGD:
+    """Return the attack of the spec's training steps, made as *engine* says."""
+    return make_attack(
+        spec,
+        spec.attack_steps,
+        engine,
+        bn=spec.attack_bn,
+        start_clamp=spec.start_clamp,
+    )

@@ -106,10 +106,13 @@ def train_step(run: Training, batch: Batch, start: Tensor) -> Terms:
     attacked = engine.attacked(method.inner.attack)
     x_adv = method.maximise(attacked, x, y, index, start)
     method.labels.attacked(x_adv, index)
+    if method.inner.attack:
+        extra_passes(run, "adversarial", x_adv)
     if method.perturbation:
         method.perturbation.add(lambda: losses(run, x, x_adv, y, index))
 
     clean, logits, extra = predictions(run, x, x_adv, index)
+    extra_passes(run, "clean", x)
     logits_clean = clean.detach() if clean is not None else None
     if method.labels.reads_clean and logits_clean is None:
         with torch.no_grad():  # in train mode: BatchNorm sees the clean batch as well
@@ -126,6 +129,7 @@ def train_step(run: Training, batch: Batch, start: Tensor) -> Terms:
     run.optimizer.step()
     if method.perturbation:
         method.perturbation.remove()
+    extra_passes(run, "clean_after_step", x)
     method.labels.after_step()
     if method.average:
         method.average.after_step(model)
@@ -148,6 +152,17 @@ def predictions(
     if method.extra_inputs is None:
         return clean, logits, None
     return clean, logits, predict(method.extra_inputs(x, x_adv, index))
+
+
+def extra_passes(run: Training, name: str, x: Tensor) -> None:
+    """Pass *x* (B, C, H, W) in train mode, as often as the run's extra_passes name it.
+
+    Nothing comes of it but BatchNorm's running statistics: released codes make such
+    passes for a log, or twice where once is enough.
+    """
+    with torch.no_grad():
+        for _ in range(run.spec.extra_passes.count(name)):
+            run.engine.predict(x)
 
 
 def losses(run: Training, x: Tensor, x_adv: Tensor, y: Tensor, index: Tensor) -> Tensor:

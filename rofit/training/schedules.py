@@ -24,10 +24,19 @@ def drops(spec: RunSpec, epoch: int, share: float) -> float:
     """Return the factor of steps: every drop multiplies by ``drop_factor``.
 
     A drop at half of 200 epochs leaves the first 100 epochs at the full rate. Source:
-    Rice et al. 2020, piecewise constant.
+    Rice et al. 2020, but for `piecewise`.
     """
     passed = sum(epoch >= epoch_at(drop, spec.epochs) for drop in spec.drops)
     return spec.drop_factor**passed
+
+
+def piecewise(spec: RunSpec, epoch: int, share: float) -> float:
+    """Return the same where a step counts as done: the last before a drop has it.
+
+    Source: the released code of Rice et al. 2020, which looks at the end of the step.
+    """
+    done = (epoch + share) / spec.epochs
+    return spec.drop_factor ** sum(done >= drop for drop in spec.drops)
 
 
 def cosine(spec: RunSpec, epoch: int, share: float) -> float:
@@ -89,5 +98,13 @@ def _along_cosine(begin: float, end: float, share: float) -> float:
 
 SCHEDULES: dict[str, Callable[[RunSpec, int, float], float]] = {
     schedule.__name__: schedule
-    for schedule in (drops, one_cycle, cosine, linear, cyclic, one_cycle_steps)
+    for schedule in (
+        drops,
+        piecewise,
+        one_cycle,
+        one_cycle_steps,
+        cosine,
+        linear,
+        cyclic,
+    )
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from rofit.attacks import geometry
 from rofit.models.classifier import Classifier
 from rofit.settings.spec import RunSpec
 from rofit.training.batches import Batch, DeviceImages, onto
@@ -63,6 +64,7 @@ class Training:
             lr=self.spec.lr,
             momentum=self.spec.momentum,
             weight_decay=self.spec.weight_decay,
+            nesterov=self.spec.nesterov,
             fused=True,
         )
         if self.graphs:  # a captured step reads its rate from a tensor
@@ -116,8 +118,10 @@ class Training:
         self, plan: EpochPlan, *, begin: int = 0
     ) -> Iterator[tuple[Batch, Tensor]]:
         """Yield the batches of *plan* from step *begin* on, and the attack's starts."""
+        draw = self.method.inner.start
+        if self.spec.norm == "l2" and draw is geometry.start:
+            draw = geometry.L2_STARTS[self.spec.l2_start]
         for batch in self.train.batches(self.spec, plan, begin=begin):
-            draw = self.method.inner.start
             start = plan.start(batch.step, self.spec.threat, batch.x.shape, draw)
             yield batch, onto(start, batch.x.device)
 

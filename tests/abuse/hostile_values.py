@@ -10,7 +10,7 @@ from rofit.methods import METHODS
 from rofit.models import MODELS
 from rofit.reproduction.catalog import analysis_names
 from rofit.settings.knobs import knob_types
-from rofit.settings.recipes import RECIPES
+from rofit.settings.recipes import AS_RELEASED, RECIPES
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
 
@@ -82,6 +82,7 @@ NAMES = (
     *MODELS,
     *DIAGNOSTICS,
     *RECIPES,
+    AS_RELEASED,
     *SCALES,
     *analysis_names(),
     "cifar10",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_problems import batch, conv_net, linear_net, quick
 
-from rofit.attacks.geometry import start
+from rofit.attacks.geometry import inside, start
 from rofit.attacks.pgd import PGD
 from rofit.losses import cross_entropy
 from rofit.settings.threat import NORMS, ThreatModel
@@ -139,3 +139,22 @@ def test_every_result_is_in_the_ball_and_in_the_valid_range(
     )
     assert (_length(x_adv - x, norm) <= epsilon + 1e-6).all()
     assert x_adv.min() >= 0 and x_adv.max() <= 1
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_first_gradient_is_at_the_unclamped_start_only_where_it_is_said(norm):
+    """Black and white pixels; whatever the start, the end is inside."""
+    x, y = batch(6)
+    x, threat = x.round(), ThreatModel(norm, 0.3)
+    begin = 0.1 * torch.randn(x.shape, generator=_stream(2)).double()
+    net, points = conv_net().eval(), []
+    net.register_forward_pre_hook(lambda _, inputs: points.append(inputs[0].detach()))
+    settings = dict(threat=threat, step_size=0.1, start_clamp=False)
+    x_adv = _attack(net, x, y, begin, steps=2, **settings)
+    assert torch.equal(points[0], x + begin) and len(points) == 2
+    assert points[0].min() < 0 and points[0].max() > 1
+    for end in (x_adv, points[1], _attack(net, x, y, begin, steps=0, **settings)):
+        assert inside(threat, x, end).all() and end.min() >= 0 and end.max() <= 1
+    point = ThreatModel(norm, 0.0)
+    settings["threat"] = point
+    assert torch.equal(_attack(net, x, y, begin, steps=2, **settings), x)

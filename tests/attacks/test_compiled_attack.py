@@ -1,5 +1,6 @@
 """The compiled attack is PGD: the same examples up to rounding, whatever the batch."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -87,6 +88,16 @@ def test_ten_compiled_steps_end_where_pgds_do(net, frozen, norm, share):
     assert _same(x_adv, expected, share=share)
     assert (x_adv - expected).abs().amax((1, 2, 3)).median() < 1e-6
     assert not x_adv.requires_grad
+
+
+def test_compiled_steps_begin_outside_where_pgds_do(net, frozen):
+    """Half of the digits' pixels are black: clamped, their starts are others."""
+    settings = {"start_clamp": False}
+    compiled, eager = (replace(attack, **settings) for attack in _both("linf", 2))
+    begin = _starts(X)
+    x_adv = compiled(frozen, X, cross_entropy, Y, begin)
+    assert _same(x_adv, eager(net, X, cross_entropy, Y, begin))
+    assert not _same(x_adv, _both("linf", 2)[0](frozen, X, cross_entropy, Y, begin))
 
 
 def test_one_step_goes_along_pgds_gradient(net, frozen):

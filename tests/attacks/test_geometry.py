@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 from toy_problems import batch, quick
 
-from rofit.attacks.geometry import GEOMETRIES, inside, into_ball, start
+from rofit.attacks.geometry import (
+    GEOMETRIES,
+    L2_STARTS,
+    inside,
+    into_ball,
+    radius_start,
+    start,
+)
+from rofit.settings import choices
 from rofit.settings.threat import NORMS, ThreatModel
 
 SHAPE = torch.Size((20_000, 3, 1, 1))  # three dimensions: the laws are known
@@ -150,3 +158,19 @@ def test_one_pixel_outside_of_the_cube_is_outside():
     x_adv[1, 2, 31, 31] += 0.1 / 255
     assert inside(threat, x, x_adv).tolist() == [True, False]
     assert inside(ThreatModel("linf", 0.0), x, x).all()
+
+
+def test_settings_know_the_starts_in_l2():
+    assert tuple(L2_STARTS) == choices.L2_STARTS
+
+
+def test_start_as_rices_code_draws_it_is_uniform_in_length_and_direction():
+    """In three dimensions a coordinate of a uniform direction is uniform."""
+    drawn = radius_start(ThreatModel("l2", 0.5), SHAPE, _stream()).flatten(1)
+    length = drawn.norm(dim=1)
+    assert _is_uniform(length, 0, 0.5)
+    assert all(_is_uniform(drawn[:, i] / length, -1, 1) for i in range(3))
+    assert (
+        abs(torch.corrcoef(torch.stack([length, drawn[:, 0].abs() / length]))[0, 1])
+        < 0.05
+    )

@@ -12,7 +12,9 @@ from training_helpers import doubled
 
 from rofit.attacks.geometry import gaussian_start
 from rofit.methods import find_kind
+from rofit.methods.released import RELEASED, as_released
 from rofit.running import runner
+from rofit.settings.threat import NORMS
 from rofit.training import checkpoint
 from rofit.training.batches import Batch
 from rofit.training.loop import make_step
@@ -28,6 +30,8 @@ CLOSE = 1e-10
 LOOSER = {("sce", "linf"): 1e-6, ("hat", "l2"): 1e-8}
 KEPT = {"table": "average", "te": "sums", "kd": "table", "adr": "table"}
 KEPT |= {"class": "table"}
+
+SIZES = "val_size epsilon step_size epochs lr".split()  # the tests' own
 
 LATE, EARLY = EPOCHS - 1, 0
 CASES = [(name, "linf", epoch, {}) for name in SLOW for epoch in (EARLY, LATE)]
@@ -87,15 +91,15 @@ def _taught_by(run, folder):
 def pair(smoke_spec, teachers):
     """A function to the product's training and its slow twin, at an epoch."""
 
-    def make(name, norm="linf", epoch=LATE, more=None):
+    def make(name, norm="linf", epoch=LATE, more=None, recipe=lambda spec: spec):
         settings = _settings(name, more or {})
         radius = {"norm": norm, "epsilon": 0.1, "step_size": 0.05}
         if norm == "l2":
             radius |= {"epsilon": 0.6, "step_size": 0.4}
-        spec = smoke_spec(
-            **dict(method=name, method_params=settings, epochs=EPOCHS, **radius),
-            **dict(train_size=48, val_size=16, test_size=0, batch_size=16, lr=0.05),
-        )
+        sizes = dict(train_size=48, val_size=16, test_size=0, batch_size=16, lr=0.05)
+        spec = recipe(smoke_spec(method=name, **sizes))
+        settings |= dict(spec.method_params)
+        spec = spec.replace(method_params=settings, epochs=EPOCHS, **radius, **sizes)
         data, paths = random_dataset(), {}
         if find_kind(spec).teachers:
             run, _ = runner.build_training(spec, data=data, device=CPU)
@@ -162,7 +166,22 @@ def test_every_method_of_ours_has_a_slow_twin():
 )
 def test_three_steps_are_those_of_the_formulas(pair, name, norm, epoch, more):
     """Losses, last gradients, weights, statistics, labels, averages and teachers."""
-    run, slow = pair(name, norm, epoch, more)
+    _compared(*pair(name, norm, epoch, more))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("name", RELEASED)
+def test_three_steps_as_released_are_those_of_the_formulas(pair, name, norm):
+    """The same with train-mode attacks, extra passes, Nesterov, starts outside."""
+    run, slow = pair(name, norm, recipe=as_released)
+    kept = {k: v for k, v in RELEASED[name].items() if k not in SIZES}
+    params = dict(run.spec.method_params)
+    assert {k: params.get(k, getattr(run.spec, k, None)) for k in kept} == kept
+    _compared(run, slow)
+
+
+def _compared(run, slow):
+    """Make three steps of both; compare all that is left of them."""
     assert (run.method.inner.start is gaussian_start) == slow.how.near
     begun = deepcopy(run.model)
     tolerance = _steps(run, slow)

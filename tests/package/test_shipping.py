@@ -147,7 +147,7 @@ def test_list_names_everything_that_is_registered(tmp_path, monkeypatch):
     from rofit.evaluation.cases import ATTACKS
     from rofit.methods import METHODS
     from rofit.models import MODELS
-    from rofit.settings.recipes import RECIPES
+    from rofit.settings.recipes import AS_RELEASED, RECIPES
     from rofit.settings.scales import SCALES
     from rofit.training.schedules import SCHEDULES
 
@@ -168,7 +168,7 @@ def test_list_names_everything_that_is_registered(tmp_path, monkeypatch):
         "augmentations": list(AUGMENTATIONS),
         "schedules": list(SCHEDULES),
         "sinks": list(SINKS),
-        "recipes": list(RECIPES),
+        "recipes": [*RECIPES, AS_RELEASED],
         "scales": list(SCALES),
     }
     assert list(tmp_path.iterdir()) == []

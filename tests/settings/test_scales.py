@@ -15,7 +15,8 @@ FIELDS = {field.name for field in fields(RunSpec)}
 NEVER = set(
     "method method_params labels_from weights_from norm epsilon step_size attack_bn "
     "drops drop_factor momentum weight_decay normalise activation form blocks "
-    "noise_convention dataset_digest seed data_seed crop_fill augment schedule".split()
+    "noise_convention dataset_digest seed data_seed crop_fill augment schedule "
+    "start_clamp l2_start extra_passes nesterov".split()
 )
 ODD = RunSpec(  # no field has its default, so that none is changed unseen
     method="sgls",
@@ -39,11 +40,15 @@ ODD = RunSpec(  # no field has its default, so that none is changed unseen
     step_size=0.125,
     attack_steps=3,
     attack_bn="train",
+    start_clamp=False,
+    l2_start="radius",
+    extra_passes=("clean",),
     eval_steps=4,
     epochs=17,
     batch_size=13,
     lr=0.017,
     momentum=0.7,
+    nesterov=True,
     weight_decay=1e-3,
     drops=(0.2,),
     drop_factor=0.5,

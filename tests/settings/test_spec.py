@@ -71,6 +71,9 @@ OTHER = {
     "crop_fill": "reflect",
     "augment": "cutout",
     "schedule": "cosine",
+    "l2_start": "radius",
+    "extra_passes": ("clean",),
+    "nesterov": True,
 }
 
 
@@ -98,12 +101,16 @@ DEFAULTS = {
     "step_size": 2 / 255,
     "attack_steps": 10,
     "attack_bn": "eval",
+    "start_clamp": True,
+    "l2_start": "ball",
+    "extra_passes": [],
     "eval_steps": 20,
     "precision": "fp32",
     "epochs": 200,
     "batch_size": 128,
     "lr": 0.1,
     "momentum": 0.9,
+    "nesterov": False,
     "weight_decay": 5e-4,
     "schedule": "drops",
     "drops": [0.5, 0.75],
@@ -189,6 +196,16 @@ def test_order_of_method_parameters_does_not_matter():
     one = RunSpec(method_params=(("r", 0.5), ("start", 0.3)))
     other = RunSpec(method_params=(("start", 0.3), ("r", 0.5)))
     assert one == other and one.run_id == other.run_id and hash(one) == hash(other)
+
+
+def test_order_of_extra_passes_does_not_matter_and_their_number_does():
+    one, other = (
+        RunSpec(extra_passes=passes)
+        for passes in (("clean", "adversarial"), ("adversarial", "clean"))
+    )
+    assert one == other and one.run_id == other.run_id
+    twice = RunSpec(extra_passes=("clean", "clean"))
+    assert twice.run_id != RunSpec(extra_passes=("clean",)).run_id
 
 
 def test_whole_number_for_a_float_is_the_same_run():

@@ -19,6 +19,9 @@ REFUSED = [
     ({"drops": [0.5, 0.75]}, r"drops must be a tuple, got \[0.5, 0.75\]"),
     ({"drops": (1.5,)}, "drops must be at least 0 and at most 1, got 1.5"),
     ({"attack_bn": "Eval"}, "unknown attack_bn 'Eval'; did you mean eval"),
+    ({"l2_start": "sphere"}, "unknown l2_start 'sphere'; known: ball, gaussian, rad"),
+    ({"extra_passes": ("clear",)}, "unknown extra_passes 'clear'; did you mean clean"),
+    ({"nesterov": True, "momentum": 0.0}, "nesterov needs a momentum above 0"),
     ({"noise_convention": "all"}, "unknown noise_convention 'all'"),
     ({"label_noise": 40}, "label_noise must be at least 0 and at most 1, got 40"),
 ]

@@ -18,9 +18,10 @@ def spec(smoke_spec):
     return smoke_spec(epochs=9, eval_every=3, drops=(0.44, 0.78), lr=0.05)
 
 
-def test_last_epoch_and_those_beside_a_drop_are_never_skipped():
+@pytest.mark.parametrize("schedule", ["drops", "piecewise"])
+def test_last_epoch_and_those_beside_a_drop_are_never_skipped(schedule):
     for every in (1, 2, 5, 7, 50, 1000):
-        spec = RunSpec(epochs=30, eval_every=every)
+        spec = RunSpec(epochs=30, eval_every=every, schedule=schedule)
         epochs = set(spec.evaluated_epochs)
         assert {14, 15, 16, 21, 22, 23, 30} <= epochs
         assert set(range(every, 31, every)) <= epochs

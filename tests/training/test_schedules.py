@@ -80,6 +80,10 @@ def test_one_cycle_steps_is_torchs_stepped_batch_by_batch(epochs):
             )[0],
         ),
         ("cyclic", lambda t, E: np.interp([t], [0, E * 2 // 5, E], [0, 0.2, 0])[0]),
+        (
+            "piecewise",
+            lambda t, E: 0.2 if t / E < 0.5 else 0.02 if t / E < 0.75 else 0.002,
+        ),
     ],
 )
 def test_rates_are_those_of_rices_code_after_each_batch(schedule, formula, epochs):

@@ -73,6 +73,14 @@ def test_replayed_steps_on_mixed_images_are_the_steps(spec, augment):
     assert recorded.graphs.why_not == "" and len(recorded.graphs.graphs) == 1
 
 
+def test_extra_passes_and_nesterov_are_replayed_bit_for_bit(spec):
+    passes = ("adversarial", "clean", "clean", "clean_after_step")
+    spec = spec.replace(method="trades", extra_passes=passes, nesterov=True)
+    recorded = _recorded(spec)
+    same(_epochs(recorded), _epochs(built(spec, diagnostics=("gradient_norm",))))
+    assert recorded.graphs.why_not == "" and len(recorded.graphs.graphs) == 1
+
+
 def test_shorter_last_batch_has_a_graph_of_its_own(spec):
     spec = spec.replace(train_size=72, epochs=WARM_UP + 2, method="sgls")
     spec = spec.replace(method_params={"start": 0.0})
