@@ -82,6 +82,8 @@ class Method:
         self.labels.begin_epoch(epoch, epochs)
         if self.perturbation:
             self.perturbation.begin_epoch(epoch, epochs)
+        if self.average:
+            self.average.begin_epoch(epoch, epochs)
 
     def begin_step(self, progress: float) -> None:
         """Tell the label rule which share of the run's steps is done, in [0, 1)."""
