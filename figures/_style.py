@@ -80,6 +80,10 @@ METHODS = {
     "adr_ema_awp": Look("ADR + EMA + AWP", "#994455", "*"),
     "trades_sgls": Look("TRADES + SGLS", "#004488", "^"),
     "mart_sgls": Look("MART + SGLS", "#BB5566", "<"),
+    "rslad": Look("RSLAD", "#EE8866", "d"),
+    "ard": Look("ARD", "#AAAA00", "d"),
+    "rebat": Look("ReBAT", "#77AADD", "s"),
+    "ikl": Look("IKL", "#225555", "^"),
 }
 
 # The same where the training need not be adversarial: what is compared are labels.

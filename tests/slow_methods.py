@@ -16,9 +16,10 @@ class Slow:
     Attributes:
         outer: what is descended, of an example.
         inner: what the attack climbs on; None trains on the clean inputs.
-        labels: smooth, table, te, kd or adr; nothing is the given class.
+        labels: smooth, table, te, kd, adr, clean (a teacher at the clean inputs),
+            average or means (of classes); nothing is the given class.
         moves: weights, before the gradient: awp or mlcat.
-        averages: weights, after the step: ema or swa.
+        averages: weights, after the step: ema, swa or late (ReBAT's).
         near: the attack begins at 0.001 N(0, 1).
         both: the clean inputs pass the network as well, before the others.
         s: settings, such that labels that the product keeps in float32 are exact.
@@ -47,6 +48,9 @@ TE = {"te_momentum": 0.8, "te_weight": 20.0, "te_start": 0.3, "te_full": 0.8}
 SCE = {"sce_forward": 0.3, "sce_reverse": 0.7}
 WP = {"wp_floor": 2.6, "wp_gamma": 0.02, "wp_ascents": 4}
 LS = {"mlcat_floor": 2.15, "mlcat_detach": True}
+ARD = {"ard_temperature": 3.0, "ard_share": 0.75}
+REBAT = {"rebat_beta": 1.5, "rebat_decay": 0.8, "rebat_start": 0.5}
+IKL = {"ikl_distance": 3.0, "ikl_entropy": 1.5, "ikl_temperature": 2.0}
 RECTIFIED = {"inner": loss.plain, "labels": "adr"}
 
 SLOW = {
@@ -75,4 +79,11 @@ SLOW = {
     "adr_ema_awp": Slow(**RECTIFIED, moves="awp", averages="ema", s=ADR | AWP | EMA),
     "trades_sgls": Slow(**TRADES, labels="table", s=TABLE | BETA),
     "mart_sgls": Slow(loss.mart, both=True, labels="table", s=TABLE | BETA),
+    "rslad": Slow(
+        **{"outer": loss.rslad, "inner": loss.taught, "labels": "clean"},
+        **{"near": True, "both": True, "s": {"rslad_share": 0.75}},
+    ),
+    "ard": Slow(loss.ard, labels="clean", both=True, s=ARD),
+    "rebat": Slow(loss.rebat, labels="average", averages="late", s=REBAT),
+    "ikl": Slow(loss.ikl, loss.away, labels="means", near=True, both=True, s=IKL),
 }

@@ -83,7 +83,7 @@ def doubled(run):
     Networks: in training, averaged, ADR's teacher and those that KD learns from.
     """
     labels, average = run.method.labels, run.method.average
-    for table in ("average", "sums", "table"):
+    for table in ("average", "means", "sums", "table"):
         if hasattr(labels, table):
             setattr(labels, table, getattr(labels, table).double())
     networks = [run.model, *(teacher for teacher, _ in getattr(labels, "teachers", ()))]
