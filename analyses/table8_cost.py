@@ -3,8 +3,7 @@
 Planned by us; the captions of the paper's tables are not known. The steps of all
 methods are timed in one process, in turn, late in their runs, when labels are refined
 and weights averaged. Not in a step: the pass over the clean training images that SWA
-makes after each epoch, and the runs of KD's and HAT's teachers. All thresholds are
-ours.
+makes after each epoch, and the runs of teachers. All thresholds are ours.
 """
 
 import pandas as pd
@@ -47,6 +46,10 @@ METHODS = (
     "adr_ema",
     "adr_awp",
     "adr_ema_awp",
+    "rslad",
+    "ard",
+    "rebat",
+    "ikl",
 )
 COLUMNS = {
     "method": "training method",

@@ -84,6 +84,10 @@ METHODS = {
     "nuat": Look("NuAT", "#EE3377", "X"),
     "fgsm_pgi": Look("FGSM-PGI", "#0077BB", "X"),
     "hat": Look("HAT", "#33BBEE", "^"),
+    "rslad": Look("RSLAD", "#EE8866", "d"),
+    "ard": Look("ARD", "#AAAA00", "d"),
+    "rebat": Look("ReBAT", "#77AADD", "s"),
+    "ikl": Look("IKL", "#225555", "^"),
 }
 
 # The same where the training need not be adversarial: what is compared are labels.

@@ -79,6 +79,17 @@ def divergence(logits: Tensor, origin: Tensor) -> Tensor:
     return (log_p.exp() * (log_p - log_q)).sum(dim=1)
 
 
+def soft_divergence(logits: Tensor, soft: Tensor) -> Tensor:
+    """Return ``KL(soft || softmax(logits))`` for each example, in nats.
+
+    Args:
+        logits: (B, K).
+        soft: label distributions (B, K); where one is 0 its term is 0.
+    """
+    log_p = F.log_softmax(logits, dim=1)
+    return (torch.xlogy(soft, soft) - soft * log_p).sum(dim=1)
+
+
 def squared_distance(logits: Tensor, soft: Tensor) -> Tensor:
     """Return ``mean_k (p_k - soft_k)^2`` for each example: (B, K), (B, K) -> (B,)."""
     return (F.softmax(logits, dim=1) - soft).square().mean(dim=1)

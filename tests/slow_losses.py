@@ -25,7 +25,7 @@ class Step:
         labels: what is trained on.
         adv: logits on the adversarial inputs.
         clean: logits on the clean inputs, where the method makes them.
-        weight: of TE's distance, or of NuAT's norm.
+        weight: of TE's distance, NuAT's norm or ReBAT's divergence.
         origin: logits on the clean inputs, for an attack that moves away from them.
         extra: logits on a method's extra inputs.
     """
@@ -57,6 +57,12 @@ def ce(label: list[float], p: Scalars) -> torch.Tensor:
 
 def kl(p: Scalars, q: Scalars) -> torch.Tensor:
     return sum(p[k] * (p[k].log() - q[k].log()) for k in range(K))
+
+
+def label_kl(label: list[float], q: Scalars) -> torch.Tensor:
+    """KL(label || q), 0 log 0 being 0."""
+    pairs = zip(label, q, strict=True)
+    return sum(v * (math.log(v) - other.log()) for v, other in pairs if v)
 
 
 def squared(p: Scalars, label: list[float]) -> torch.Tensor:
@@ -148,6 +154,55 @@ def te(step: Step, i: int) -> torch.Tensor:
     """5.9: CE(y, f(x')) + w(t) mean_k (f_k(x') - q_k)^2."""
     p = softmax(step.adv[i])
     return ce(hard(step.y[i]), p) + step.weight * squared(p, step.labels[i])
+
+
+def rslad(step: Step, i: int) -> torch.Tensor:
+    """Zi 2021: a D(t, f(x')) + (1 - a) D(t, f(x)), D = sum_k t_k log((t_k + o) / p_k).
+
+    o is 1e-5, and D counts a tenth.
+    """
+    share, label = step.s["rslad_share"], step.labels[i]
+    apart = [
+        sum(
+            v * (math.log(v + 1e-5) - q.log()) / 10
+            for v, q in zip(label, softmax(logits[i]), strict=True)
+        )
+        for logits in (step.adv, step.clean)
+    ]
+    return share * apart[0] + (1 - share) * apart[1]
+
+
+def ard(step: Step, i: int) -> torch.Tensor:
+    """Goldblum 2020: a T^2 / K KL(t, f(x') at T) + (1 - a) CE(y, f(x))."""
+    share, temperature = step.s["ard_share"], step.s["ard_temperature"]
+    apart = label_kl(step.labels[i], softmax(step.adv[i], temperature))
+    plain_ce = ce(hard(step.y[i]), softmax(step.clean[i]))
+    return share * temperature**2 * apart / K + (1 - share) * plain_ce
+
+
+def rebat(step: Step, i: int) -> torch.Tensor:
+    """Wang 2023: CE(y, f(x')) + beta KL(e(x') || f(x')), e the averaged weights'."""
+    q = softmax(step.adv[i])
+    return ce(hard(step.y[i]), q) + step.weight * label_kl(step.labels[i], q)
+
+
+def ikl(step: Step, i: int) -> torch.Tensor:
+    """Cui 2024: CE(y, f(x)) + b/4 sum_jk s_j s_k (n_j - n_k - a_j + a_k)^2 + a CE."""
+    natural, adv, s = step.clean[i], step.adv[i], step.labels[i]
+    pairs = sum(
+        s[j] * s[k] * (natural[j] - natural[k] - adv[j] + adv[k]) ** 2
+        for j in range(K)
+        for k in range(K)
+    )
+    p = softmax(natural)
+    smooth = ce([value.item() for value in p], softmax(adv))
+    weighted = step.s["ikl_distance"] * pairs / 4 + step.s["ikl_entropy"] * smooth
+    return ce(hard(step.y[i]), p) + weighted
+
+
+def taught(step: Step, i: int) -> torch.Tensor:
+    """What RSLAD's attack climbs on: KL(t || f(x')), t the teacher at x."""
+    return label_kl(step.labels[i], softmax(step.adv[i]))
 
 
 def given(step: Step, i: int) -> torch.Tensor:

@@ -17,9 +17,10 @@ class Slow:
     Attributes:
         outer: what is descended, of an example.
         inner: what the attack climbs on; None trains on the clean inputs.
-        labels: smooth, shared, table, te, kd, class or adr; nothing is the given class.
+        labels: smooth, shared, table, te, kd, class, adr, clean (a teacher at the clean
+            inputs), average or means (of classes); nothing is the given class.
         moves: weights, before the gradient: awp or mlcat.
-        averages: weights, after the step: ema or swa.
+        averages: weights, after the step: ema, swa or late (ReBAT's).
         near: the attack begins at 0.001 N(0, 1).
         reach: radius over epsilon that attacks begin in.
         attack: a function of slow_single_steps, where it is not PGD.
@@ -60,6 +61,9 @@ HAT = {"beta": 2.5, "hat_weight": 0.7, "hat_reach": 3.0}
 NUAT = {"nuat_weight": 3.0, "nuat_full": 0.8, "nuat_noise": 0.4}
 PGI = {"pgi_decay": 0.6, "pgi_reset": 0.4, "pgi_weight": 4.0, "pgi_given": 0.4375}
 NFGSM = {"nfgsm_noise": 3.0, "nfgsm_step": 1.5}
+ARD = {"ard_temperature": 3.0, "ard_share": 0.75}
+REBAT = {"rebat_beta": 1.5, "rebat_decay": 0.8, "rebat_start": 0.5}
+IKL = {"ikl_distance": 3.0, "ikl_entropy": 1.5, "ikl_temperature": 2.0}
 RECTIFIED = {"inner": loss.plain, "labels": "adr"}
 
 SLOW = {
@@ -101,4 +105,11 @@ SLOW = {
     "adr_ema_awp": Slow(**RECTIFIED, moves="awp", averages="ema", s=ADR | AWP | EMA),
     "trades_sgls": Slow(**TRADES, labels="table", s=TABLE | BETA),
     "mart_sgls": Slow(loss.mart, both=True, labels="table", s=TABLE | BETA),
+    "rslad": Slow(
+        **{"outer": loss.rslad, "inner": loss.taught, "labels": "clean"},
+        **{"near": True, "both": True, "s": {"rslad_share": 0.75}},
+    ),
+    "ard": Slow(loss.ard, labels="clean", both=True, s=ARD),
+    "rebat": Slow(loss.rebat, labels="average", averages="late", s=REBAT),
+    "ikl": Slow(loss.ikl, loss.away, labels="means", near=True, both=True, s=IKL),
 }

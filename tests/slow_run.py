@@ -10,18 +10,27 @@ import math
 from copy import deepcopy
 from typing import Any
 
+import slow_labels
 import slow_losses as loss
 import torch
 from slow_geometry import ball
 from slow_losses import K, Step
 from slow_methods import Slow
+from slow_weights import follow, lengthened
+
+FROM_TABLE = (
+    "adr",
+    "class",
+    "clean",
+    "average",
+)  # rules whose label is the table's row
 
 
 class SlowRun:
     """A training of its own, begun like a run of the product."""
 
     def __init__(self, how: Slow, s: dict[str, Any], run: Any, teachers: list) -> None:
-        """Copy the network; teachers are the states of the clean and the robust one."""
+        """Copy the network; teachers are the states of those that there are."""
         self.how, self.s, self.spec, self.y = how, s, run.spec, run.train.y
         self.epoch, self.epochs = run.epoch, run.spec.epochs
         self.net = deepcopy(run.model).train()
@@ -32,6 +41,9 @@ class SlowRun:
         self.table = torch.eye(K, dtype=torch.float64)[self.y]
         if how.labels == "te":
             self.table = torch.zeros_like(self.table)
+        if how.labels == "means":  # a row a class
+            self.table = torch.full((K, K), 1 / K, dtype=torch.float64)
+        self.sums = torch.zeros((K, K), dtype=torch.float64)  # of classes
         self.taught: list[list[list[float]]] = []  # a row of probabilities a teacher
         self.velocity: list[torch.Tensor] = []
         self.remembered = deepcopy(run.method.inner.state_dict())
@@ -52,6 +64,8 @@ class SlowRun:
             with torch.no_grad():
                 classes = self.frozen[0](x_adv).argmax(1)
             self.table[index] = torch.eye(K, dtype=torch.float64)[classes]
+        if how.labels == "average" and self._late("rebat_start"):
+            self.table[index] = slow_labels.predicted(self.average, x_adv)
         moved = self._moved(x, x_adv, y, index)
         with torch.no_grad():
             for weight, added in moved:
@@ -64,10 +78,20 @@ class SlowRun:
                 weight -= added
             self._look(x, "clean_after_step")
             if how.labels == "adr":
-                _follow(self.teacher, net, self.s["adr_decay"])
+                follow(self.teacher, net, self.s["adr_decay"])
             if how.averages == "ema":
-                _follow(self.average, net, self.s["ema_decay"])
+                follow(self.average, net, self.s["ema_decay"])
+            if how.averages == "late":
+                late = self._late("rebat_start")
+                follow(self.average, net, self.s["rebat_decay"] if late else 0.0)
         return total.item()
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Go on to that epoch, as IKL's weights of classes do."""
+        self.epoch = epoch
+        if self.how.labels == "means":
+            self.table = slow_labels.means(self.sums)
+            self.sums = torch.zeros_like(self.sums)
 
     def copy(self) -> torch.nn.Module:
         """Return the network as it is, in eval mode."""
@@ -82,14 +106,7 @@ class SlowRun:
         return self.how.labels == "table" and self._late(name)
 
     def _te_weight(self) -> float:
-        """w(t) with t from 1, the first and last epoch of the growth as in 5.9."""
-        t = self.epoch + 1
-        first = round(self.s["te_start"] * self.epochs) + 1
-        last = round(self.s["te_full"] * self.epochs) + 1
-        if t < first:
-            return 0.0
-        grown = min((t - first) / (last - first), 1.0)
-        return self.s["te_weight"] * math.exp(-5 * (1 - grown) ** 2)
+        return slow_labels.te_weight(self.s, self.epoch, self.epochs)
 
     def _labels(self, y, index) -> list[Any]:
         """Return what stands for the label of each example now."""
@@ -113,9 +130,14 @@ class SlowRun:
             )
         if how == "kd":
             return list(zip(*self.taught, strict=True))
-        return self.table[index].tolist() if how in ("adr", "class") else rows
+        if how == "means":
+            return self.table[y].tolist()
+        return self.table[index].tolist() if how in FROM_TABLE else rows
 
     def _before_the_attack(self, x, y, index, progress: float) -> None:
+        if self.how.labels == "clean":
+            temperature = self.s.get("ard_temperature", 1.0)
+            self.table[index] = slow_labels.predicted(self.frozen[0], x, temperature)
         if self.how.labels == "adr":
             half = (1 + math.cos(math.pi * progress)) / 2
             tau = self.s["adr_cool"] + (self.s["adr_hot"] - self.s["adr_cool"]) * half
@@ -175,6 +197,8 @@ class SlowRun:
     def _build_step(self, y, index, adv, clean) -> Step:
         te = self.how.labels == "te"
         weight = self._te_weight() if te else self.how.weight(self)
+        if self.how.labels == "average" and self._late("rebat_start"):
+            weight = self.s["rebat_beta"]
         return Step(self.s, y.tolist(), self._labels(y, index), adv, clean, weight)
 
     def _descent(self, net, x, x_adv, y, index, *, refine) -> torch.Tensor:
@@ -190,6 +214,8 @@ class SlowRun:
             with torch.no_grad():
                 read = clean.detach() if clean is not None else net(x)
             self._refine(index, adv.detach().softmax(1), read.softmax(1))
+        if refine and self.how.labels == "means":
+            slow_labels.add(self.sums, y, clean.detach(), self.s["ikl_temperature"])
         step = self._build_step(y, index, adv, clean)
         step.extra = beside
         return torch.stack([self.how.outer(step, i) for i in range(len(y))])
@@ -229,19 +255,8 @@ class SlowRun:
                 )
             up = torch.autograd.grad(losses.sum() / len(y), theirs)
             total = [a + b for a, b in zip(total, up, strict=True)]
-            added = self._lengthened(total, mine)
+            added = lengthened(self.how.moves, self.s, total, mine)
         return list(zip(mine, added, strict=True))
-
-    def _lengthened(self, total, weights) -> list[torch.Tensor]:
-        if self.how.moves == "awp":
-            gamma = self.s["awp_gamma"]
-            return [
-                gamma * w.norm() * d / d.norm()
-                for w, d in zip(weights, total, strict=True)
-            ]
-        size = torch.cat([w.flatten() for w in weights]).norm()
-        length = torch.cat([d.flatten() for d in total]).norm()
-        return [self.s["wp_gamma"] * size * d / length for d in total]
 
     def _sgd(self) -> None:
         spec, weights = self.spec, list(self.net.parameters())
@@ -254,14 +269,3 @@ class SlowRun:
         for weight, v, p in zip(weights, self.velocity, pull, strict=True):
             ahead = p + spec.momentum * v if spec.nesterov else v
             weight -= spec.lr * ahead
-
-
-def _follow(mine, theirs, decay: float) -> None:
-    """5.12: e <- d e + (1 - d) w, buffers too; counters as they are."""
-    for (key, a), b in zip(
-        mine.state_dict().items(), theirs.state_dict().values(), strict=True
-    ):
-        if key.endswith("num_batches_tracked"):
-            a.copy_(b)
-        else:
-            a.copy_(decay * a + (1 - decay) * b)

@@ -83,7 +83,7 @@ def doubled(run):
     Networks: in training, averaged, ADR's teacher and those that KD learns from.
     """
     labels, average = run.method.labels, run.method.average
-    for table in ("average", "sums", "table", "share"):
+    for table in ("average", "means", "sums", "table", "share"):
         if hasattr(labels, table):
             setattr(labels, table, getattr(labels, table).double())
     for name in ("prior", "momentum", "begun"):

@@ -92,6 +92,8 @@ class Method:
         self.inner.begin_epoch(epoch, epochs)
         if self.perturbation:
             self.perturbation.begin_epoch(epoch, epochs)
+        if self.average:
+            self.average.begin_epoch(epoch, epochs)
 
     def begin_step(self, progress: float, step: int) -> None:
         """Tell the parts that a step begins.

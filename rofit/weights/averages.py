@@ -25,6 +25,9 @@ class WeightAverage:
         """Begin at the weights of *model*."""
         self.network = copy.deepcopy(model).eval()
 
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
+        """Prepare for an epoch (counted from 0); here nothing."""
+
     def after_step(self, model: nn.Module) -> None:
         """Update the average after the optimizer's step; here nothing."""
 
@@ -55,19 +58,32 @@ class WeightAverage:
 class MovingAverage(WeightAverage):
     """Exponential moving average of the weights, one update a step.
 
-    BatchNorm's running statistics are averaged likewise, counters copied.
+    BatchNorm's running statistics are averaged likewise, counters copied. Until its
+    part of the run has come the network is a copy of the one in training.
 
-    Source: ADR's code (decay 0.995; all state averaged); WOT's baselines use 0.999.
+    Source: ADR's code (decay 0.995; all state averaged); WOT's baselines use 0.999;
+    ReBAT's code, which begins late.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        """Begin at the weights of *model*; decay in [0, 1]."""
+    def __init__(self, model: nn.Module, decay: float, start: float = 0.0) -> None:
+        """Begin at the weights of *model*.
+
+        Args:
+            model: the network in training.
+            decay: in [0, 1].
+            start: fraction of the run at which averaging begins.
+        """
         super().__init__(model)
-        self.decay = decay
+        self.decay, self.start = decay, start
+        self.active = start == 0
+
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
+        """Begin to average when the time has come (epoch from 0)."""
+        self.active = epoch >= epoch_at(self.start, epochs)
 
     def after_step(self, model: nn.Module) -> None:
         """Move by ``e <- decay e + (1 - decay) w``."""
-        _blend(self.network, model, 1 - self.decay)
+        _blend(self.network, model, 1 - self.decay if self.active else 1.0)
 
 
 class EqualAverage(WeightAverage):

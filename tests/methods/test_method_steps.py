@@ -30,6 +30,7 @@ CLOSE = 1e-10
 LOOSER = {("sce", "linf"): 1e-6, ("hat", "l2"): 1e-8}
 KEPT = {"table": "average", "te": "sums", "kd": "table", "adr": "table"}
 KEPT |= {"class": "table"}
+KEPT |= {"clean": "table", "average": "table", "means": "means"}
 
 SIZES = "val_size epsilon step_size epochs lr".split()  # the tests' own
 
@@ -37,17 +38,8 @@ LATE, EARLY = EPOCHS - 1, 0
 CASES = [(name, "linf", epoch, {}) for name in SLOW for epoch in (EARLY, LATE)]
 CASES += [
     (name, "l2", LATE, {})
-    for name in (
-        "pgd_at",
-        "trades",
-        "awp",
-        "adr",
-        "te",
-        "fast_at",
-        "mlcat_wp",
-        "kd",
-        "hat",
-    )
+    for name in ("pgd_at", "trades", "awp", "adr", "te", "fast_at", "mlcat_wp", "kd")
+    + ("hat", "rslad", "ard", "rebat", "ikl")
 ]
 CASES += [
     ("te", "linf", 5, {}),  # while its weight grows
@@ -63,7 +55,7 @@ CASES += [
 
 @pytest.fixture(scope="module")
 def teachers(tmp_path_factory):
-    """Checkpoints of two different networks that are no run's initial one."""
+    """A folder for checkpoints of networks that are no run's initial one."""
     return tmp_path_factory.mktemp("teachers")
 
 
@@ -71,13 +63,13 @@ def _settings(name, more):
     return SLOW[name].s | more
 
 
-def _taught_by(run, folder):
+def _taught_by(run, names, folder):
     """Write checkpoints beside *run*'s network; return their paths by name."""
     paths = {}
-    for seed, name in enumerate(find_kind(run.spec).teachers):
+    for seed, name in enumerate(names):
         stream = torch.Generator().manual_seed(seed)
         state = {
-            key: value + 0.1 * torch.randn(value.shape, generator=stream).abs()
+            key: value + 0.02 * torch.randn(value.shape, generator=stream).abs()
             if value.is_floating_point()
             else value
             for key, value in run.model.state_dict().items()
@@ -101,9 +93,9 @@ def pair(smoke_spec, teachers):
         settings |= dict(spec.method_params)
         spec = spec.replace(method_params=settings, epochs=EPOCHS, **radius, **sizes)
         data, paths = random_dataset(), {}
-        if find_kind(spec).teachers:
+        if names := find_kind(spec).teachers:
             run, _ = runner.build_training(spec, data=data, device=CPU)
-            paths = _taught_by(run, teachers)
+            paths = _taught_by(run, names, teachers)
         run, _ = runner.build_training(spec, data=data, device=CPU, taught_by=paths)
         doubled(run)
         stream = torch.Generator().manual_seed(9)
@@ -193,6 +185,8 @@ def _compared(run, slow):
     assert not torch.equal(run.model.stem.weight, begun.stem.weight)
     for floor in (value for key, value in slow.s.items() if key.endswith("_floor")):
         assert min(slow.losses) < floor < max(slow.losses), "a floor that decides"
+    if slow.frozen:
+        assert slow.table.amax(dim=1).min() < 0.9, "a teacher that is not all sure"
     if attribute := KEPT.get(slow.how.labels):
         table = getattr(run.method.labels, attribute)
         _near(table, slow.table, tolerance, "label table")
@@ -203,6 +197,21 @@ def _compared(run, slow):
     if slow.how.averages:
         assert not run.method.average.network.training
         _same_state(run.method.average.network, slow.average, tolerance, "averaged")
+
+
+def test_classes_are_weighed_by_what_was_predicted_of_them_an_epoch_before(pair):
+    """IKL: two epochs of three steps; the second's weights are no longer uniform."""
+    run, slow = pair("ikl", epoch=EARLY)
+    _steps(run, slow)
+    assert (slow.table == slow.table[0, 0]).all() and slow.sums.sum() > 0
+    run.epoch = EARLY + 1
+    run.method.begin_epoch(run.epoch, EPOCHS)
+    slow.begin_epoch(run.epoch)
+    assert slow.table.amax(dim=1).max() > 1.05 * slow.table.amin()
+    _near(run.method.labels.means, slow.table, CLOSE, "means of classes")
+    _steps(run, slow)
+    _same_state(run.model, slow.net, CLOSE, "trained")
+    _near(run.method.labels.sums, slow.sums, CLOSE, "sums of the second epoch")
 
 
 @pytest.mark.parametrize("name", SLOW)

@@ -110,6 +110,10 @@ DEFAULTS = {
     "adr_ema_awp": ADR | ADR_WITH_AWP | EMA,
     "trades_sgls": {"beta": 6.0} | TABLE,
     "mart_sgls": {"beta": 5.0} | TABLE,
+    "rslad": {"rslad_share": 5 / 6},
+    "ard": {"ard_temperature": 30.0, "ard_share": 1.0},
+    "rebat": {"rebat_beta": 1.0, "rebat_decay": 0.999, "rebat_start": 0.525},
+    "ikl": {"ikl_distance": 20.0, "ikl_entropy": 4.0, "ikl_temperature": 4.0},
 }
 
 

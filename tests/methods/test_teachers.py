@@ -1,6 +1,7 @@
 """Runs that a run learns from: found by what they are, trained before, never twice."""
 
 import json
+from dataclasses import fields
 
 import pytest
 import torch
@@ -18,9 +19,11 @@ from rofit.training.stop import Stop
 
 # One cheap diagnostic instead of all.
 TRAIN = ("train", "--scale", "smoke", "--quiet", "--json", "--watch", "gradient_norm")
-FROM_BOTH = {"clean": ("standard", "last"), "robust": ("pgd_at", "best")}
-FROM = {"hat": {"clean": ("standard", "last")}, "kd": FROM_BOTH, "kd_swa": FROM_BOTH}
 TAUGHT = [name for name in METHODS if hasattr(METHODS[name], "TEACHERS")]
+TWINS = {"clean": ("standard", "last"), "robust": ("pgd_at", "best")}
+ROBUST = {"robust": ("trades", "best")}
+CLEAN = {"clean": ("standard", "last")}
+TEACHERS = {"ard": ROBUST, "hat": CLEAN, "kd": TWINS, "kd_swa": TWINS, "rslad": ROBUST}
 
 
 @pytest.mark.parametrize("name", TAUGHT)
@@ -28,27 +31,25 @@ TAUGHT = [name for name in METHODS if hasattr(METHODS[name], "TEACHERS")]
 def test_teachers_differ_from_their_pupil_in_the_method_alone(name, weight_rules):
     changes = dict(dataset="digits", model="preact_small", width=8, seed=3, lr=0.05)
     changes |= dict(norm="l2", epsilon=0.5, epochs=7, label_noise=0.4)
-    pupil = RunSpec(
-        method=name, method_params={"kd_given": 0.1}, **changes, **weight_rules
-    )
-    actual = teachers(pupil)
-    assert actual == {
+    params = {field.name: 0.1 for field in fields(METHODS[name].Params)[:1]}
+    pupil = RunSpec(method=name, method_params=params, **changes, **weight_rules)
+    assert teachers(pupil) == {
         teacher: (RunSpec(method=method, **changes), checkpoint)
-        for teacher, (method, checkpoint) in FROM[name].items()
+        for teacher, (method, checkpoint) in TEACHERS[name].items()
     }
 
 
 def test_methods_without_teachers_have_none():
-    assert TAUGHT == list(FROM)
+    assert TAUGHT == list(TEACHERS)
     assert not any(teachers(RunSpec(method=m)) for m in METHODS if m not in TAUGHT)
 
 
 def test_teachers_of_many_runs_are_named_once():
     pupils = [RunSpec(method=m, seed=s) for m in TAUGHT for s in (0, 1)]
     pupils.append(RunSpec(method="kd", weights_from=("swa",)))
-    expected = {(m, s) for m in ("standard", "pgd_at") for s in (0, 1)}
+    expected = {(m, s) for m in ("standard", "pgd_at", "trades") for s in (0, 1)}
     actual = [(spec.method, spec.seed) for spec in all_teachers(pupils)]
-    assert len(actual) == 4 and set(actual) == expected
+    assert len(actual) == 6 and set(actual) == expected
 
 
 def _run(spec, root):
@@ -62,12 +63,12 @@ def test_run_whose_teacher_is_missing_says_which_and_makes_nothing(
     name, smoke_spec, tmp_path
 ):
     spec = smoke_spec(method=name)
-    clean, _ = teachers(spec)["clean"]
+    missing, _ = next(iter(teachers(spec).values()))
     with pytest.raises(UserError) as refused:
         _run(spec, tmp_path)
     assert str(refused.value) == (
-        f"{name} learns from run {clean.run_id} (standard), which is missing in "
-        f"{tmp_path / 'runs'}; train it first"
+        f"{name} learns from run {missing.run_id} ({missing.method}), which is missing "
+        f"in {tmp_path / 'runs'}; train it first"
     )
     assert list(tmp_path.iterdir()) == []
 

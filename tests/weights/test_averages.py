@@ -98,3 +98,21 @@ def test_equal_average_goes_on_after_a_checkpoint(tmp_path):
     resumed = other.network.state_dict()
     for key, value in one.network.state_dict().items():
         assert torch.equal(value, resumed[key]), key
+
+
+def test_moving_average_that_begins_late_is_a_copy_before():
+    """Bit for bit until its epoch; then the average begins at the network as it was."""
+    net = conv_net()
+    average = MovingAverage(net, 0.75, start=0.5)
+    for epoch in range(4):
+        average.begin_epoch(epoch, 4)
+        _trained_a_little(net, epoch)
+        before = {k: v.clone() for k, v in average.network.state_dict().items()}
+        average.after_step(net)
+        for key, value in average.network.state_dict().items():
+            new = net.state_dict()[key]
+            if epoch < 2 or not value.is_floating_point():
+                assert torch.equal(value, new), key
+            else:
+                expected = 0.75 * before[key] + 0.25 * new
+                assert torch.allclose(value, expected, rtol=1e-12, atol=1e-14), key
