@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from filelock import FileLock
 from torch import Tensor
 
 from rofit.evaluation import masking
@@ -45,8 +46,23 @@ def check(
     norm and precision: those at *epsilon*, clean ones included, each on its first
     images that all have.
     """
+    path = checks_file(checkpoint, folder, norm, epsilon, precision)
+    with writing(path):
+        path.parent.mkdir(exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):  # shards may end at the same time
+        return _checked(checkpoint, folder, path, ThreatModel(norm, epsilon), precision)
+
+
+def _checked(
+    checkpoint: LoadedCheckpoint,
+    folder: RunFolder,
+    path: Path,
+    threat: ThreatModel,
+    precision: str,
+) -> dict[str, str]:
+    """Make the checks, and write what they have found to *path*."""
     prepare(precision)
-    threat = ThreatModel(norm, epsilon)
+    norm, epsilon = threat.norm, threat.epsilon
     warnings = masking.probe(checkpoint.network, checkpoint.images, threat)
     robust: dict[str, Tensor] = {}
     fewest_first = sorted(evaluations(folder), key=lambda result: result["n"])
@@ -67,9 +83,6 @@ def check(
         "epsilon": epsilon,
         **compared,
     }
-    path = checks_file(checkpoint, folder, norm, epsilon, precision)
-    with writing(path):
-        path.parent.mkdir(exist_ok=True)
     folder.write_json(path.relative_to(folder.path).as_posix(), report)
     return warnings
 

@@ -111,8 +111,9 @@ class EvaluationFolder:
 
     def finish(self, table: pd.DataFrame, result: dict[str, Any]) -> None:
         """Write verdicts and result, the result last."""
-        _write(table, self.path / "samples.parquet")
-        write_json(self.path / "result.json", result, self.path)
+        with FileLock(self.path / "result.lock"):  # shards may end at the same time
+            _write(table, self.path / "samples.parquet")
+            write_json(self.path / "result.json", result, self.path)
 
     def _parts(self) -> set[Shard]:
         matches = (_PART.fullmatch(path.name) for path in self.path.glob("part-*"))
