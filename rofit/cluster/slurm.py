@@ -21,7 +21,10 @@ from rofit.errors import UserError
 from rofit.store.runs import RunStore
 from rofit.training.stop import Stop
 
-_POLL = 2.0  # seconds between two looks at the queue
+_POLL = 3.0  # seconds between two looks at the queue
+# Looks after the last job has ended for which a result may still be on its way: network
+# file systems show a new file after half a minute.
+_LATE = 10
 _PATIENCE = 300.0  # seconds for which the queue may not answer
 # Time limits that a job may reach, for submitit; a run that does not get on ends so.
 _TIMEOUTS = 100
@@ -92,15 +95,19 @@ class Slurm:
         """
         keys = {task.key for task in tasks}
         shown: dict[str, str] = {}
+        idle = 0
         with Stop() as stop, self._live() as live:
             while True:
                 queue = self._queue(stop)
                 if stop.now:
                     return False
                 lines = [r for r in rows(self.store, queue) if _key(r) in keys]
-                self._show_lines(lines, shown, live)
                 jobs = {line["job"] for line in lines}
-                if not jobs & queue.keys():
+                idle = 0 if jobs & queue.keys() else idle + 1
+                over = idle > (_LATE if any(map(_is_unexplained, lines)) else 0)
+                if over or not idle:
+                    self._show_lines(lines, shown, live)
+                if over:
                     break
                 _pause(_POLL, stop)
         failed = [sentence(line) for line in lines if line["state"] == "failed"]
@@ -184,6 +191,11 @@ def require_submitit() -> None:
 
 def _key(row: dict[str, Any]) -> tuple[str, str]:
     return row["run"], row["work"]
+
+
+def _is_unexplained(row: dict[str, Any]) -> bool:
+    """Return whether a job has left neither a result nor rofit's sentence why."""
+    return row["state"] == "failed" and not row["error"].startswith("rofit: ")
 
 
 def _pause(seconds: float, stop: Stop) -> None:

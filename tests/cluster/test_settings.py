@@ -1,6 +1,7 @@
 """rofit.toml and the flags in place of it."""
 
 import pytest
+from documents import TEXTS, blocks
 
 from rofit.cluster.settings import FILE, SlurmSettings, minutes, read_settings
 from rofit.errors import UserError
@@ -101,3 +102,10 @@ def test_text_in_place_of_the_table_is_one_sentence(folder):
 def test_flag_that_cannot_be_used_is_named_as_typed(folder):
     with pytest.raises(UserError, match="^--array-parallelism expects a whole number"):
         read_settings({"array_parallelism": 0})
+
+
+def test_file_of_the_documentation_is_one(folder):
+    (text,) = blocks(TEXTS["docs/cluster.md"], "toml")
+    (folder / "here" / FILE).write_text(text)
+    settings = read_settings({})
+    assert (settings.time, settings.shards) == (240, 8)
