@@ -15,6 +15,7 @@ from rofit.errors import NothingToDraw, UserError
 from rofit.measures.claims import from_plain
 from rofit.reproduction import catalog
 from rofit.reproduction.beside import check_beside
+from rofit.reproduction.cost import cost
 from rofit.reproduction.jobs import jobs_of
 from rofit.reproduction.plan import Request, dataset_names, plan
 from rofit.reproduction.publish import read_result
@@ -93,6 +94,8 @@ def _reproduce_all(
             {request.name: specs for request, specs in plans}, session.store
         )
         answer({"runs": rows}, as_json)
+        if not as_json:
+            click.echo(_cost(session, plans))
         return 0
     if cluster is not None and not session.flags.redraw:
         if not cluster.work(_tasks(session, plans, cluster)):
@@ -126,6 +129,18 @@ def _reproduce_one(session: Session, request: Request, specs: list[RunSpec]) -> 
         deterministic=session.flags.deterministic,
         execution=session.execution,
     )
+
+
+def _cost(session: Session, plans: list[tuple[Request, list[RunSpec]]]) -> str:
+    """Return what the missing runs will take, in one line."""
+    from rofit.methods.resolve import all_teachers, resolve
+    from rofit.running.components import device_name, find_device
+
+    trained = [pair[1] for pair in plans if not catalog.is_timed(pair[0].name)]
+    specs = [resolve(spec) for planned in trained for spec in planned]
+    here = device_name(find_device(session.flags.device))
+    every = dict.fromkeys([*all_teachers(specs), *specs])
+    return cost(every, session.store, here).sentence(here)
 
 
 def _tasks(
