@@ -2,13 +2,11 @@
 
 import shutil
 import subprocess
-from contextlib import suppress
 from dataclasses import dataclass
 
-from rofit.cluster.settings import minutes
 from rofit.errors import UserError
 
-_COMMAND = ("squeue", "--me", "--array", "--noheader", "--format=%i|%T|%N|%L")
+_COMMAND = ("squeue", "--me", "--array", "--noheader", "--format=%i|%T|%N")
 
 
 @dataclass(frozen=True)
@@ -18,12 +16,10 @@ class Queued:
     Attributes:
         state: as Slurm calls it, in small letters: pending, running, completing ...
         node: where it runs, empty before.
-        minutes_left: to its time limit; None without one.
     """
 
     state: str
     node: str
-    minutes_left: float | None
 
 
 def read_queue() -> dict[str, Queued]:
@@ -50,12 +46,9 @@ def require_slurm() -> None:
 
 
 def parse_queue(text: str) -> dict[str, Queued]:
-    """Return the jobs in what squeue prints, a line a job: id|state|node|time left."""
+    """Return the jobs in what squeue prints, a line a job: id|state|node."""
     jobs = {}
     for line in text.splitlines():
-        job, state, node, left = (word.strip() for word in line.split("|"))
-        time = None
-        with suppress(ValueError):  # UNLIMITED, NOT_SET, INVALID
-            time = minutes(left if ":" in left else f"0:{left}")
-        jobs[job] = Queued(state.lower(), node, time)
+        job, state, node = (word.strip() for word in line.split("|"))
+        jobs[job] = Queued(state.lower(), node)
     return jobs

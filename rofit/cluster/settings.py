@@ -3,6 +3,7 @@
 import math
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def read_settings(flags: dict[str, Any]) -> SlurmSettings:
             another kind or out of range.
     """
     given = {key: value for key, value in flags.items() if value not in (None, (), "")}
-    return _changed(_from_file(), given, "--{}")
+    return _changed(_from_file(), given, lambda key: f"--{key.replace('_', '-')}")
 
 
 def minutes(text: str) -> float:
@@ -119,21 +120,18 @@ def _from_file() -> SlurmSettings:
     table = content.get("slurm", {})
     if not isinstance(table, dict):
         raise UserError(f"{path} expects a table [slurm], got {quoted(table)}")
-    return _changed(SlurmSettings(), table, f"{path}, [slurm] {{}}")
+    names = [field.name for field in fields(SlurmSettings)]
+    for key in table:
+        if key not in names:
+            raise unknown(f"key in {path}", key, names)
+    return _changed(SlurmSettings(), table, lambda key: f"{path}, [slurm] {key}")
 
 
 def _changed(
-    settings: SlurmSettings, values: dict[str, Any], label: str
+    settings: SlurmSettings, values: dict[str, Any], label: Callable[[str], str]
 ) -> SlurmSettings:
     """Return settings with other values; *label* is what an error calls a key."""
-    names = [field.name for field in fields(SlurmSettings)]
-    changes = {}
-    for key, value in values.items():
-        if key not in names:
-            where = label.partition(", ")[0]
-            raise unknown(f"key in {where}", key, names)
-        called = label.format(key if "," in label else key.replace("_", "-"))
-        changes[key] = _checked(called, key, value)
+    changes = {key: _checked(label(key), key, values[key]) for key in values}
     return replace(settings, **changes)
 
 
@@ -148,7 +146,7 @@ def _checked(called: str, key: str, value: Any) -> Any:
                 f"{called} expects minutes, H:M:S or D-H, got {quoted(value)}"
             ) from None
     if isinstance(default, int):
-        least = 0 if key in ("cpus_per_task", "signal_delay_s") else 1
+        least = 0 if key == "cpus_per_task" else 1
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise UserError(
                 f"{called} expects a whole number of {least} or more, got "

@@ -103,7 +103,7 @@ def _measured(store: RunStore, device: str) -> dict[Any, Measured]:
         kind = _kind(spec)
         for name, seconds in _epoch_seconds(folder):
             before = by_kind.get(kind)
-            if before is None or before.device != device or name == device:
+            if before is None or before.device != device:
                 by_kind[kind] = Measured(seconds, _size(folder), name)
     return by_kind
 

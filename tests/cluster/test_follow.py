@@ -16,7 +16,7 @@ from rofit.cluster.tasks import Task
 from rofit.errors import UserError
 from rofit.store.runs import RunStore
 
-RUNNING = {"1": Queued("running", "node7", None)}
+RUNNING = {"1": Queued("running", "node7")}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """On a real Slurm of one node: signals, a time limit and a dead node change no bit.
 
-Begun and ended by the test. What runs there is a table at smoke scale and a longer run;
-both are made on this machine as well, and are the same byte for byte.
+Begun and ended by the tests. What runs there is a table at smoke scale and a longer
+run; both are made on this machine as well, and are the same byte for byte.
 """
 
 import json
@@ -17,14 +17,12 @@ from rofit.store.runs import RunStore, read_events
 pytestmark = pytest.mark.slurm
 
 TABLE = ["reproduce", "--table", "2", "--scale", "smoke"]
-LONG = ["train", "--method", "sgls", "--scale", "smoke", "--set", "epochs=300"]
+LONG = ["train", "--method", "sgls", "--scale", "smoke", "--set", "epochs=400"]
 ON_SLURM = ["--on", "slurm"]
-# A minute is the shortest limit that there is.
 SETTINGS = """
 [slurm]
 partition = "main"
-time = 1
-signal_delay_s = 15
+time = 30
 cpus_per_task = 1
 """
 
@@ -108,26 +106,16 @@ def test_failed_job_says_why_and_where_its_log_is(slurm, home):
     _until(lambda: not _queue(slurm))
 
 
-def test_interrupted_and_requeued_jobs_end_with_the_bits_of_one_machine(
+def test_signal_time_limit_and_dead_node_change_no_bit_of_a_run(
     slurm, home, tmp_path_factory
 ):
-    submitted = rofit(home, *LONG, *ON_SLURM)
-    assert submitted.code == 75 and "the same command goes on" in submitted.err
-    ((run, _), job), *others = _jobs(submitted).items()
-    assert not others
+    # The shortest limit that there is; the signal comes within half a minute.
+    (home / "rofit.toml").write_text(SETTINGS + "signal_delay_s = 45\n")
+    answer = rofit(home, *LONG, *ON_SLURM, "--time", "1")
+    assert answer.code == 75 and "the same command goes on" in answer.err
+    (((run, _), job),) = _jobs(answer).items()
     folder = RunStore(home / "runs").folder(run)
-    answer = rofit(home, *TABLE, *ON_SLURM)
-    assert answer.code == 75
-    jobs = _jobs(answer)
-    assert len(jobs) == 13 + 1 + 13  # with a teacher, and the evaluations
-    for words in (LONG, TABLE):
-        again = rofit(home, *words, *ON_SLURM)
-        assert again.code == 75 and not _jobs(again)
-    unfinished = {row["job"] for row in _rows(home) if row["state"] != "done"}
-    assert unfinished and unfinished <= {job, *jobs.values()}
-    assert set(_queue(slurm)) <= {job, *jobs.values()}
-
-    messages = folder.path.parent / "slurm" / "jobs" / f"{job}_0_log.out"
+    messages = home / "runs" / "slurm" / "jobs" / f"{job}_0_log.out"
     _until(lambda: folder.state == "partial")
     slurm.says("scancel", "--signal=USR1", job)
     _until(lambda: _resumes(folder) == 1)
@@ -135,31 +123,51 @@ def test_interrupted_and_requeued_jobs_end_with_the_bits_of_one_machine(
     slurm.kill_node()
     _until(lambda: "RUNNING" not in _queue(slurm).values())
     slurm.begin_node()
-    _until(lambda: _resumes(folder) == 2 or folder.state == "done")
-    _until(lambda: folder.state == "done")
-    # sent by Slurm, at the time limit
-    assert "Caught signal SIGUSR2" in messages.read_text(), "it was over before"
+    _until(lambda: _resumes(folder) == 2)
+    _until(lambda: "Caught signal SIGUSR2" in messages.read_text())
+    slurm.says("scontrol", "update", f"JobId={job}", "TimeLimit=60")  # once will do
+    answer = rofit(home, *LONG, *ON_SLURM, "--wait")
+    assert answer.code == 0 and not _jobs(answer), answer.err
+    assert _resumes(folder) >= 3
 
-    assert rofit(home, *LONG, *ON_SLURM, "--wait").code == 0
-    table = rofit(home, *TABLE, *ON_SLURM, "--wait")
-    assert table.code == 0, table.err
-    assert not _jobs(table)
+    here = tmp_path_factory.mktemp("here")
+    assert rofit(here, *LONG, "--quiet").code == 0
+    _assert_same_runs(home, here)
+    words = ["eval", run, "--attack", "pgd10", "--n", "33", "--json"]
+    sharded = rofit(home, *words, *ON_SLURM, "--shards", "2", "--wait")
+    assert _accuracies(sharded) == _accuracies(rofit(here, *words))
+    assert len(_rows(home)) == 3 and {r["state"] for r in _rows(home)} == {"done"}
+
+
+def test_table_made_by_jobs_is_that_of_one_machine(slurm, home, tmp_path_factory):
+    answer = rofit(home, *TABLE, *ON_SLURM)
+    assert answer.code == 75
+    jobs = _jobs(answer)
+    assert len(jobs) == 13 + 1 + 13  # with a teacher, and the evaluations
+    again = rofit(home, *TABLE, *ON_SLURM)
+    assert again.code == 75 and not _jobs(again)
+    unfinished = {row["job"] for row in _rows(home) if row["state"] != "done"}
+    assert unfinished and unfinished <= set(jobs.values())
+    assert set(_queue(slurm)) <= set(jobs.values())
+    (teacher, _), job = next(iter(jobs.items()))
+    _until(lambda: (home / "runs" / teacher).exists())
+    slurm.says("scancel", "--signal=USR1", job)
+    answer = rofit(home, *TABLE, *ON_SLURM, "--wait")
+    assert answer.code == 0 and not _jobs(answer), answer.err
     assert {row["state"] for row in _rows(home)} == {"done"}
 
     here = tmp_path_factory.mktemp("here")
-    for words in (LONG, TABLE):
-        assert rofit(here, *words, "--quiet").code == 0
+    assert rofit(here, *TABLE, "--quiet").code == 0
+    _assert_same_runs(home, here)
+    (table,) = (here / "results").rglob("table.csv")
+    assert (home / table.relative_to(here)).read_bytes() == table.read_bytes()
+
+
+def _assert_same_runs(home, here):
+    """Assert that the runs of both are the same, bit for bit."""
     for expected in RunStore(here / "runs").runs():
         folder = RunStore(home / "runs").folder(expected.path.name)
         for name in ("epochs.jsonl", "done.json"):
             bits = (expected.path / name).read_bytes()
             assert (folder.path / name).read_bytes() == bits
         same(last_state(folder), last_state(expected))
-    (table_here,) = (here / "results").rglob("table.csv")
-    on_slurm = home / table_here.relative_to(here)
-    assert on_slurm.read_bytes() == table_here.read_bytes()
-
-    words = ["eval", run, "--attack", "pgd10", "--n", "33", "--json"]
-    sharded = rofit(home, *words, *ON_SLURM, "--shards", "2", "--wait")
-    assert len(sharded.err.splitlines()) > 2
-    assert _accuracies(sharded) == _accuracies(rofit(here, *words))

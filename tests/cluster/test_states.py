@@ -35,19 +35,16 @@ def _half_trained(tmp_path):
 
 
 def test_queue_is_read_line_by_line():
-    text = "12_3|RUNNING|node7|1-00:00:30\n13|PENDING||UNLIMITED\n14|RUNNING|a|0:59\n"
-    assert parse_queue(text) == {
-        "12_3": Queued("running", "node7", 1440.5),
-        "13": Queued("pending", "", None),
-        "14": Queued("running", "a", 59 / 60),
-    }
+    text = "12_3|RUNNING|node7\n13|PENDING|\n"
+    expected = {"12_3": Queued("running", "node7"), "13": Queued("pending", "")}
+    assert parse_queue(text) == expected
     assert parse_queue("") == {}
 
 
 def test_running_job_has_its_node_and_its_epoch(ledger, tmp_path):
     ledger.add([Submitted(SPEC.run_id, TRAINING, "12_3")])
     _half_trained(tmp_path)
-    row = _only(tmp_path, {"12_3": Queued("running", "node7", 30.0)})
+    row = _only(tmp_path, {"12_3": Queued("running", "node7")})
     expected = {"state": "running", "job": "12_3", "node": "node7", "epoch": "2/10"}
     assert expected.items() <= row.items() and row["error"] is None
     assert sentence(row) == (
@@ -57,7 +54,7 @@ def test_running_job_has_its_node_and_its_epoch(ledger, tmp_path):
 
 def test_waiting_job_has_no_node(ledger, tmp_path):
     ledger.add([Submitted(SPEC.run_id, TRAINING, "12_3")])
-    row = _only(tmp_path, {"12_3": Queued("pending", "", 30.0)})
+    row = _only(tmp_path, {"12_3": Queued("pending", "")})
     assert (row["state"], row["node"], row["epoch"]) == ("pending", None, None)
 
 
@@ -65,7 +62,7 @@ def test_job_that_left_no_result_has_failed_with_its_last_line(ledger, tmp_path)
     ledger.add([Submitted(SPEC.run_id, TRAINING, "12_3")])
     log = tmp_path / "slurm" / "jobs" / "12_3_0_log.err"
     log.write_text("epoch 1/10\nrofit: the loss became nan\n")
-    row = _only(tmp_path, {"99": Queued("running", "node7", None)})
+    row = _only(tmp_path, {"99": Queued("running", "node7")})
     assert (row["state"], row["error"]) == ("failed", "rofit: the loss became nan")
     assert row["log"] == str(log)
     assert sentence(row).endswith(f"failed  job 12_3: {row['error']} ({log})")
