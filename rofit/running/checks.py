@@ -1,6 +1,7 @@
 """Checks for gradient masking of a network under evaluation, made and kept."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +40,21 @@ def check(
     norm: str,
     epsilon: float,
     precision: str = "fp32",
+    *,
+    shards: int = 1,
 ) -> dict[str, str]:
     """Return the warnings of all checks for gradient masking, and keep them.
 
     Probes the network, and compares the finished evaluations of this network in that
     norm and precision: those at *epsilon*, clean ones included, each on its first
-    images that all have.
+    images that all have. Of several *shards*, processes that may end at the same time,
+    one after another makes them.
     """
     path = checks_file(checkpoint, folder, norm, epsilon, precision)
     with writing(path):
         path.parent.mkdir(exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):  # shards may end at the same time
+    lock = FileLock(path.with_suffix(".lock")) if shards > 1 else nullcontext()
+    with lock:
         return _checked(checkpoint, folder, path, ThreatModel(norm, epsilon), precision)
 
 

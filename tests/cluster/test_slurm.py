@@ -17,7 +17,7 @@ from rofit.store.runs import RunStore, read_events
 pytestmark = pytest.mark.slurm
 
 TABLE = ["reproduce", "--table", "2", "--scale", "smoke"]
-LONG = ["train", "--method", "sgls", "--scale", "smoke", "--set", "epochs=400"]
+LONG = ["train", "--method", "sgls", "--scale", "smoke", "--set", "epochs=600"]
 ON_SLURM = ["--on", "slurm"]
 SETTINGS = """
 [slurm]
@@ -109,9 +109,8 @@ def test_failed_job_says_why_and_where_its_log_is(slurm, home):
 def test_signal_time_limit_and_dead_node_change_no_bit_of_a_run(
     slurm, home, tmp_path_factory
 ):
-    # The shortest limit that there is; the signal comes within half a minute.
-    (home / "rofit.toml").write_text(SETTINGS + "signal_delay_s = 45\n")
-    answer = rofit(home, *LONG, *ON_SLURM, "--time", "1")
+    (home / "rofit.toml").write_text(SETTINGS + "signal_delay_s = 120\n")
+    answer = rofit(home, *LONG, *ON_SLURM)
     assert answer.code == 75 and "the same command goes on" in answer.err
     (((run, _), job),) = _jobs(answer).items()
     folder = RunStore(home / "runs").folder(run)
@@ -124,8 +123,12 @@ def test_signal_time_limit_and_dead_node_change_no_bit_of_a_run(
     _until(lambda: "RUNNING" not in _queue(slurm).values())
     slurm.begin_node()
     _until(lambda: _resumes(folder) == 2)
+    # A limit two minutes ahead at most, and back when its signal has come.
+    *_, minutes, _ = slurm.says("squeue", "-h", "-o", "%M", "-j", job).split(":")
+    limit = f"TimeLimit={int(minutes) + 2}"
+    slurm.says("scontrol", "update", f"JobId={job}", limit)
     _until(lambda: "Caught signal SIGUSR2" in messages.read_text())
-    slurm.says("scontrol", "update", f"JobId={job}", "TimeLimit=60")  # once will do
+    slurm.says("scontrol", "update", f"JobId={job}", "TimeLimit=60")
     answer = rofit(home, *LONG, *ON_SLURM, "--wait")
     assert answer.code == 0 and not _jobs(answer), answer.err
     assert _resumes(folder) >= 3
