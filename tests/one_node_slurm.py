@@ -115,7 +115,7 @@ class Slurm:
 
     def job_pids(self) -> list[int]:
         """Return the processes of jobs and the daemons of their steps."""
-        found = []
+        pids = []
         for entry in Path("/proc").iterdir():
             with suppress(OSError, ValueError):
                 words = (entry / "cmdline").read_bytes()
@@ -123,8 +123,8 @@ class Slurm:
                 of_job = b"SLURM_JOB_ID=" in environ
                 ours = str(self.configuration).encode() in environ
                 if ours and (of_job or words.startswith(b"slurmstepd")):
-                    found.append(int(entry.name))
-        return [pid for pid in found if pid != os.getpid()]
+                    pids.append(int(entry.name))
+        return [pid for pid in pids if pid != os.getpid()]
 
     def says(self, *words: object) -> str:
         """Return what a command of Slurm prints; empty where it fails."""
@@ -186,7 +186,7 @@ def _wait_for(condition, name: str, tries: int = 300) -> None:
 
 def _free_ports(number: int) -> list[int]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
+    ports = [listener.getsockname()[1] for listener in sockets]
+    for listener in sockets:
+        listener.close()
     return ports
