@@ -7,6 +7,7 @@ import click
 import pandas as pd
 
 from rofit.commands.answers import answer, unfinished
+from rofit.commands.cluster import Cluster, with_cluster
 from rofit.commands.flags import with_flags
 from rofit.commands.import_checkpoint import evaluable, with_choices
 from rofit.commands.session import Session
@@ -59,8 +60,10 @@ Rows = list[dict[str, Any]]
     "quiet",
     "debug",
 )
+@with_cluster
 def eval_(
     session: Session,
+    cluster: Cluster | None,
     targets: tuple[str, ...],
     attacks: tuple[str, ...],
     checkpoints: tuple[str, ...],
@@ -86,14 +89,16 @@ def eval_(
     ]
     if names:
         options["attacks"] = names
+    options |= {"checkpoints": checkpoints, "epsilons": radii}
+    paths = [evaluable(session, target, choices) for target in targets]
+    dry_run = session.flags.dry_run
+    if cluster is not None and not dry_run:
+        if shard:
+            raise UserError("--shard is for this machine; --shards splits into jobs")
+        _work(session, cluster, paths, options)
+        dry_run = True  # what the jobs have made is shown
     table = evaluate(
-        *(evaluable(session, target, choices) for target in targets),
-        checkpoints=checkpoints,
-        epsilons=radii,
-        shard=_shard(shard),
-        dry_run=session.flags.dry_run,
-        **options,
-        **session.execution(),
+        *paths, shard=_shard(shard), dry_run=dry_run, **options, **session.execution()
     )
     sections: dict[str, Rows] = {}
     reached = table[table["attack"].notna()]
@@ -104,6 +109,21 @@ def eval_(
             sections[f"{title}: gradient masking"] = warning_rows(cases)
     answer(sections, session.flags.as_json)
     return 0 if table["done"].all() or session.flags.dry_run else unfinished()
+
+
+def _work(
+    session: Session,
+    cluster: Cluster,
+    targets: list[str],
+    options: dict[str, Any],
+) -> None:
+    """Send the evaluations to a cluster, and follow them if so wished."""
+    from rofit.cluster.tasks import target_tasks
+
+    execution = session.execution()
+    del execution["console"], execution["max_minutes"]
+    shards = cluster.slurm.settings.shards
+    cluster.work(target_tasks(targets, options | execution, shards, session.store))
 
 
 def accuracy_rows(cases: pd.DataFrame, folder: RunFolder) -> Rows:

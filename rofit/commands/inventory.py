@@ -107,7 +107,25 @@ def status(session: Session) -> dict[str, Rows]:
         except UserError as error:
             text = f"{folder.path} is left out: {error}"
             warnings.warn(text, category=Remark, stacklevel=2)
-    return {"analyses": analyses, f"runs in {session.places.store}": runs}
+    sections = {"analyses": analyses, f"runs in {session.places.store}": runs}
+    return sections | _jobs(session.store)
+
+
+def _jobs(store: RunStore) -> dict[str, Rows]:
+    """Return a section of the jobs on a cluster, if any were submitted."""
+    from rofit.cluster.ledger import Ledger
+    from rofit.cluster.queue import Queued, read_queue
+    from rofit.cluster.states import rows
+
+    if not Ledger(store.root).jobs():
+        return {}
+    queue: dict[str, Queued] = {}
+    try:
+        queue = read_queue()
+    except UserError as error:
+        text = f"of jobs in the queue nothing is known: {error}"
+        warnings.warn(text, category=Remark, stacklevel=2)
+    return {f"jobs of {store.root}": rows(store, queue)}
 
 
 def run_details(folder: RunFolder) -> tuple[dict[str, Any], pd.DataFrame]:

@@ -1,23 +1,30 @@
 """`rofit run` and `rofit reproduce`: analyses, by name or by the paper's numbers."""
 
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rofit.commands import inventory
 from rofit.commands.answers import answer, say, say_claims, unfinished
+from rofit.commands.cluster import Cluster, job_settings, with_cluster
 from rofit.commands.flags import with_all_flags
 from rofit.commands.session import Session
 from rofit.errors import NothingToDraw, UserError
 from rofit.measures.claims import from_plain
 from rofit.reproduction import catalog
 from rofit.reproduction.beside import check_beside
+from rofit.reproduction.cost import cost
+from rofit.reproduction.jobs import jobs_of
 from rofit.reproduction.plan import Request, dataset_names, plan
 from rofit.reproduction.publish import read_result
 from rofit.reproduction.reproduce import redraw, reproduce
 from rofit.settings.scales import find_scale
 from rofit.settings.spec import RunSpec
+
+if TYPE_CHECKING:
+    from rofit.cluster.tasks import Task
 
 _NUMBER = click.IntRange(0, 1000)
 _beside = click.option(
@@ -29,9 +36,15 @@ _beside = click.option(
 @click.argument("names", nargs=-1, required=True)
 @_beside
 @with_all_flags
-def run(session: Session, names: tuple[str, ...], beside: tuple[str, ...]) -> int:
+@with_cluster
+def run(
+    session: Session,
+    cluster: Cluster | None,
+    names: tuple[str, ...],
+    beside: tuple[str, ...],
+) -> int:
     """Train the runs an analysis needs, then its table, picture and claims."""
-    return _reproduce_all(session, list(names), beside)
+    return _reproduce_all(session, list(names), beside, cluster)
 
 
 @click.command("reproduce")
@@ -40,8 +53,10 @@ def run(session: Session, names: tuple[str, ...], beside: tuple[str, ...]) -> in
 @click.option("--all", "everything", is_flag=True, help="Every analysis there is.")
 @_beside
 @with_all_flags
+@with_cluster
 def reproduce_(
     session: Session,
+    cluster: Cluster | None,
     figures: tuple[int, ...],
     tables: tuple[int, ...],
     everything: bool,
@@ -53,10 +68,15 @@ def reproduce_(
     names += [n for k in tables for n in catalog.find_by_number("table", k)]
     if not names:
         raise UserError("name what to reproduce: --figure N, --table N or --all")
-    return _reproduce_all(session, names, beside)
+    return _reproduce_all(session, names, beside, cluster)
 
 
-def _reproduce_all(session: Session, names: list[str], beside: tuple[str, ...]) -> int:
+def _reproduce_all(
+    session: Session,
+    names: list[str],
+    beside: tuple[str, ...],
+    cluster: Cluster | None,
+) -> int:
     alone, as_json = len(names) == 1, session.flags.as_json
     plans: list[tuple[Request, list[RunSpec]]] = []
     others = tuple(session.store.find(text).path.name for text in beside)
@@ -77,7 +97,12 @@ def _reproduce_all(session: Session, names: list[str], beside: tuple[str, ...]) 
             {request.name: specs for request, specs in plans}, session.store
         )
         answer({"runs": rows}, as_json)
+        if not as_json:
+            click.echo(_cost(session, plans))
         return 0
+    if cluster is not None and not session.flags.redraw:
+        if not cluster.work(_tasks(session, plans, cluster)):
+            return unfinished()
     results = []
     for request, specs in plans:
         try:
@@ -107,6 +132,41 @@ def _reproduce_one(session: Session, request: Request, specs: list[RunSpec]) -> 
         deterministic=session.flags.deterministic,
         execution=session.execution,
     )
+
+
+def _cost(session: Session, plans: list[tuple[Request, list[RunSpec]]]) -> str:
+    """Return what the missing runs will take, in one line."""
+    from rofit.methods.resolve import all_teachers, resolve
+    from rofit.running.components import device_name, find_device
+
+    trained = [pair[1] for pair in plans if not catalog.is_timed(pair[0].name)]
+    specs = [resolve(spec) for planned in trained for spec in planned]
+    here = device_name(find_device(session.flags.device))
+    every = dict.fromkeys([*all_teachers(specs), *specs])
+    return cost(every, session.store, here).sentence(here)
+
+
+def _tasks(
+    session: Session, plans: list[tuple[Request, list[RunSpec]]], cluster: Cluster
+) -> "list[Task]":
+    """Return what the analyses lack, trainings first, as tasks of a cluster."""
+    from rofit.cluster.tasks import evaluation_tasks, training_tasks
+
+    trainings, evaluations = [], []
+    for request, specs in plans:
+        with suppress(NothingToDraw):  # said below
+            jobs = jobs_of(
+                request,
+                specs,
+                session.store,
+                log_to=session.flags.log_to,
+                deterministic=session.flags.deterministic,
+                **job_settings(session),
+            )
+            trainings += jobs[0]
+            evaluations += jobs[1]
+    shards = cluster.slurm.settings.shards
+    return training_tasks(trainings) + evaluation_tasks(evaluations, shards)
 
 
 def _leave_out(error: NothingToDraw, *, alone: bool) -> None:

@@ -1,11 +1,13 @@
 """`rofit train`: one run, or one a seed, from flags, a recipe or a spec.json."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from rofit.commands import inventory
 from rofit.commands.answers import answer, unfinished
+from rofit.commands.cluster import Cluster, job_settings, with_cluster
 from rofit.commands.flags import with_training_flags
 from rofit.commands.session import Session
 from rofit.errors import UserError
@@ -30,8 +32,10 @@ _NO_RECIPE = f"shared by no figure: the runs of figures are of --recipe {FIGURES
 @click.option("--watch", multiple=True, help="Diagnostic [all].")
 @click.option("--again", is_flag=True, help="Anew if done; the old one is kept.")
 @with_training_flags
+@with_cluster
 def train(
     session: Session,
+    cluster: Cluster | None,
     file: Path | None,
     again: bool,
     keep: tuple[int, ...],
@@ -50,18 +54,24 @@ def train(
         datasets = (copies.get(spec.dataset, spec.dataset) for spec in specs)
         text = session.scale_text(datasets, seeds=len(specs), takes="")
         click.echo(text if recipe or file else f"{text}; {_NO_RECIPE}")
-    if not session.flags.dry_run:
-        training.train(
-            *specs,
-            diagnostics=diagnostics,
-            required=watch,
-            keep=keep,
-            jobs=session.flags.jobs,
-            log_to=session.flags.log_to,
-            deterministic=session.flags.deterministic,
-            again=again,
-            **session.execution(),
+    options: dict[str, Any] = {
+        "diagnostics": diagnostics,
+        "required": watch,
+        "keep": keep,
+        "again": again,
+        "log_to": session.flags.log_to,
+        "deterministic": session.flags.deterministic,
+    }
+    if not session.flags.dry_run and cluster is not None:
+        from rofit.cluster.tasks import training_tasks
+
+        teachers, students = training.training_jobs(
+            *specs, store=session.store, **options, **job_settings(session)
         )
+        cluster.work(training_tasks([*teachers, *students]))
+    elif not session.flags.dry_run:
+        jobs = session.flags.jobs
+        training.train(*specs, jobs=jobs, **options, **session.execution())
     folders = [session.store.folder(spec.run_id) for spec in specs]
     rows = [inventory.run_row(*pair) for pair in zip(folders, specs, strict=True)]
     answer({"runs": rows}, session.flags.as_json)

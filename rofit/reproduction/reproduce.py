@@ -59,7 +59,7 @@ def reproduce(
     if catalog.is_timed(name):
         table = analysis.table(_step_times(specs, where))
     else:
-        _check_diagnostics(folders, analysis.DIAGNOSTICS)
+        check_diagnostics(folders, analysis.DIAGNOSTICS)
         with Stop() as stop:  # a signal at the very end of the last run is heard here
             train(
                 *specs,
@@ -117,7 +117,7 @@ def _step_times(specs: list[RunSpec], where: dict[str, Any]) -> pd.DataFrame:
     return step_times(specs, where["data"], device=device, engine=engine)
 
 
-def _check_diagnostics(folders: list[RunFolder], required: tuple[str, ...]) -> None:
+def check_diagnostics(folders: list[RunFolder], required: tuple[str, ...]) -> None:
     """Raise UserError for a run that is done and lacks a diagnostic."""
     for folder in folders:
         lacking = set(required) - folder.watched()

@@ -1,11 +1,13 @@
 """Checks for gradient masking of a network under evaluation, made and kept."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+from filelock import FileLock
 from torch import Tensor
 
 from rofit.evaluation import masking
@@ -38,15 +40,34 @@ def check(
     norm: str,
     epsilon: float,
     precision: str = "fp32",
+    *,
+    shards: int = 1,
 ) -> dict[str, str]:
     """Return the warnings of all checks for gradient masking, and keep them.
 
     Probes the network, and compares the finished evaluations of this network in that
     norm and precision: those at *epsilon*, clean ones included, each on its first
-    images that all have.
+    images that all have. Of several *shards*, processes that may end at the same time,
+    one after another makes them.
     """
+    path = checks_file(checkpoint, folder, norm, epsilon, precision)
+    with writing(path):
+        path.parent.mkdir(exist_ok=True)
+    lock = FileLock(path.with_suffix(".lock")) if shards > 1 else nullcontext()
+    with lock:
+        return _checked(checkpoint, folder, path, ThreatModel(norm, epsilon), precision)
+
+
+def _checked(
+    checkpoint: LoadedCheckpoint,
+    folder: RunFolder,
+    path: Path,
+    threat: ThreatModel,
+    precision: str,
+) -> dict[str, str]:
+    """Make the checks, and write what they have found to *path*."""
     prepare(precision)
-    threat = ThreatModel(norm, epsilon)
+    norm, epsilon = threat.norm, threat.epsilon
     warnings = masking.probe(checkpoint.network, checkpoint.images, threat)
     robust: dict[str, Tensor] = {}
     fewest_first = sorted(evaluations(folder), key=lambda result: result["n"])
@@ -67,9 +88,6 @@ def check(
         "epsilon": epsilon,
         **compared,
     }
-    path = checks_file(checkpoint, folder, norm, epsilon, precision)
-    with writing(path):
-        path.parent.mkdir(exist_ok=True)
     folder.write_json(path.relative_to(folder.path).as_posix(), report)
     return warnings
 

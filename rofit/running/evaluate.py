@@ -178,7 +178,7 @@ def evaluate_and_check(
     for norm, epsilon in checked_threats(checkpoint.spec, cases):
         key = (norm, epsilon, cases[0].precision)
         if lacking or not checks_file(checkpoint, folder, *key).exists():
-            check(checkpoint, folder, *key)
+            check(checkpoint, folder, *key, shards=execution.shard[1])
     return True
 
 

@@ -21,7 +21,7 @@ from rofit.running.evaluate import evaluate_and_check
 from rofit.running.evaluator import Execution, missing
 from rofit.running.jobs import work_all
 from rofit.settings.spec import RunSpec
-from rofit.store.evaluations import evaluations
+from rofit.store.evaluations import Shard, evaluations
 from rofit.store.runs import RunFolder, RunStore, read_rows
 from rofit.training.stop import Stop
 
@@ -89,6 +89,7 @@ class EvaluationJob:
         device: name.
         engine: name.
         quiet: show no progress.
+        shard: (k, m): every m-th image from the k-th on.
     """
 
     folder: RunFolder
@@ -99,11 +100,14 @@ class EvaluationJob:
     device: str
     engine: str
     quiet: bool
+    shard: Shard = (1, 1)
 
     @property
     def name(self) -> str:
         """What an error calls it."""
-        return f"the evaluation of run {self.folder.path.name}"
+        k, shards = self.shard
+        share = f"share {k} of {shards} of " if shards > 1 else ""
+        return f"{share}the evaluation of run {self.folder.path.name}"
 
     @property
     def is_done(self) -> bool:
@@ -111,6 +115,8 @@ class EvaluationJob:
 
         It opens neither data nor checkpoints, which may be gone: False if in doubt.
         """
+        if self.folder.state != "done":
+            return False
         checkpoints, sources = _evaluated(self.folder), _evaluated(self.source)
         spec, n = self.folder.spec, _test_images(self.folder)
         for name in BEST_AND_LAST:
@@ -127,7 +133,7 @@ class EvaluationJob:
         """Make the evaluations that are missing; say whether all are there."""
         shown = meters(None if self.quiet else console, f"{self.folder.path.name} ")
         device = find_device(self.device)
-        execution = Execution(device, stop, shown, engine=self.engine)
+        execution = Execution(device, stop, shown, self.shard, engine=self.engine)
         for name in BEST_AND_LAST:
             checkpoint = self._load(self.folder, name, device)
             source = self._load(self.source, name, device) if self.source else None

@@ -1,8 +1,7 @@
 """The jobs of a command: one after another, or several side by side.
 
-Side by side each job is a process with its share of the cores, because one run cannot
-fill a device, and because two cores serve two small networks better than one. A run
-is bit for bit what it is alone with that number of threads.
+Side by side each job is a process with its share of the cores: one run cannot fill a
+device. A run is bit for bit what it is alone with that number of threads.
 """
 
 import multiprocessing
@@ -33,7 +32,7 @@ from rofit.store.runs import RunFolder
 from rofit.training.stop import Stop
 
 _POLL = 0.2  # seconds between checks for a request to stop
-# What every job imports sooner or later, and what takes seconds each time.
+# What every job imports sooner or later, and takes seconds.
 _IMPORTED = ["rofit.running.jobs", "torch._dynamo", "sklearn.datasets"]
 
 
@@ -74,6 +73,11 @@ class TrainingJob:
         """The run's id."""
         return f"run {self.spec.run_id}"
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the run is trained."""
+        return self.folder.state == "done"
+
     def work(self, stop: Stop, console: Console, *, alone: bool) -> bool:
         """Train the run; say whether it is done."""
         from rofit.sinks.live import following
@@ -109,8 +113,7 @@ def work_all(
     After the deadline no job begins, but for the first ones, which do a part.
 
     Raises:
-        UserError, Diverged, Died: of the first job that fails; others stop with what
-            they have kept.
+        UserError, Diverged, Died: of the first job that fails; others keep a part.
     """
     at_a_time = min(at_a_time, len(jobs))
     with Stop(max_minutes) as stop:

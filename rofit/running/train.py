@@ -4,6 +4,7 @@ import time
 import warnings
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -72,6 +73,58 @@ def train(
     Examples:
         ``(run,) = rofit.train(rofit.RunSpec(method="sgls", dataset="digits"))``
     """
+    places = Places.given(store)
+    folders = RunStore(places.store)
+    begun = time.monotonic()
+    phases = training_jobs(
+        *specs,
+        store=folders,
+        data=Path(data) if data else places.data,
+        diagnostics=diagnostics,
+        required=required,
+        keep=keep,
+        again=again,
+        device=device,
+        engine=engine,
+        deterministic=deterministic,
+        log_to=log_to,
+        quiet=console is None,
+    )
+    for phase in phases:
+        minutes = minutes_left(max_minutes, begun)
+        if not work_all(phase, jobs, minutes, console or Console(stderr=True)):
+            break
+    return [folders.folder(resolve(spec).run_id) for spec in specs]
+
+
+def training_jobs(
+    *specs: RunSpec,
+    store: RunStore,
+    diagnostics: Collection[str],
+    required: Collection[str] = (),
+    keep: Collection[int] = (),
+    again: bool = False,
+    log_to: Collection[str] = (),
+    **settings: Any,
+) -> tuple[list[TrainingJob], list[TrainingJob]]:
+    """Return the jobs of the runs that are not done: teachers, then the others.
+
+    Args:
+        specs: the runs, in order.
+        store: where they are.
+        diagnostics: names of what is measured, as far as a run allows.
+        required: names among these without which none of *specs* begins.
+        keep: epochs whose weights are kept of *specs*.
+        again: set aside those of *specs* that are done.
+        log_to: sinks.
+        **settings: the other fields of TrainingJob.
+
+    Raises:
+        UserError: as `train`.
+
+    Warns:
+        UserWarning: a run is done, and the code of its method has changed since.
+    """
     from rofit.sinks import check_sinks
 
     for name in {*diagnostics, *required}:
@@ -79,12 +132,10 @@ def train(
     specs = tuple(resolve(spec) for spec in specs)
     check_kept(specs, keep)
     check_sinks(log_to)
-    places = Places.given(store)
-    folders = RunStore(places.store)
     for spec in specs:
-        folder = folders.folder(spec.run_id)
+        folder = store.folder(spec.run_id)
         if folder.state == "done" and again:
-            set_aside(folders, spec.run_id)
+            set_aside(store, spec.run_id)
         elif folder.state == "done":
             require_log(folder, spec.epochs)
             if changed := changes_since(folder, spec):
@@ -93,40 +144,30 @@ def train(
                     f"rofit train --spec {folder.path}/spec.json --again trains it "
                     "anew and keeps the old one",
                     category=Remark,
-                    stacklevel=2,
+                    stacklevel=3,
                 )
 
     def jobs_of(runs: Sequence[RunSpec], needed: Collection[str]) -> list[TrainingJob]:
         return [
             TrainingJob(
                 spec,
-                folders.folder(spec.run_id),
+                store.folder(spec.run_id),
                 tuple(diagnostics),
                 tuple(needed),
-                data=Path(data) if data else places.data,
-                device=device,
-                engine=engine,
-                deterministic=deterministic,
                 keep=frozenset(keep) if spec in specs else frozenset(),
                 log_to=tuple(log_to),
                 label=f"{number}/{len(runs)} {spec.method} seed {spec.seed}",
-                quiet=console is None,
+                **settings,
             )
             for number, spec in enumerate(runs, start=1)
         ]
 
     def undone(runs: Iterable[RunSpec]) -> list[RunSpec]:
-        return [s for s in runs if folders.folder(s.run_id).state != "done"]
+        return [s for s in runs if store.folder(s.run_id).state != "done"]
 
-    begun = time.monotonic()
     teachers = undone(all_teachers(undone(specs)))
     students = [spec for spec in undone(specs) if spec not in teachers]
-    for runs, needed in ((teachers, ()), (students, required)):
-        minutes = minutes_left(max_minutes, begun)
-        shown = console or Console(stderr=True)
-        if not work_all(jobs_of(runs, needed), jobs, minutes, shown):
-            break
-    return [folders.folder(spec.run_id) for spec in specs]
+    return jobs_of(teachers, ()), jobs_of(students, required)
 
 
 def check_kept(specs: Iterable[RunSpec], keep: Collection[int]) -> None:

@@ -16,7 +16,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +111,10 @@ class EvaluationFolder:
 
     def finish(self, table: pd.DataFrame, result: dict[str, Any]) -> None:
         """Write verdicts and result, the result last."""
-        _write(table, self.path / "samples.parquet")
-        write_json(self.path / "result.json", result, self.path)
+        several = result.get("shards", 1) > 1  # that may end at the same time
+        with FileLock(self.path / "result.lock") if several else nullcontext():
+            _write(table, self.path / "samples.parquet")
+            write_json(self.path / "result.json", result, self.path)
 
     def _parts(self) -> set[Shard]:
         matches = (_PART.fullmatch(path.name) for path in self.path.glob("part-*"))

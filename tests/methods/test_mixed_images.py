@@ -25,7 +25,8 @@ from rofit.training.batches import Batch
 from rofit.training.loop import make_step
 
 MIXING = (
-    "awp fast_at label_smoothing pgd_at sce standard swa trades trades_awp weight_ema"
+    "awp fast_at label_smoothing n_fgsm pgd_at sce standard swa trades trades_awp "
+    "weight_ema"
 ).split()
 EPOCHS, CLOSE = 10, 1e-10
 # The floor of the label is clamped in float32, so its logarithm is known to 1e-7.

@@ -43,6 +43,8 @@ def test_wheel_has_the_packages_and_nothing_else(dist):
     for folder in ("analyses", "figures"):
         modules = (ROOT / folder).glob("*.py")
         sources |= {f"rofit/{folder}/{path.name}" for path in modules}
+    templates = (ROOT / "rofit/report/templates").iterdir()
+    sources |= {f"rofit/report/templates/{path.name}" for path in templates}
     assert inside == sources | {"rofit/py.typed", "rofit/analyses/reported.csv"}
     assert f"{STEM}.dist-info/licenses/LICENSE" in names
 

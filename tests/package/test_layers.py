@@ -15,8 +15,8 @@ DOCUMENT = ROOT / "docs" / "architecture.md"
 # Names of packages of others; everybody may import the standard library.
 OTHERS = (
     "PIL click filelock jinja2 lightning matplotlib mlflow numpy pandas pyarrow "
-    "pyautoattack rich safetensors scipy seaborn sklearn tensorboard torch torchvision "
-    "trackio transformers wandb"
+    "pyautoattack rich safetensors scipy seaborn sklearn submitit tensorboard tomli "
+    "tomllib torch torchvision trackio transformers wandb"
 ).split()
 
 
