@@ -3,6 +3,7 @@
 # make test-oldest         the suite on the oldest versions that pyproject.toml declares
 # make test-gpu-versions   the suite on those that GPU machines have
 #                          either with TESTS="files", and PYTHON310= or PYTHON312=
+# make test-slurm          jobs of a cluster, on a Slurm of one node where it is installed
 # make test-trackio        the sink that wants an older pillow than the rest
 # make lint   ruff and mypy
 # make abuse  an hour of kills, damage and hostile input; SHARE=0.1 for a tenth
@@ -15,12 +16,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: abuse demo test test-oldest test-gpu-versions test-trackio lint docs site clean gallery gpu
+.PHONY: abuse demo test test-oldest test-gpu-versions test-slurm test-trackio lint docs site clean gallery gpu
 
 demo: $(VENV)/.installed
 	$(BIN)/rofit run fig1_gradnorm --scale demo
 
-SUITE = -m pytest -n 2 --dist loadfile --durations 15
+SUITE = -m pytest -n 2 --dist loadfile --durations 15 -m "not slurm"
 test: $(VENV)/.installed-dev
 	$(BIN)/python $(SUITE)
 
@@ -50,6 +51,9 @@ $(OTHERS): pyproject.toml tests/oldest.txt tests/gpu-versions.txt | $(VENV)/.ins
 	$(BIN)/uv venv --quiet --clear --python $(INTERPRETER) $(@D)
 	$(BIN)/uv pip install --quiet --python $(@D)/bin/python $(CHOICE) --editable ".[dev]"
 	touch $@
+
+test-slurm: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm tests/cluster
 
 test-trackio: $(VENV)/.installed-dev
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(VENV)/trackio trackio

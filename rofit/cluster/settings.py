@@ -83,7 +83,7 @@ def minutes(text: str) -> float:
     Raises:
         ValueError: it is none.
 
-    Example:
+    Examples:
         >>> minutes("90"), minutes("4:00:00"), minutes("1-12"), minutes("2:30")
         (90.0, 240.0, 2160.0, 2.5)
     """

@@ -142,8 +142,8 @@ def _cost(session: Session, plans: list[tuple[Request, list[RunSpec]]]) -> str:
     trained = [pair[1] for pair in plans if not catalog.is_timed(pair[0].name)]
     specs = [resolve(spec) for planned in trained for spec in planned]
     here = device_name(find_device(session.flags.device))
-    every = dict.fromkeys([*all_teachers(specs), *specs])
-    return cost(every, session.store, here).sentence(here)
+    runs = dict.fromkeys([*all_teachers(specs), *specs])
+    return cost(runs, session.store, here).sentence(here)
 
 
 def _tasks(

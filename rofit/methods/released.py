@@ -24,7 +24,7 @@ RELEASED: dict[str, Mapping[str, Any]] = {
 def as_released(spec: RunSpec) -> RunSpec:
     """Return *spec* as the released code of its method trains; data and model stay.
 
-    Example:
+    Examples:
         >>> as_released(RunSpec(method="kd")).drops
         (0.25, 0.75)
 

@@ -24,7 +24,7 @@ class Block:
 def blocks(text: str) -> list[Block]:
     r"""Return the blocks of a Markdown text: tables, and all else as paragraphs.
 
-    Example:
+    Examples:
         >>> table, note = blocks("| a |\n|---|\n| **1** |\n\nMean of 3.")
         >>> table.heads, table.rows, note.text
         (['a'], [[Cell(text='1', bold=True)]], 'Mean of 3.')

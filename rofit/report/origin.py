@@ -82,7 +82,7 @@ def command(spec: RunSpec, watched: set[str], known: set[str]) -> str:
 def setting_text(value: Any, name: str = "") -> str:
     """Return the value of a field as ``--set`` reads it, lengths in 255ths.
 
-    Example:
+    Examples:
         >>> setting_text(8 / 255, "epsilon"), setting_text([0.5, 0.75])
         ('8/255', '0.5,0.75')
         >>> setting_text(False), setting_text(0.2)

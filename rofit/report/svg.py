@@ -155,7 +155,7 @@ def spark(
 def number(value: float) -> str:
     """Return four digits of a number; nothing for NaN.
 
-    Example:
+    Examples:
         >>> number(0.123456), number(1234567.0), number(float("nan"))
         ('0.1235', '1.235e+06', '')
     """
@@ -165,7 +165,7 @@ def number(value: float) -> str:
 def steps(low: float, high: float, count: int) -> list[float]:
     """Return round numbers in [low, high], at most *count* + 1 of them.
 
-    Example:
+    Examples:
         >>> steps(0, 1, 4), steps(3, 118, 6)
         ([0.0, 0.5, 1.0], [20.0, 40.0, 60.0, 80.0, 100.0])
     """
