@@ -39,3 +39,10 @@ def test_pictures_and_what_they_are_linked_from_join_the_site():
     assert {"README.md", "analyses/logs/README.md"} <= set(joined)
     assert any(path.endswith(".png") for path in joined)
     assert all((ROOT / path).is_file() for path in joined)
+
+
+def test_every_page_of_docs_is_in_the_navigation():
+    text = (ROOT / "mkdocs.yml").read_text("utf-8")
+    navigation = text[text.index("\nnav:") :]
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name in navigation
