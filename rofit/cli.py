@@ -16,8 +16,8 @@ from typing import Any, TextIO
 
 import click
 
-from rofit.errors import Remark, UserError, is_out_of_memory, one_line
-from rofit.interrupts import CLOSED_PIPE
+from rofit.errors import RankLost, Remark, UserError, is_out_of_memory, one_line
+from rofit.interrupts import CLOSED_PIPE, GOES_ON, UNFINISHED
 from rofit.writing import NotWritten, is_full, reason
 
 # Command -> module and function under rofit.commands, and what `rofit --help` says.
@@ -135,6 +135,8 @@ def _answer() -> int:
         return _print_error(error.format_message(), 2)
     except UserError as error:
         return _print_error(error, 2)
+    except RankLost as error:
+        return _print_error(f"{error}; {GOES_ON}", UNFINISHED)
     except NotWritten as error:
         return _print_error(error, 1)
     except (ClosedPipe, BrokenPipeError):

@@ -44,12 +44,13 @@ def train(
     **choices: str | None,
 ) -> int:
     """Train one run (or one a seed) from flags, a recipe or a spec.json."""
+    from rofit.distributed.ranks import is_first
     from rofit.running import train as training
 
     diagnostics = inventory.diagnostics(watch)
     specs = specs_of(session, file, recipe=recipe, **choices)
     training.check_kept(specs, keep)
-    if (session.flags.scale or not file) and not session.flags.as_json:
+    if is_first() and (session.flags.scale or not file) and not session.flags.as_json:
         copies = {copy.name: copy.shown_as for copy in session.data}
         datasets = (copies.get(spec.dataset, spec.dataset) for spec in specs)
         text = session.scale_text(datasets, seeds=len(specs), takes="")
@@ -74,7 +75,8 @@ def train(
         training.train(*specs, jobs=jobs, **options, **session.execution())
     folders = [session.store.folder(spec.run_id) for spec in specs]
     rows = [inventory.run_row(*pair) for pair in zip(folders, specs, strict=True)]
-    answer({"runs": rows}, session.flags.as_json)
+    if is_first():
+        answer({"runs": rows}, session.flags.as_json)
     done = all(folder.state == "done" for folder in folders)
     return 0 if session.flags.dry_run or done else unfinished()
 

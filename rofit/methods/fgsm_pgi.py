@@ -31,6 +31,7 @@ from rofit.settings.knobs import Knobs, knob
 from rofit.settings.spec import epoch_at
 
 BRINGS = frozenset({"labels", "attack", "objective"})
+COUPLES = "the length of its gradient"
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from rofit.settings.knobs import Knobs, knob
 from rofit.settings.spec import epoch_at
 
 BRINGS = frozenset({"attack", "objective"})
+COUPLES = "the nuclear norm of its predictions"
 
 
 @dataclass(frozen=True)

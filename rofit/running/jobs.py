@@ -22,6 +22,8 @@ import torch
 from rich.console import Console
 
 from rofit import interrupts
+from rofit.distributed.ranks import ALONE, Ranks
+from rofit.errors import UserError
 from rofit.progress import Lines, Report, report
 from rofit.running import runner
 from rofit.running.components import find_device
@@ -67,6 +69,7 @@ class TrainingJob:
     log_to: tuple[str, ...]
     label: str
     quiet: bool
+    ranks: Ranks = ALONE
 
     @property
     def name(self) -> str:
@@ -83,7 +86,7 @@ class TrainingJob:
         from rofit.sinks.live import following
 
         def make_report(spec: RunSpec, done: int) -> Report:
-            if self.quiet:
+            if self.quiet or not self.ranks.first:
                 return Report()
             report_type = report if alone else Lines
             return report_type(console, self.label, spec.epochs, done)
@@ -95,22 +98,28 @@ class TrainingJob:
                 self.diagnostics,
                 needed=self.needed,
                 data=self.data,
-                device=find_device(self.device),
+                device=find_device(_own_gpu(self.device, self.ranks)),
                 engine=self.engine,
                 deterministic=self.deterministic,
                 stop=stop,
                 report=make_report,
                 follow=partial(following, self.log_to),
                 keep=self.keep,
+                ranks=self.ranks,
             )
 
 
 def work_all(
-    jobs: Sequence[Job], at_a_time: int, max_minutes: float | None, console: Console
+    jobs: Sequence[Job],
+    at_a_time: int,
+    max_minutes: float | None,
+    console: Console,
+    ranks: Ranks = ALONE,
 ) -> bool:
     """Do every job, *at_a_time* side by side; say whether all are done.
 
-    After the deadline no job begins, but for the first ones, which do a part.
+    After the deadline no job begins, but for the first ones, which do a part. Several
+    *ranks* do one job after another, together.
 
     Raises:
         UserError, Diverged, Died: of the first job that fails; others keep a part.
@@ -120,11 +129,29 @@ def work_all(
         if at_a_time > 1:
             return _side_by_side(jobs, at_a_time, stop, max_minutes)
         for number, job in enumerate(jobs):
-            if number and (stop.now or stop.out_of_time):
+            if number and ranks.any(stop.now or stop.out_of_time):
                 return False
-            if not work_or_stop(job, stop, console, alone=True):
+            if ranks.any(not work_or_stop(job, stop, console, alone=True)):
                 return False
-        return not stop.now  # a signal may come while the last one ends
+        return not ranks.any(stop.now)  # a signal may come while the last one ends
+
+
+def _own_gpu(device: str, ranks: Ranks) -> str:
+    """Return the name of this process's device: on a machine each has a GPU.
+
+    Raises:
+        UserError: one GPU is named for several processes.
+    """
+    if ranks.count == 1 or device == "cpu":
+        return device
+    if device not in ("auto", "cuda"):
+        raise UserError(
+            f"each of {ranks.count} processes has a GPU of its own: give "
+            f"--device cuda, not {device}"
+        )
+    if device == "auto" and not torch.cuda.is_available():
+        return "cpu"
+    return f"cuda:{ranks.local}"
 
 
 def _side_by_side(

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -11,6 +12,8 @@ import torch
 from rofit.data.images import Dataset, Images
 from rofit.data.noise import symmetric_noise
 from rofit.diagnostics import Monitor, find_diagnostic
+from rofit.distributed.batch_norm import synchronised
+from rofit.distributed.ranks import ALONE, Ranks
 from rofit.errors import UserError, is_out_of_memory
 from rofit.methods import Context, find_kind, make_params
 from rofit.methods.mixing import mixed
@@ -18,6 +21,7 @@ from rofit.methods.resolve import described, teachers
 from rofit.precision import CONVOLUTIONS, PrecisionCopy
 from rofit.progress import Report
 from rofit.running.begin import begin
+from rofit.running.beside import require_splittable, train_beside
 from rofit.running.checkpoints import require_finite
 from rofit.running.components import initial_model, load_data, split_of
 from rofit.running.epoch_views import view_maker
@@ -29,9 +33,10 @@ from rofit.store.runs import RunFolder, RunStore
 from rofit.training import checkpoint
 from rofit.training.batches import DeviceImages
 from rofit.training.curves import LearningCurves
+from rofit.training.divergence import Diverged
 from rofit.training.engine import find_engine, make_attack, training_attack
 from rofit.training.graphs import StepGraphs
-from rofit.training.loop import Diverged, train
+from rofit.training.loop import train
 from rofit.training.process import prepare, without_bf16
 from rofit.training.state import Training
 from rofit.training.stop import Stop
@@ -49,6 +54,7 @@ def build_training(
     diagnostics: Iterable[str] = (),
     keep: frozenset[int] = frozenset(),
     taught_by: Mapping[str, Path] | None = None,
+    ranks: Ranks = ALONE,
 ) -> tuple[Training, pd.DataFrame]:
     """Return a training at its start, and a table of its training labels.
 
@@ -64,6 +70,7 @@ def build_training(
             "leave a last batch of one, which BatchNorm cannot train on; "
             "change batch_size"
         )
+    require_splittable(spec, len(splits.train), ranks)
     noisy = symmetric_noise(
         splits.train.labels,
         rate=spec.label_noise,
@@ -77,7 +84,7 @@ def build_training(
     labels["redrawn"] = labels.index.isin(noisy.flipped)
     train_images = DeviceImages(Images(splits.train.pixels, noisy.given), device)
     captured = engine == "compiled" and device.type == "cuda"
-    model = initial_model(spec, data).to(device)
+    model = synchronised(initial_model(spec, data).to(device), ranks)
     taught_by = taught_by or {}
     kind = find_kind(spec)
     context = Context(
@@ -113,7 +120,7 @@ def build_training(
     )
     graphs = StepGraphs(method) if captured else None
     training = Training(
-        spec, model, method, train_images, curves, monitor, view, keep, graphs
+        spec, model, method, train_images, curves, monitor, view, keep, graphs, ranks
     )
     return training, labels
 
@@ -132,41 +139,50 @@ def train_run(
     report: Callable[[RunSpec, int], Report],
     follow: Follow = lambda folder: nullcontext(lambda epoch: None),
     keep: frozenset[int] = frozenset(),
+    ranks: Ranks = ALONE,
 ) -> bool:
     """Train *spec* into *folder*, going on where it stopped; say whether it is done.
 
     *diagnostics* watch the run as far as they can be measured in it; without those in
     *needed* it does not begin. What *follow* returns is told which epochs are kept.
+    Of several *ranks* the first one alone watches, evaluates and writes.
 
     Raises:
         UserError: the folder is held by another process, the data are not there, or a
             needed diagnostic cannot be measured in this run.
         Diverged: loss, weights or predictions became NaN or infinite.
     """
-    images = load_data(spec, data)
-    engine_used, remark = find_engine(engine, spec, device)
+    with ranks.first_goes_ahead():
+        images = load_data(spec, data)
+    engine_used, remark = find_engine(engine, spec, device, ranks=ranks.count)
     prepare(spec.precision, deterministic=deterministic)
     training, labels = build_training(
         spec,
         data=images,
         device=device,
         engine=engine_used,
-        diagnostics=diagnostics,
+        diagnostics=diagnostics if ranks.first else (),
         keep=keep,
         taught_by=_checkpoints(spec, folder),
+        ranks=ranks,
     )
+    if not ranks.first:
+        return train_beside(training, stop)
     training.monitor.require(needed, training.view(training))
     with folder.opened(described(spec)):
         if folder.state == "done":
-            return True
+            return ranks.share(True)
         if stop.now:  # whose signal may have ended a trial of the compiler as well
-            return False
-        description = {
+            return ranks.share(False)
+        description: dict[str, Any] = {
             "data_digest": images.digest,
             "engine": engine_used,
             "method_code": method_code(spec),
         }
+        if ranks.count > 1:
+            description["ranks"] = ranks.count
         remarks = begin(training, labels, folder, device, description)
+        ranks.share(training.state_dict())
         begun = time.monotonic()
         try:
             with report(spec, training.epoch) as progress, follow(folder) as kept:

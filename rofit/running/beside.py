@@ -1,0 +1,63 @@
+"""A run that several processes train: which can be, and what those but the first do."""
+
+from typing import Any
+
+from rofit.distributed.ranks import Ranks
+from rofit.errors import UserError
+from rofit.methods import find_method
+from rofit.progress import Report
+from rofit.settings.spec import RunSpec
+from rofit.training.divergence import check_finite, check_weights
+from rofit.training.loop import train_epoch
+from rofit.training.state import Training
+from rofit.training.stop import Stop
+
+
+def require_splittable(spec: RunSpec, n: int, ranks: Ranks) -> None:
+    """Check that every batch of *n* training images has an image for each rank.
+
+    Raises:
+        UserError: it has not, or the method's step is no sum over images: its COUPLES
+            names what couples them.
+    """
+    if ranks.count == 1:
+        return
+    couples = getattr(find_method(spec.method), "COUPLES", "")
+    if couples:
+        raise UserError(
+            f"several processes cannot train one run of {spec.method}: {couples} is of "
+            "a whole batch; train it without torchrun"
+        )
+    smallest = min(spec.batch_size, n % spec.batch_size or spec.batch_size)
+    if smallest < ranks.count:
+        raise UserError(
+            f"{n} training images in batches of {spec.batch_size} leave a batch of "
+            f"{smallest}, too few for {ranks.count} processes; start fewer, or change "
+            "batch_size"
+        )
+
+
+def train_beside(run: Training, stop: Stop) -> bool:
+    """Make the steps of a run whose first rank watches, evaluates and writes.
+
+    Returns:
+        Whether the run is done.
+
+    Raises:
+        Diverged: loss or weights are not finite, as on every rank.
+        RankLost: another process has ended.
+    """
+    state: dict[str, Any] | bool = run.ranks.share(None)
+    if isinstance(state, bool):  # the first rank does not train
+        return state
+    run.load_state_dict(state)
+    while run.epoch < run.spec.epochs:
+        terms = train_epoch(run, stop, Report())
+        first_step = run.step - len(terms) + 1
+        check_finite(terms, epoch=run.epoch + 1, first_step=first_step)
+        check_weights(run)
+        if run.step == run.steps:
+            run.close_epoch()
+        if run.ends(stop):
+            break
+    return run.epoch == run.spec.epochs
