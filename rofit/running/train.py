@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from rofit.diagnostics import DIAGNOSTICS, find_diagnostic
-from rofit.distributed.ranks import joined
+from rofit.distributed.ranks import joined, launched
 from rofit.errors import Remark, UserError
 from rofit.methods.resolve import all_teachers, resolve
 from rofit.running.jobs import TrainingJob, work_all
@@ -81,9 +81,9 @@ def train(
     places = Places.given(store)
     folders = RunStore(places.store)
     begun = time.monotonic()
+    if launched() and jobs > 1:
+        raise UserError("under torchrun runs are trained one by one: --jobs 1")
     with joined(gpu=device != "cpu" and torch.cuda.is_available()) as ranks:
-        if ranks.count > 1 and jobs > 1:
-            raise UserError("under torchrun runs are trained one by one: --jobs 1")
         phases = ranks.share(
             training_jobs(
                 *specs,

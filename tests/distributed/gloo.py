@@ -52,12 +52,8 @@ def rofit_on_ranks(count, home, *words, before=None):
         port = free.getsockname()[1]
     calls = before or {}
     return [
-        ForkedCommand(
-            home,
-            *words,
-            before=partial(_as_torchrun, rank, count, port, calls.get(rank)),
-        )
-        for rank in range(count)
+        ForkedCommand(home, *words, before=partial(_as_torchrun, *numbers))
+        for numbers in [(n, count, port, calls.get(n)) for n in range(count)]
     ]
 
 

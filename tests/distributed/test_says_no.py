@@ -1,0 +1,56 @@
+"""What several processes cannot train together is said in one sentence."""
+
+import pytest
+import torch
+
+from rofit.distributed.ranks import ALONE, Ranks
+from rofit.errors import UserError
+from rofit.methods import METHODS
+from rofit.running.beside import require_splittable
+from rofit.running.jobs import _own_gpu
+from rofit.running.train import train
+from rofit.settings.spec import RunSpec
+from rofit.training.engine import find_engine
+
+TWO = Ranks(1, 2, 1)
+COUPLED = [name for name, module in METHODS.items() if hasattr(module, "COUPLES")]
+
+
+@pytest.mark.parametrize("name", COUPLED)
+def test_method_that_couples_a_batch_is_refused(name):
+    spec = RunSpec(method=name)
+    with pytest.raises(UserError, match=f"one run of {name}: .* is of a whole batch"):
+        require_splittable(spec, 1280, TWO)
+    require_splittable(spec, 1280, ALONE)
+
+
+def test_batch_of_fewer_images_than_ranks_is_refused():
+    spec, four = RunSpec(batch_size=10), Ranks(0, 4)
+    with pytest.raises(UserError, match="23 .* leave a batch of 3, too few for 4"):
+        require_splittable(spec, 23, four)
+    require_splittable(spec, 24, four)
+    require_splittable(spec, 30, four)
+    with pytest.raises(UserError, match="leave a batch of 2, too few"):
+        require_splittable(RunSpec(batch_size=2), 30, four)
+
+
+def test_one_gpu_for_several_ranks_is_refused():
+    with pytest.raises(UserError, match="give --device cuda, not cuda:0"):
+        _own_gpu("cuda:0", TWO)
+    assert _own_gpu("cuda:0", ALONE) == "cuda:0"
+    assert (_own_gpu("cuda", TWO), _own_gpu("cpu", TWO)) == ("cuda:1", "cpu")
+
+
+def test_compiled_engine_is_refused_and_auto_says_why_not():
+    device = torch.device("cpu")
+    with pytest.raises(UserError, match="cannot compile: 2 processes train one run"):
+        find_engine("compiled", RunSpec(), device, ranks=2)
+    engine, remark = find_engine("auto", RunSpec(), device, ranks=2)
+    assert (engine, remark) == ("eager", "not compiled: 2 processes train one run")
+
+
+def test_jobs_beside_each_other_are_refused(monkeypatch):
+    """Before anything is exchanged."""
+    monkeypatch.setattr("rofit.running.train.launched", lambda: True)
+    with pytest.raises(UserError, match="one by one: --jobs 1"):
+        train(RunSpec(), jobs=2)
