@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 import click
 
+from rofit.distributed.launch import launched
 from rofit.errors import RankLost, Remark, UserError, is_out_of_memory, one_line
 from rofit.interrupts import CLOSED_PIPE, GOES_ON, UNFINISHED
 from rofit.writing import NotWritten, is_full, reason
@@ -84,6 +85,10 @@ class Commands(click.Group):
         """Return a command, imported now; None if there is none."""
         if cmd_name not in COMMANDS:
             return None
+        if launched() and cmd_name != "train":
+            raise UserError(
+                f"torchrun is for rofit train; rofit {cmd_name} is one process"
+            )
         module, function, _ = COMMANDS[cmd_name]
         command = getattr(import_module(f"rofit.commands.{module}"), function)
         assert isinstance(command, click.Command)

@@ -44,7 +44,7 @@ def train(
     **choices: str | None,
 ) -> int:
     """Train one run (or one a seed) from flags, a recipe or a spec.json."""
-    from rofit.distributed.ranks import is_first
+    from rofit.distributed.launch import is_first
     from rofit.running import train as training
 
     diagnostics = inventory.diagnostics(watch)

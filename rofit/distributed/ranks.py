@@ -16,6 +16,7 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 
+from rofit.distributed.launch import launched
 from rofit.distributed.sums import add_up, communicating
 
 T = TypeVar("T")
@@ -80,17 +81,6 @@ class Ranks:
 ALONE = Ranks()
 
 
-def launched() -> bool:
-    """Return whether torchrun has started this process as one of several."""
-    is_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
-    return is_torchrun and int(os.environ["WORLD_SIZE"]) > 1
-
-
-def is_first() -> bool:
-    """Return whether this process is the one that writes and prints."""
-    return not launched() or os.environ["RANK"] == "0"
-
-
 @contextmanager
 def joined(*, gpu: bool) -> Iterator[Ranks]:
     """Meet the other processes for the block, if torchrun has started several.
@@ -104,12 +94,13 @@ def joined(*, gpu: bool) -> Iterator[Ranks]:
     if not launched():
         yield ALONE
         return
+    local = int(os.environ["LOCAL_RANK"])
+    if gpu and local < torch.cuda.device_count():
+        torch.cuda.set_device(local)  # or pinned memory is the first GPU's
     with communicating():
         backend = "cpu:gloo,cuda:nccl" if gpu else "gloo"
         dist.init_process_group(backend, timeout=_PATIENCE)
     try:
-        yield Ranks(
-            dist.get_rank(), dist.get_world_size(), int(os.environ["LOCAL_RANK"])
-        )
+        yield Ranks(dist.get_rank(), dist.get_world_size(), local)
     finally:
         dist.destroy_process_group()

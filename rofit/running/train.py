@@ -11,7 +11,8 @@ import torch
 from rich.console import Console
 
 from rofit.diagnostics import DIAGNOSTICS, find_diagnostic
-from rofit.distributed.ranks import joined, launched
+from rofit.distributed.launch import launched
+from rofit.distributed.ranks import joined
 from rofit.errors import Remark, UserError
 from rofit.methods.resolve import all_teachers, resolve
 from rofit.running.jobs import TrainingJob, work_all

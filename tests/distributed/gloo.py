@@ -12,7 +12,7 @@ from forked_command import ForkedCommand
 from rofit.distributed.ranks import Ranks
 from rofit.running import jobs
 
-_TIMEOUT = timedelta(seconds=60)  # of a message; a process that hangs fails its test
+_TIMEOUT = timedelta(seconds=300)  # of a message; a process that hangs fails its test
 
 
 def on_ranks(count, work, folder):

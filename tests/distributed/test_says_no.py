@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from command_line import is_one_sentence, rofit
 
 from rofit.distributed.ranks import ALONE, Ranks
 from rofit.errors import UserError
@@ -51,6 +52,18 @@ def test_compiled_engine_is_refused_and_auto_says_why_not():
 
 def test_jobs_beside_each_other_are_refused(monkeypatch):
     """Before anything is exchanged."""
-    monkeypatch.setattr("rofit.running.train.launched", lambda: True)
+    _launch(monkeypatch)
     with pytest.raises(UserError, match="one by one: --jobs 1"):
         train(RunSpec(), jobs=2)
+
+
+def test_commands_but_train_are_refused(tmp_path, monkeypatch):
+    assert rofit(tmp_path, "status").code == 0
+    _launch(monkeypatch)
+    is_one_sentence(rofit(tmp_path, "status"), "torchrun is for rofit train; rofit st")
+
+
+def _launch(monkeypatch):
+    """Set what torchrun sets for the first of two processes."""
+    for name, value in {"TORCHELASTIC_RUN_ID": "a", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)

@@ -25,7 +25,7 @@ from rofit.training.stop import Stop
 EPOCHS = 10
 # Relative to the largest number of a tensor. Sums in another order differ by 1e-16;
 # BatchNorm divides by small deviations, and three steps carry that on.
-CLOSE = 1e-9
+CLOSE = 1e-11
 COUPLED = sorted(n for n, m in METHODS.items() if hasattr(m, "COUPLES"))
 # Made on four ranks as well: 14 images in parts of 3, 4, 3, 4, the last batch of 10.
 OF_FOUR = ["adr_ema_awp", "awp", "pgd_at", "sgls", "te"]
