@@ -18,7 +18,12 @@ import click
 
 from rofit.distributed.launch import launched
 from rofit.errors import RankLost, Remark, UserError, is_out_of_memory, one_line
-from rofit.interrupts import CLOSED_PIPE, GOES_ON, UNFINISHED
+from rofit.interrupts import (
+    CLOSED_PIPE,
+    GOES_ON,
+    UNFINISHED,
+    end_in_silence_on_signals,
+)
 from rofit.writing import NotWritten, is_full, reason
 
 # Command -> module and function under rofit.commands, and what `rofit --help` says.
@@ -141,7 +146,9 @@ def _answer() -> int:
     except UserError as error:
         return _print_error(error, 2)
     except RankLost as error:
-        return _print_error(f"{error}; {GOES_ON}", UNFINISHED)
+        code = _print_error(f"{error}; {GOES_ON}", UNFINISHED)
+        end_in_silence_on_signals()  # of torchrun, which ends what is left
+        return code
     except NotWritten as error:
         return _print_error(error, 1)
     except (ClosedPipe, BrokenPipeError):
