@@ -20,6 +20,8 @@ _PACKAGES = (
     "pandas",
     "pyautoattack",
 )
+# Of a method's file, what says which runs there may be and changes none.
+_OF_SETTINGS = ("AS_RELEASED", "MIXES")
 
 
 def versions() -> dict[str, str]:
@@ -54,7 +56,8 @@ def commit() -> str:
 def method_code(spec: RunSpec) -> dict[str, str]:
     """Return method -> digest of its code, of all methods that a run takes parts of.
 
-    Of the code alone: not of docstrings, comments and layout.
+    Of the code alone: not of docstrings, comments and layout, nor of what decides only
+    which runs there may be (_OF_SETTINGS).
     """
     files = _method_files(spec).items()
     return {name: _digest(_code(file.read_text()).encode()) for name, file in files}
@@ -68,13 +71,19 @@ def _method_files(spec: RunSpec) -> dict[str, Path]:
 
 
 def _code(text: str) -> str:
-    """Return the source of a module without docstrings, as Python would write it."""
+    """Return a module's code, as Python would write it: what its runs depend on."""
     tree = ast.parse(text)
+    tree.body = [node for node in tree.body if not _is_of_settings(node)]
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             if ast.get_docstring(node, clean=False) is not None:
                 del node.body[0]
     return ast.unparse(tree)
+
+
+def _is_of_settings(node: ast.stmt) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return any(isinstance(t, ast.Name) and t.id in _OF_SETTINGS for t in targets)
 
 
 def _digest(data: bytes) -> str:
