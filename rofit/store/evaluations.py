@@ -23,10 +23,10 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 from filelock import FileLock, Timeout
-from pyarrow import parquet
 
 from rofit.errors import Remark, UserError
 from rofit.store.digests import is_sound, put, read_json, write_json
+from rofit.store.parquet import read_parquet
 from rofit.store.runs import RunFolder
 from rofit.writing import unwritable, writes_file
 
@@ -196,7 +196,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     """
     if not is_sound(path, path.parent):
         raise OSError(f"{path} is damaged")
-    return parquet.read_table(path).to_pandas()
+    return read_parquet(path).to_pandas(use_threads=False)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -90,7 +90,7 @@ def concatenate(tables: list[pa.Table]) -> pd.DataFrame:
     texts = {field.name for field in fields if field.type in kinds}
     uniform = [encoded(table, texts) for table in tables]
     combined = pa.concat_tables(uniform, promote_options="permissive")
-    frame = combined.unify_dictionaries().to_pandas()
+    frame = combined.unify_dictionaries().to_pandas(use_threads=False)
     for name in texts:
         order = sorted(frame[name].cat.categories)
         frame[name] = frame[name].cat.reorder_categories(order)
