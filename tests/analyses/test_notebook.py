@@ -106,7 +106,8 @@ def test_the_setting_and_the_parameters_with_the_most_runs_are_taken(tmp_path):
     noisy = RunSpec(method="sgls", method_params=(("start", 0.5),))
     alike = [noisy.replace(seed=seed) for seed in (0, 1)]
     alike += [RunSpec(method="pgd_at", seed=seed) for seed in (0, 1)]
-    other = [RunSpec(method="sgls"), *(s.replace(epochs=3) for s in alike[:3])]
+    longer = RunSpec(method="pgd_at", epochs=3)
+    other = [RunSpec(method="sgls"), *(longer.replace(seed=s) for s in range(3))]
     for spec in (*alike, *other):
         write_run(tmp_path, spec, ROWS)
     names = {"logs": load_logs(tmp_path), "fields": fields, "RunSpec": RunSpec}
