@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from rofit.commands import inventory, terminal
+from rofit.commands import inventory, published, terminal
 from rofit.commands.answers import answer, say, say_rows
 from rofit.commands.flags import with_flags
 from rofit.commands.registries import KINDS
@@ -66,11 +66,21 @@ def show(session: Session, text: str) -> None:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("names", metavar="[NAME | logs INDEX [STORE]]", nargs=-1)
 @click.option("--fetch", is_flag=True, help="Download it, or decode the archive.")
 @with_flags("data", "as_json", "debug")
-def data(session: Session, name: str | None, fetch: bool) -> None:
-    """Say where data sets are looked for and what is there; fetch one."""
+def data(session: Session, names: tuple[str, ...], fetch: bool) -> None:
+    """Say where data sets are looked for and what is there; fetch one.
+
+    Or which stores of runs an INDEX lists, a URL or a file: `rofit data logs INDEX`.
+    `rofit data logs INDEX --fetch STORE` downloads one and unpacks it.
+    """
+    if names[:1] == ("logs",):
+        answer(published.stores(session, names[1:], fetch), session.flags.as_json)
+        return
+    if len(names) > 1:
+        raise click.UsageError(f"Got unexpected extra argument ({names[1]})")
+    name = names[0] if names else None
     answer(inventory.data(session, name, fetch), session.flags.as_json)
 
 
