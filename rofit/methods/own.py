@@ -19,8 +19,8 @@ def own_methods(taken: Container[str]) -> dict[str, ModuleType]:
         taken: names of the modules of rofit.methods.
 
     Raises:
-        UserError: a file has the name of one of rofit's, cannot be imported, or lacks
-            a part of a method.
+        UserError: a file is not there, has the name of one of rofit's, cannot be
+            imported, or lacks a part of a method.
     """
     methods = {}
     for name, file in method_files().items():
@@ -39,6 +39,8 @@ def own_methods(taken: Container[str]) -> dict[str, ModuleType]:
 
 
 def _imported(name: str, file: Path) -> ModuleType:
+    if not file.is_file():
+        raise UserError(f"{VARIABLE} names {file}, and no file is there")
     spec = spec_from_file_location(name, file)
     assert spec and spec.loader
     module = sys.modules[name] = module_from_spec(spec)  # where dataclasses look it up

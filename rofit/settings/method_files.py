@@ -18,7 +18,7 @@ def method_files() -> dict[str, Path]:
     Between files stands ``:`` (``;`` on Windows). A method has the name of its file.
 
     Raises:
-        UserError: no file is there, its name is no name of a module, or two have one.
+        UserError: a name that no module can have, or two files of one.
     """
     files: dict[str, Path] = {}
     for text in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
@@ -27,8 +27,6 @@ def method_files() -> dict[str, Path]:
             raise UserError(
                 f"{VARIABLE} expects files of Python as focal_at.py, got {quoted(text)}"
             )
-        if not os.path.isfile(file):
-            raise UserError(f"{VARIABLE} names {quoted(text)}, and no file is there")
         if files.setdefault(file.stem, file) != file:
             raise UserError(f"{VARIABLE} names two files of a method {file.stem}")
     return files

@@ -97,10 +97,16 @@ def test_what_is_no_file_of_python_is_refused(tmp_path, monkeypatch):
     cases = {
         str(tmp_path): "expects files of Python",
         "two-words.py": "expects files of Python",
-        "nowhere.py": "no file is there",
         same: "two files of a method same",
     }
     for value, sentence in cases.items():
         monkeypatch.setenv(VARIABLE, value)
         with pytest.raises(UserError, match=sentence):
             method_files()
+
+
+def test_a_file_that_is_not_there_is_refused_where_methods_are_needed(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "nowhere.py")
+    with pytest.raises(UserError, match="nowhere.py, and no file is there"):
+        own_methods(TAKEN)
+    assert method_code(RunSpec(method="nowhere")) == {}  # what only reads goes on
