@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from rofit.settings.method_files import method_files
 from rofit.settings.spec import RunSpec
 from rofit.store.runs import RunFolder, read_events
 
@@ -66,7 +67,8 @@ def method_code(spec: RunSpec) -> dict[str, str]:
 def _method_files(spec: RunSpec) -> dict[str, Path]:
     methods = Path(__file__).parent.parent / "methods"
     names = (spec.method, spec.labels_from, *spec.weights_from)
-    files = {name: methods / f"{name}.py" for name in names if name}
+    own = method_files()
+    files = {name: own.get(name, methods / f"{name}.py") for name in names if name}
     return {name: file for name, file in files.items() if file.exists()}
 
 

@@ -43,7 +43,7 @@ def load_logs(
     """Return all rows of the store as one tidy table, a row a number.
 
     Args:
-        store: folder of the runs.
+        store: folder of the runs, which is only read, or a zip or tar of it.
         run_ids: the runs to read; all where None.
         evaluations: whether to read the finished evaluations of checkpoints as well:
             rows with ``measured = evaluation`` and columns ``checkpoint``,

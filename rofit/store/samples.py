@@ -23,7 +23,7 @@ def load_samples(
     """Return a diagnostic's samples, a row an example, epoch and run.
 
     Args:
-        store: folder of the runs.
+        store: folder of the runs, which is only read, or a zip or tar of it.
         diagnostic: its name; ``samples/<diagnostic>-<epoch>.parquet`` are read.
         runs: ids of the runs to read; all that have such samples where None.
 
