@@ -85,6 +85,7 @@ def with_flags(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
 
 with_all_flags = with_flags(*_FLAGS)
 with_training_flags = with_flags(*(n for n in _FLAGS if n not in ("out", "redraw")))
+with_sweep_flags = with_flags(*(n for n in _FLAGS if n != "redraw"))
 
 
 def _check_texts() -> None:
