@@ -76,8 +76,8 @@ def sweep(
         training.train(*swept.specs, jobs=jobs, **options, **session.execution())
     folders = [session.store.folder(spec.run_id) for spec in swept.specs]
     if dry_run or any(folder.state != "done" for folder in folders):
-        pairs = zip(folders, swept.specs, strict=True)
-        answer({"runs": [inventory.run_row(*pair) for pair in pairs]}, as_json)
+        rows = inventory.run_rows(list(zip(folders, swept.specs, strict=True)))
+        answer({"runs": rows}, as_json)
         return 0 if dry_run else unfinished()
     _answer(session, swept)
     return 0

@@ -73,7 +73,7 @@ def train(
         jobs = session.flags.jobs
         training.train(*specs, jobs=jobs, **options, **session.execution())
     folders = [session.store.folder(spec.run_id) for spec in specs]
-    rows = [inventory.run_row(*pair) for pair in zip(folders, specs, strict=True)]
+    rows = inventory.run_rows(list(zip(folders, specs, strict=True)))
     answer({"runs": rows}, session.flags.as_json)
     done = all(folder.state == "done" for folder in folders)
     return 0 if session.flags.dry_run or done else unfinished()

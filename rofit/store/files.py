@@ -71,20 +71,23 @@ def append_text(path: Path, text: str) -> None:
         raise
 
 
-def json_lines(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
+def json_lines(path: Path, holding: str = "") -> tuple[list[dict[str, Any]], list[int]]:
     """Return the objects in a file of JSON lines, and the numbers of other lines.
 
-    Empty without a file. Blank lines are neither.
+    Empty without a file. Blank lines are neither, nor are those without the text
+    *holding*.
     """
     objects, other = [], []
-    data = path.read_bytes() if path.exists() else b""
+    data, part = path.read_bytes() if path.exists() else b"", holding.encode()
     for number, line in enumerate(data.split(b"\n"), start=1):
+        if not line.strip() or part not in line:
+            continue
         try:
-            value = json.loads(line) if line.strip() else None
+            value = json.loads(line)
         except ValueError:  # of the text or of its encoding
-            value = line
+            value = None
         if isinstance(value, dict):
             objects.append(value)
-        elif line.strip():
+        else:
             other.append(number)
     return objects, other
