@@ -40,6 +40,9 @@ _FLAGS = {
     "jobs": click.option(
         "--jobs", type=click.IntRange(1, 1000), default=1, help="Runs at a time."
     ),
+    "devices": click.option(
+        "--devices", metavar="A,B", help="One run each: cuda:0,cuda:1."
+    ),
     "log_to": click.option(
         "--log-to",
         multiple=True,

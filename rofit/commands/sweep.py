@@ -72,8 +72,8 @@ def sweep(
         )
         cluster.work(training_tasks([*teachers, *students]))
     elif not dry_run:
-        jobs = session.flags.jobs
-        training.train(*swept.specs, jobs=jobs, **options, **session.execution())
+        options |= {"jobs": session.flags.jobs, "devices": session.devices}
+        training.train(*swept.specs, **options, **session.execution())
     folders = [session.store.folder(spec.run_id) for spec in swept.specs]
     if dry_run or any(folder.state != "done" for folder in folders):
         rows = inventory.run_rows(list(zip(folders, swept.specs, strict=True)))

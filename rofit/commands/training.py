@@ -70,8 +70,8 @@ def train(
         )
         cluster.work(training_tasks([*teachers, *students]))
     elif not session.flags.dry_run:
-        jobs = session.flags.jobs
-        training.train(*specs, jobs=jobs, **options, **session.execution())
+        options |= {"jobs": session.flags.jobs, "devices": session.devices}
+        training.train(*specs, **options, **session.execution())
     folders = [session.store.folder(spec.run_id) for spec in specs]
     rows = inventory.run_rows(list(zip(folders, specs, strict=True)))
     answer({"runs": rows}, session.flags.as_json)
