@@ -200,8 +200,9 @@ def _best(settings: pd.DataFrame, fields: list[str], count: int) -> str:
         f"{name} {setting[name]:.2f} %" + (f" ({ends[name]})" if ends[name] else "")
         for name in ends
     )
+    seeds = "1 seed" if setting["n"] == 1 else f"{int(setting['n'])} seeds"
     return (
         f"best setting of {count}: {words}, chosen on validation (mean of "
-        f"{int(setting['n'])} seeds, {setting['val']:.2f} %, too high by the choice); "
+        f"{seeds}, {setting['val']:.2f} %, too high by the choice); "
         f"test robust accuracy, which chose nothing: {tested}"
     )
