@@ -70,40 +70,54 @@ def train(
         )
         cluster.work(training_tasks([*teachers, *students]))
     elif not session.flags.dry_run:
-        jobs = session.flags.jobs
-        training.train(*specs, jobs=jobs, **options, **session.execution())
+        options |= {"jobs": session.flags.jobs, "devices": session.devices}
+        training.train(*specs, **options, **session.execution())
     folders = [session.store.folder(spec.run_id) for spec in specs]
-    rows = [inventory.run_row(*pair) for pair in zip(folders, specs, strict=True)]
+    rows = inventory.run_rows(list(zip(folders, specs, strict=True)))
     answer({"runs": rows}, session.flags.as_json)
     done = all(folder.state == "done" for folder in folders)
     return 0 if session.flags.dry_run or done else unfinished()
 
 
 def specs_of(
+    session: Session, file: Path | None, **choices: str | None
+) -> list[RunSpec]:
+    """Return the runs that the flags name, one a seed."""
+    spec = spec_of(session, file, {}, **choices)
+    if session.flags.seeds is None:
+        return [spec]
+    if "seed" in session.typed:
+        raise UserError("--seeds and --set seed exclude each other: give one")
+    return [spec.replace(seed=seed) for seed in range(session.flags.seeds)]
+
+
+def spec_of(
     session: Session,
     file: Path | None,
+    changes: dict[str, str],
     *,
     method: str | None,
     labels: str | None,
     weights: str | None,
     dataset: str | None,
     recipe: str | None,
-) -> list[RunSpec]:
-    """Return the runs that the flags name, one a seed.
+) -> RunSpec:
+    """Return the run that the flags name, with *changes* in place of ``--set``'s.
 
     A spec.json is taken as it is unless a scale is named.
     """
     from rofit.methods.resolve import override, resolve
 
+    typed = session.typed | changes
     spec = read_spec(file).spec if file else RunSpec()
     scaled = session.flags.scale or not file
     if recipe:
-        spec = _under(recipe, spec, session.typed.get("method") or method)
+        spec = _under(recipe, spec, typed.get("method") or method)
     if scaled:
-        named_dataset = dataset or "dataset" in session.typed
+        named_dataset = dataset or "dataset" in typed
         spec = _scaled(session, spec, named_dataset=bool(named_dataset))
     if len(session.data) > 1:
-        raise UserError("rofit train is of one data set: give --data once")
+        raise UserError("a run is of one data set: give --data once")
     for copy in session.data:
         spec = spec.replace(dataset=copy.name, dataset_digest=copy.digest)
     named = {"method": method, "dataset": dataset, "labels_from": labels}
@@ -111,15 +125,10 @@ def specs_of(
     if weights:
         methods = parse_value("weights", weights, tuple[str, ...])
         spec = spec.replace(weights_from=methods)
-    settings = dict(session.settings if scaled else session.typed)
+    settings = (session.settings if scaled else typed) | changes
     if recipe == AS_RELEASED:  # which is of the method, and has its parameters
         settings.pop("method", None)
-    spec = override(resolve(spec), settings)
-    if session.flags.seeds is None:
-        return [spec]
-    if "seed" in session.typed:
-        raise UserError("--seeds and --set seed exclude each other: give one")
-    return [spec.replace(seed=seed) for seed in range(session.flags.seeds)]
+    return override(resolve(spec), settings)
 
 
 def _under(recipe: str, spec: RunSpec, method: str | None) -> RunSpec:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rofit.diagnostics import DIAGNOSTICS, find_diagnostic
 from rofit.errors import Remark, UserError
 from rofit.methods.resolve import all_teachers, resolve
+from rofit.running.components import check_devices
 from rofit.running.jobs import TrainingJob, work_all
 from rofit.settings.spec import RunSpec
 from rofit.store.environment import changes_since
@@ -31,6 +32,7 @@ def train(
     device: str = "auto",
     engine: str = "auto",
     jobs: int = 1,
+    devices: Sequence[str] = (),
     max_minutes: float | None = None,
     deterministic: bool = False,
     again: bool = False,
@@ -51,7 +53,9 @@ def train(
         keep: epochs whose weights are kept, besides best and last.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         engine: ``auto``, ``compiled`` or ``eager``.
-        jobs: runs side by side, each in a process of its own.
+        jobs: runs side by side, each in a process of its own, on one device.
+        devices: names (``cuda:0``, ``cuda:1``) to spread the runs over, one a device,
+            the next where one is free; in place of device and jobs.
         max_minutes: then stop at an epoch's end; no limit where None.
         deterministic: the same bits twice on a GPU too.
         again: train anew what is done; the old run is kept in ``<store>/earlier``.
@@ -73,6 +77,7 @@ def train(
     Examples:
         ``(run,) = rofit.train(rofit.RunSpec(method="sgls", dataset="digits"))``
     """
+    check_devices(devices)
     places = Places.given(store)
     folders = RunStore(places.store)
     begun = time.monotonic()
@@ -92,7 +97,7 @@ def train(
     )
     for phase in phases:
         minutes = minutes_left(max_minutes, begun)
-        if not work_all(phase, jobs, minutes, console or Console(stderr=True)):
+        if not work_all(phase, jobs, minutes, console or Console(stderr=True), devices):
             break
     return [folders.folder(resolve(spec).run_id) for spec in specs]
 

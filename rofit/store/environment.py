@@ -4,6 +4,7 @@ import ast
 import hashlib
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def method_code(spec: RunSpec) -> dict[str, str]:
     which runs there may be (_OF_SETTINGS).
     """
     files = _method_files(spec).items()
-    return {name: _digest(_code(file.read_text()).encode()) for name, file in files}
+    return {name: _code_digest(file.read_text()) for name, file in files}
 
 
 def _method_files(spec: RunSpec) -> dict[str, Path]:
@@ -70,6 +71,12 @@ def _method_files(spec: RunSpec) -> dict[str, Path]:
     own = method_files()
     files = {name: own.get(name, methods / f"{name}.py") for name in names if name}
     return {name: file for name, file in files.items() if file.exists()}
+
+
+@cache
+def _code_digest(text: str) -> str:
+    """Return the digest of a module's code; kept, since many runs share a method."""
+    return _digest(_code(text).encode())
 
 
 def _code(text: str) -> str:
@@ -123,6 +130,7 @@ def environment(device: str, threads: int) -> dict[str, Any]:
     }
 
 
+@cache
 def _version(package: str) -> str:
     try:
         return version(package)

@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 
 from rofit.errors import Remark, UserError
 from rofit.store.digests import is_sound, put, read_json, write_json
+from rofit.store.files import waiting_for
 from rofit.store.parquet import read_parquet
 from rofit.store.runs import RunFolder
 from rofit.writing import unwritable, writes_file
@@ -34,6 +35,7 @@ _REQUIRED = set(
     "checkpoint epoch network kind attack norm epsilon n accuracy after".split()
 )
 _PART = re.compile(r"part-(\d+)of(\d+)\.parquet")
+_PATIENCE = 300  # seconds that other shards have to write a result
 Shard = tuple[int, int]  # the k-th of so many
 
 
@@ -112,7 +114,8 @@ class EvaluationFolder:
     def finish(self, table: pd.DataFrame, result: dict[str, Any]) -> None:
         """Write verdicts and result, the result last."""
         several = result.get("shards", 1) > 1  # that may end at the same time
-        with FileLock(self.path / "result.lock") if several else nullcontext():
+        lock = waiting_for(self.path / "result.lock", _PATIENCE)
+        with lock if several else nullcontext():
             _write(table, self.path / "samples.parquet")
             write_json(self.path / "result.json", result, self.path)
 

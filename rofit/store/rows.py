@@ -123,11 +123,11 @@ def _rows(
 
 def _logged_rows(folder: RunFolder, data: bytes, remarks: list[str]) -> list[pa.Table]:
     """Return the rows of the log that are as they were written; say what is not."""
-    path, torn = folder.path / log.LOG, list[int]()
-    sealed, done = log.seals(folder.path), folder.state == "done"
     copy = load_columns(folder.path)
     if copy and copy[1] == sha256(data):
         return [copy[0]]
+    path, torn = folder.path / log.LOG, list[int]()
+    sealed, done = log.seals(folder.path), folder.state == "done"
     lines = data.replace(b"\r\n", b"\n")  # of another system
     tables = _whole_rows(lines, 1, torn)
     altered = log.altered(lines, sealed, done=done)

@@ -197,10 +197,15 @@ class RunStore:
         Raises:
             UserError: no run or several runs match.
         """
-        ids = [folder.path.name for folder in self.runs()]
-        if text in ids:
+        names = sorted(os.listdir(self.root)) if self.root.is_dir() else []
+        close = [  # a look at their folders alone: a store may have thousands
+            name
+            for name in names
+            if (name.startswith(text) or name.endswith(text))
+            and os.path.exists(self.root / name / "spec.json")
+        ]
+        if text in close:
             return self.folder(text)
-        close = [name for name in ids if name.startswith(text) or name.endswith(text)]
         if len(close) == 1:
             return self.folder(close[0])
         matching = ", ".join(close) if close else "none"
