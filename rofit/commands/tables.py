@@ -40,15 +40,16 @@ def table(title: str, rows: Rows, width: int) -> Table | str:
         title_style="bold",
         header_style="dim",
         box=None,
-        pad_edge=False,
-        padding=(0, _GAP, 0, 0),
+        padding=0,
     )
     values = [[row[heading] for row in rows] for heading in (rows[0] if rows else ())]
     for number, (heading, size) in enumerate(zip(headings, widths, strict=True)):
         numbers = bool(rows) and all(map(_is_number, values[number]))
+        if number:
+            drawn.add_column(width=_GAP)
         drawn.add_column(heading, width=size, justify="right" if numbers else "left")
     for row in cells:
-        drawn.add_row(*map(escape, row))
+        drawn.add_row(*[text for cell in row for text in ("", escape(cell))][1:])
     return drawn
 
 
