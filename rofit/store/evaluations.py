@@ -22,14 +22,13 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from filelock import FileLock, Timeout
 
 from rofit.errors import Remark, UserError
 from rofit.store.digests import is_sound, put, read_json, write_json
-from rofit.store.files import waiting_for
+from rofit.store.files import locked, waiting_for
 from rofit.store.parquet import read_parquet
 from rofit.store.runs import RunFolder
-from rofit.writing import unwritable, writes_file
+from rofit.writing import writes_file
 
 _REQUIRED = set(
     "checkpoint epoch network kind attack norm epsilon n accuracy after".split()
@@ -64,19 +63,12 @@ class EvaluationFolder:
             UserError: another process holds it, the folder cannot be written, or the
                 evaluation was begun with another number of shards.
         """
-        try:
-            self.make()
-            lock = self.path / f"{_name(shard)}.lock"
-            held = FileLock(lock, timeout=0).acquire()
-        except Timeout:
-            raise UserError(
-                f"{self.path.name} of run {self.run.path.name} is being evaluated by "
-                "another process; wait for it, or take another --shard"
-            ) from None
-        except OSError as error:
-            store = f"the store {self.run.path.parent}"
-            raise unwritable(store, error, "--store") from None
-        with held:
+        lock, store = self.path / f"{_name(shard)}.lock", self.run.path.parent
+        busy = (
+            f"{self.path.name} of run {self.run.path.name} is being evaluated by "
+            "another process; wait for it, or take another --shard"
+        )
+        with locked(lock, busy, store=store, make=self.make):
             shard_counts = {of for _, of in self._parts()}
             if shard_counts - {shard[1]}:
                 raise UserError(

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from rofit.errors import UserError
-from rofit.writing import replace, sync_folder, writes_file
+from rofit.writing import replace, sync_folder, unwritable, writes_file
 
 
 def is_locked(path: Path) -> bool:
@@ -20,6 +20,39 @@ def is_locked(path: Path) -> bool:
             return False
     except Timeout:
         return True
+
+
+@contextmanager
+def locked(
+    path: Path,
+    busy: str,
+    *,
+    store: Path,
+    make: Callable[[], object],
+    seconds: float = 0,
+) -> Iterator[None]:
+    """Hold the lock in a file of a store.
+
+    Args:
+        path: of the lock.
+        busy: what is said if another process holds it.
+        store: what is named if it cannot be written.
+        make: makes the lock's folder.
+        seconds: that another process has to give it up.
+
+    Raises:
+        UserError: another process holds it, or the store cannot be written.
+        NotWritten: the disk is full or broken.
+    """
+    try:
+        make()
+        held = FileLock(path, timeout=seconds).acquire()
+    except Timeout:
+        raise UserError(busy) from None
+    except OSError as error:
+        raise unwritable(f"the store {store}", error, "--store") from None
+    with held:
+        yield
 
 
 @contextmanager

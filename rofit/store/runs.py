@@ -17,20 +17,19 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from filelock import FileLock, Timeout
 
 from rofit.errors import UserError, quoted
 from rofit.names import check_name
 from rofit.settings.spec import RunSpec
 from rofit.store import log
 from rofit.store.digests import put, read_json, write_json
-from rofit.store.files import append_text, json_lines
+from rofit.store.files import append_text, json_lines, locked
 from rofit.store.source import Source
 from rofit.store.stored_spec import holds_spec, read_spec
-from rofit.writing import unwritable, writing
+from rofit.writing import writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,19 +52,11 @@ class RunFolder:
         Raises:
             UserError: another process holds it, or it cannot be written.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            held = FileLock(self.path / "lock", timeout=0).acquire()
-        except Timeout:
-            raise UserError(
-                f"run {self.path.name} is being trained by another process; wait for it"
-            ) from None
-        except OSError as error:
-            raise unwritable(
-                f"the store {self.path.parent}", error, "--store"
-            ) from None
-        with held:
-            self._lock = os.stat(self.path / "lock")
+        busy = f"run {self.path.name} is being trained by another process; wait for it"
+        make = partial(self.path.mkdir, parents=True, exist_ok=True)
+        lock = self.path / "lock"
+        with locked(lock, busy, store=self.path.parent, make=make):
+            self._lock = os.stat(lock)
             yield
 
     @contextmanager
