@@ -216,6 +216,11 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     return (row for row in objects if isinstance(row.get("epoch"), int))
 
 
+def last_epoch(path: Path) -> int:
+    """Return the last epoch that has rows in a run's log, 0 without any."""
+    return max((row["epoch"] for row in read_rows(path)), default=0)
+
+
 def read_events(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the events of a run; a line that is none is left out."""
     objects, _ = json_lines(path / "events.jsonl")
