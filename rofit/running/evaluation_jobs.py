@@ -22,7 +22,7 @@ from rofit.running.evaluate import evaluate_and_check
 from rofit.running.evaluator import Execution, missing
 from rofit.running.jobs import work_all
 from rofit.settings.spec import RunSpec
-from rofit.store.evaluations import Shard, evaluations
+from rofit.store.evaluations import Shard, evaluations, share_of
 from rofit.store.runs import RunFolder, RunStore, read_rows
 from rofit.training.stop import Stop
 
@@ -108,9 +108,8 @@ class EvaluationJob:
     @property
     def name(self) -> str:
         """What an error calls it."""
-        k, shards = self.shard
-        share = f"share {k} of {shards} of " if shards > 1 else ""
-        return f"{share}the evaluation of run {self.folder.path.name}"
+        run = self.folder.path.name
+        return share_of(self.shard, f"the evaluation of run {run}")
 
     @property
     def is_done(self) -> bool:

@@ -38,6 +38,12 @@ _PATIENCE = 300  # seconds that other shards have to write a result
 Shard = tuple[int, int]  # the k-th of so many
 
 
+def share_of(shard: Shard, what: str) -> str:
+    """Return what a job is called that does a share of something, or all of it."""
+    k, shards = shard
+    return f"share {k} of {shards} of {what}" if shards > 1 else what
+
+
 class EvaluationFolder:
     """The folder of one evaluation."""
 
