@@ -8,11 +8,12 @@ import pandas as pd
 
 from rofit.commands import inventory
 from rofit.commands.answers import answer, say, unfinished
-from rofit.commands.cluster import Cluster, job_settings, with_cluster
+from rofit.commands.cluster import Cluster, with_cluster
 from rofit.commands.flags import with_sweep_flags
 from rofit.commands.session import Session
-from rofit.commands.training import spec_of
+from rofit.commands.training import spec_of, train_missing, with_run_choices
 from rofit.errors import UserError
+from rofit.reproduction.plan import threat_names
 from rofit.settings.knobs import parse_pair, parse_value
 from rofit.settings.scales import find_scale
 from rofit.settings.spec import RunSpec
@@ -27,11 +28,7 @@ from rofit.sweeps.publish import Sweep, publish
 
 
 @click.command()
-@click.option("--method", help="Training method (rofit list).")
-@click.option("--labels", help="Method whose label rule is taken.")
-@click.option("--weights", help="Methods whose weight rules are taken: awp,swa.")
-@click.option("--dataset", help="Data set (rofit data).")
-@click.option("--recipe", help="Published recipe, or as_released.")
+@with_run_choices
 @click.option("--watch", multiple=True, help="Diagnostic [all].")
 @click.option(
     "--budget",
@@ -51,29 +48,14 @@ def sweep(
 
     The best setting is chosen on validation images.
     """
-    from rofit.running import train as training
-
     diagnostics = inventory.diagnostics(watch)
     swept = _read(session, budget, choices)
     as_json, dry_run = session.flags.as_json, session.flags.dry_run
     if not as_json:
         click.echo(_size(session, swept))
-    options: dict[str, Any] = {
-        "diagnostics": diagnostics,
-        "required": watch,
-        "log_to": session.flags.log_to,
-        "deterministic": session.flags.deterministic,
-    }
-    if not dry_run and cluster is not None:
-        from rofit.cluster.tasks import training_tasks
-
-        teachers, students = training.training_jobs(
-            *swept.specs, store=session.store, **options, **job_settings(session)
-        )
-        cluster.work(training_tasks([*teachers, *students]))
-    elif not dry_run:
-        options |= {"jobs": session.flags.jobs, "devices": session.devices}
-        training.train(*swept.specs, **options, **session.execution())
+    if not dry_run:
+        options = {"diagnostics": diagnostics, "required": watch}
+        train_missing(session, cluster, swept.specs, **options)
     folders = [session.store.folder(spec.run_id) for spec in swept.specs]
     if dry_run or any(folder.state != "done" for folder in folders):
         rows = inventory.run_rows(list(zip(folders, swept.specs, strict=True)))
@@ -131,8 +113,7 @@ def _data(session: Session, runs: list[list[RunSpec]]) -> str:
     copies = {copy.name: copy.shown_as for copy in session.data}
     specs = [setting[0] for setting in runs]
     names = dict.fromkeys(copies.get(spec.dataset, spec.dataset) for spec in specs)
-    threats = {str(s.threat) if s.epsilon else "no attack": None for s in specs}
-    return f"{' / '.join(names)}, {' / '.join(threats)}"
+    return f"{' / '.join(names)}, {threat_names(specs)}"
 
 
 def _size(session: Session, swept: Sweep) -> str:

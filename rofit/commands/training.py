@@ -1,5 +1,6 @@
 """`rofit train`: one run, or one a seed, from flags, a recipe or a spec.json."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,24 @@ from rofit.store.stored_spec import read_spec
 
 _EPOCH = click.IntRange(0, 1_000_000)
 _NO_RECIPE = f"shared by no figure: the runs of figures are of --recipe {FIGURES}"
+_CHOICES = (
+    click.option("--method", help="Training method (rofit list)."),
+    click.option("--labels", help="Method whose label rule is taken."),
+    click.option("--weights", help="Methods whose weight rules are taken: awp,swa."),
+    click.option("--dataset", help="Data set (rofit data)."),
+    click.option("--recipe", help="Published recipe, or as_released."),
+)
+
+
+def with_run_choices(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the flags that `spec_of` makes a run of."""
+    for option in reversed(_CHOICES):
+        command = option(command)
+    return command
 
 
 @click.command()
-@click.option("--method", help="Training method (rofit list).")
-@click.option("--labels", help="Method whose label rule is taken.")
-@click.option("--weights", help="Methods whose weight rules are taken: awp,swa.")
-@click.option("--dataset", help="Data set (rofit data).")
-@click.option("--recipe", help="Published recipe, or as_released.")
+@with_run_choices
 @click.option("--spec", "file", type=Path, help="A spec.json to begin from.")
 @click.option("--keep", multiple=True, type=_EPOCH, help="Keep this epoch's weights.")
 @click.option("--watch", multiple=True, help="Diagnostic [all].")
@@ -54,29 +65,41 @@ def train(
         datasets = (copies.get(spec.dataset, spec.dataset) for spec in specs)
         text = session.scale_text(datasets, seeds=len(specs), takes="")
         click.echo(text if recipe or file else f"{text}; {_NO_RECIPE}")
-    options: dict[str, Any] = {
-        "diagnostics": diagnostics,
-        "required": watch,
-        "keep": keep,
-        "again": again,
-        "log_to": session.flags.log_to,
-        "deterministic": session.flags.deterministic,
-    }
-    if not session.flags.dry_run and cluster is not None:
-        from rofit.cluster.tasks import training_tasks
-
-        teachers, students = training.training_jobs(
-            *specs, store=session.store, **options, **job_settings(session)
-        )
-        cluster.work(training_tasks([*teachers, *students]))
-    elif not session.flags.dry_run:
-        options |= {"jobs": session.flags.jobs, "devices": session.devices}
-        training.train(*specs, **options, **session.execution())
+    if not session.flags.dry_run:
+        options = {"diagnostics": diagnostics, "required": watch}
+        train_missing(session, cluster, specs, **options, keep=keep, again=again)
     folders = [session.store.folder(spec.run_id) for spec in specs]
     rows = inventory.run_rows(list(zip(folders, specs, strict=True)))
     answer({"runs": rows}, session.flags.as_json)
     done = all(folder.state == "done" for folder in folders)
     return 0 if session.flags.dry_run or done else unfinished()
+
+
+def train_missing(
+    session: Session, cluster: Cluster | None, specs: Sequence[RunSpec], **options: Any
+) -> None:
+    """Train the runs that are not done, here or on a cluster.
+
+    Args:
+        session: the flags.
+        cluster: takes the jobs, if there is one.
+        specs: the runs.
+        **options: of `rofit.train` that are no flags of all commands.
+    """
+    from rofit.running import train as training
+
+    flags = session.flags
+    options |= {"log_to": flags.log_to, "deterministic": flags.deterministic}
+    if cluster is None:
+        options |= {"jobs": flags.jobs, "devices": session.devices}
+        training.train(*specs, **options, **session.execution())
+        return
+    from rofit.cluster.tasks import training_tasks
+
+    teachers, students = training.training_jobs(
+        *specs, store=session.store, **options, **job_settings(session)
+    )
+    cluster.work(training_tasks([*teachers, *students]))
 
 
 def specs_of(
