@@ -3,17 +3,17 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from rofit.reproduction import catalog
-from rofit.reproduction.publish import make_folder
+from rofit.reproduction.publish import draw_widths, make_folder
 from rofit.settings.spec import RunSpec
 from rofit.store import digests
 from rofit.store.environment import commit, versions
 from rofit.sweeps.grid import Values
-from rofit.writing import writing
 
 _LONGEST = 60  # characters of the fields' names in that of the folder
 
@@ -62,12 +62,9 @@ def publish(sweep: Sweep, table: pd.DataFrame, results: Path) -> Path:
     digests.write_text(folder / "table.csv", text, folder)
     manifest = json.dumps(_manifest(sweep), indent=1) + "\n"
     digests.write_text(folder / "manifest.json", manifest, folder)
-    draw, style = catalog.load_figure("_sweep").draw, catalog.load_figure("_style")
     fields, seeds = list(sweep.values), len(sweep.settings[0])
-    for ending, width in style.WIDTHS.items():
-        figure = draw(table, fields, seeds, width=width)
-        with writing(folder / f"sweep{ending}"):
-            style.save(figure, folder / f"sweep{ending}")
+    draw = catalog.load_figure("_sweep").draw
+    draw_widths(partial(draw, table, fields, seeds), folder / "sweep")
     return folder
 
 
