@@ -90,12 +90,17 @@ def _logged(folders: Sequence[RunFolder]) -> dict[str, dict[str, Any]]:
     logged: dict[str, dict[str, Any]] = {}
     for start in range(0, len(folders), _AT_ONCE):
         ids = [folder.path.name for folder in folders[start : start + _AT_ONCE]]
-        logs = load_logs(folders[0].path.parent, ids, evaluations=False)
-        epochs = logs.groupby("run_id", observed=True)["epoch"].max()
-        logged |= {str(run): {"epochs": epoch} for run, epoch in epochs.items()}
-        for run, outcome in best_last_gap(logs).iterrows():
-            logged[str(run)] = outcome.to_dict()
+        logged |= _outcomes(load_logs(folders[0].path.parent, ids, evaluations=False))
     return logged
+
+
+def _outcomes(logs: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return run id -> epochs, best, last and gap, as far as these logs have them."""
+    epochs = logs.groupby("run_id", observed=True)["epoch"].max()
+    outcomes = {str(run): {"epochs": epoch} for run, epoch in epochs.items()}
+    for run, outcome in best_last_gap(logs).iterrows():
+        outcomes[str(run)] = outcome.to_dict()
+    return outcomes
 
 
 def state_text(row: dict[str, Any]) -> str:
@@ -189,7 +194,8 @@ def run_details(folder: RunFolder) -> tuple[dict[str, Any], pd.DataFrame]:
         spec.insert(0, {"field": "source", "value": source.title, "default": ""})
         spec.append({"field": "unknown", "value": ", ".join(unknown), "default": ""})
     logs = load_logs(folder.path.parent, [folder.path.name], evaluations=False)
-    state = run_row(folder, folder.spec)
+    outcomes = _outcomes(logs) if len(logs) else {}
+    state = _run_row(folder, folder.spec, outcomes.get(folder.path.name))
     evaluated = [
         {
             "checkpoint": result["checkpoint"],
