@@ -101,8 +101,8 @@ gallery: $(VENV)/.installed
 		--out $(VENV)/gallery
 	for result in $(VENV)/gallery/*/*; do \
 		shown=figures/gallery/$$(basename $$result) && mkdir -p $$shown && \
-		cp $$result/claims.md $$result/manifest.json $$result/*.png $$shown/ 2>/dev/null || \
-		cp $$result/claims.md $$result/manifest.json $$result/*.md $$shown/ || exit 1; done
+		cp $$result/claims.* $$result/manifest.json $$result/*.png $$shown/ 2>/dev/null || \
+		cp $$result/claims.* $$result/manifest.json $$result/*.md $$shown/ || exit 1; done
 
 # What minutes of a GPU are for, in order of worth; .ci/gpu says what can be set. Nothing is
 # installed: without the environment of `make demo`, PY=python3 takes what is there.

@@ -36,10 +36,11 @@ def search() -> Rows:
 
 
 def hour() -> Rows:
-    """Return a row a seed of PGD-AT at scale ``hour``: what the scale was chosen by."""
-    for spec, rows, run in sorted(_runs(LOGS / "hour"), key=lambda r: r[0].seed):
-        if spec.method == "pgd_at":
-            yield {"seed": str(spec.seed), **_course(spec, rows, run)}
+    """Return a row a run at scale ``hour``: what the scale was chosen by."""
+    runs = sorted(_runs(LOGS / "hour"), key=lambda r: (r[0].method, r[0].seed))
+    for spec, rows, run in runs:
+        seed = {"method": f"`{spec.method}`", "seed": str(spec.seed)}
+        yield seed | _course(spec, rows, run)
 
 
 def gpu_runs() -> Rows:

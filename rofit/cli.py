@@ -37,6 +37,7 @@ COMMANDS = {
         "Run and draw a figure or table of the paper.",
     ),
     "train": ("training", "train", "Train one run (or one a seed)."),
+    "sweep": ("sweep", "sweep", "Train a grid of settings: one table, the best."),
     "eval": ("evaluation", "eval_", "Attack the networks of runs or checkpoint files."),
     "import": ("imports", "import_", "Bring checkpoints and logs of others in."),
     "status": ("listing", "status", "Say what is done, partial and missing."),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rofit.__main__ import main
-from rofit.running import jobs
+from rofit.running import forking
 
 
 class ForkedCommand:
@@ -30,7 +30,7 @@ class ForkedCommand:
         handle, name = tempfile.mkstemp(suffix=".err")
         os.close(handle)
         self.errors = Path(name)
-        context = jobs._context()
+        context = forking.process_context()
         given = (str(home), [str(word) for word in words], name, before)
         self.process = context.Process(target=_run, args=given)
         self.process.start()
@@ -60,7 +60,7 @@ class ForkedCommand:
 def _run(home: str, words: list[str], errors: str, before: Callable[[], None]) -> None:
     os.setsid()
     # The server blocks what was blocked when it began: signals, while jobs start.
-    jobs._block_signals(False)
+    forking.block_signals(False)
     with open(errors, "wb") as stderr, open(os.devnull, "wb") as nowhere:
         os.dup2(stderr.fileno(), 2)
         os.dup2(nowhere.fileno(), 1)

@@ -51,6 +51,10 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
 
+class NoSlurm(RuntimeError):
+    """Its daemons do not begin on this machine."""
+
+
 def why_not() -> str:
     """Return why there is no Slurm here; empty where there is one."""
     paths = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
@@ -167,7 +171,11 @@ class Slurm:
 
 @contextmanager
 def running_slurm(folder: Path) -> Iterator[Slurm]:
-    """Begin a Slurm in a folder, and end it with all of its jobs."""
+    """Begin a Slurm in a folder, and end it with all of its jobs.
+
+    Raises:
+        NoSlurm: it does not begin here.
+    """
     slurm = Slurm(folder)
     try:
         slurm.begin()
@@ -181,7 +189,7 @@ def _wait_for(condition, name: str, tries: int = 300) -> None:
         if condition():
             return
         time.sleep(0.1)
-    raise RuntimeError(f"{name} does not answer")
+    raise NoSlurm(f"{name} does not answer")
 
 
 def _free_ports(number: int) -> list[int]:

@@ -8,13 +8,10 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from rofit.errors import UserError
-from rofit.store.files import append_text, json_lines
-from rofit.writing import unwritable
+from rofit.store.files import append_text, json_lines, locked
 
 _LOCK = 60  # seconds that another command has to submit its jobs
 
@@ -54,18 +51,10 @@ class Ledger:
         Raises:
             UserError: another command holds it, or the store cannot be written.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            held = FileLock(self.folder / "lock", timeout=_LOCK).acquire()
-        except Timeout:
-            raise UserError(
-                f"another command submits jobs for {self.folder.parents[1]}; wait for "
-                "it"
-            ) from None
-        except OSError as error:
-            store = f"the store {self.folder.parents[1]}"
-            raise unwritable(store, error, "--store") from None
-        with held:
+        lock, store = self.folder / "lock", self.folder.parents[1]
+        busy = f"another command submits jobs for {store}; wait for it"
+        make = partial(self.folder.mkdir, parents=True, exist_ok=True)
+        with locked(lock, busy, store=store, make=make, seconds=_LOCK):
             yield
 
     def add(self, jobs: list[Submitted]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from rofit.cluster.ledger import Ledger, Submitted
 from rofit.cluster.queue import Queued
 from rofit.errors import UserError
-from rofit.store.runs import RunFolder, RunStore, read_events, read_rows
+from rofit.store.runs import RunFolder, RunStore, last_epoch, read_events
 
 # What srun adds to a log after the line that says why.
 _LAUNCHER = re.compile(r"srun: .*(Exited with|Job step aborted|Terminating|Terminated)")
@@ -77,7 +77,7 @@ def last_line(log: Path) -> str:
 
 def _pace(folder: RunFolder) -> dict[str, Any]:
     """Return the epoch that a training has reached, and how long the rest takes."""
-    epoch = max((row["epoch"] for row in read_rows(folder.path)), default=0)
+    epoch = last_epoch(folder.path)
     try:
         epochs = folder.spec.epochs
     except UserError:

@@ -93,9 +93,10 @@ def _cluster(session: Session, settings: dict[str, Any], wait: bool) -> Cluster:
     flags = session.flags
     if flags.max_minutes is not None:
         raise UserError("--max-minutes is for this machine; --time limits a job")
-    if flags.jobs != 1:
+    if flags.jobs != 1 or flags.devices:
         raise UserError(
-            "--jobs is for this machine; --array-parallelism limits jobs at a time"
+            "--jobs and --devices are for this machine; --array-parallelism limits "
+            "jobs at a time"
         )
     chosen = read_settings(settings)
     require_submitit()

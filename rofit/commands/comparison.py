@@ -9,6 +9,7 @@ import click
 import pandas as pd
 
 from rofit.commands.answers import answer, say
+from rofit.commands.completion import complete_runs
 from rofit.commands.flags import with_flags
 from rofit.commands.session import Session
 from rofit.errors import UserError
@@ -24,7 +25,13 @@ Rows = list[dict[str, Any]]
 
 
 @click.command()
-@click.argument("texts", metavar="RUN RUN...", nargs=-1, required=True)
+@click.argument(
+    "texts",
+    metavar="RUN RUN...",
+    nargs=-1,
+    required=True,
+    shell_complete=complete_runs,
+)
 @with_flags("store", "out", "as_json", "debug")
 def compare(session: Session, texts: tuple[str, ...]) -> None:
     """Compare runs: what differs in their specs, best / last / gap, curves."""

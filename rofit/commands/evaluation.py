@@ -8,6 +8,7 @@ import pandas as pd
 
 from rofit.commands.answers import answer, unfinished
 from rofit.commands.cluster import Cluster, with_cluster
+from rofit.commands.completion import complete_runs_or_files
 from rofit.commands.flags import with_flags
 from rofit.commands.import_checkpoint import evaluable, with_choices
 from rofit.commands.session import Session
@@ -21,7 +22,13 @@ Rows = list[dict[str, Any]]
 
 
 @click.command("eval")
-@click.argument("targets", metavar="RUN|CHECKPOINT", nargs=-1, required=True)
+@click.argument(
+    "targets",
+    metavar="RUN|CHECKPOINT",
+    nargs=-1,
+    required=True,
+    shell_complete=complete_runs_or_files,
+)
 @click.option(
     "--attack", "attacks", multiple=True, help="pgd20,cw,autoattack ... (rofit list)."
 )
@@ -35,7 +42,13 @@ Rows = list[dict[str, Any]]
 @click.option(
     "--network", default="", metavar="FILE:FUNCTION", help="Builds a watched run's."
 )
-@click.option("--from", "source", default="", help="Run that transfer attacks.")
+@click.option(
+    "--from",
+    "source",
+    default="",
+    help="Run that transfer attacks.",
+    shell_complete=complete_runs_or_files,
+)
 @click.option(
     "--seed", type=click.IntRange(0, 10**18), default=0, help="Of the draws [0]."
 )

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from rofit.commands import inventory
 from rofit.commands.answers import answer
+from rofit.commands.completion import complete_runs
 from rofit.commands.flags import with_flags
 from rofit.commands.session import Session, notify
 from rofit.errors import UserError
@@ -21,7 +21,9 @@ _COST = ("seconds", "seconds_an_epoch", "peak_gpu_gib")
 
 
 @click.command()
-@click.argument("texts", metavar="RUN", nargs=-1, required=True)
+@click.argument(
+    "texts", metavar="RUN", nargs=-1, required=True, shell_complete=complete_runs
+)
 @click.option("--out", "copies", type=Path, help="Folder of copies without weights.")
 @click.option("--to", "target", help="Folder to publish in, or a sink to feed.")
 @click.option("--checkpoint", help="best, last, epoch-0100 [best]; with --to.")
@@ -96,6 +98,8 @@ def _publish(
 
 def _copies(folders: list[RunFolder], target: Path) -> list[dict[str, Any]]:
     """Copy the runs without checkpoints into *target*; return a row a run."""
+    from rofit.commands import inventory  # here, as in listing
+
     files = {folder: exportable(folder, target) for folder in folders}
     rows = []
     for folder, names in files.items():

@@ -40,6 +40,9 @@ _FLAGS = {
     "jobs": click.option(
         "--jobs", type=click.IntRange(1, 1000), default=1, help="Runs at a time."
     ),
+    "devices": click.option(
+        "--devices", metavar="A,B", help="One run each: cuda:0,cuda:1."
+    ),
     "log_to": click.option(
         "--log-to",
         multiple=True,
@@ -85,6 +88,7 @@ def with_flags(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
 
 with_all_flags = with_flags(*_FLAGS)
 with_training_flags = with_flags(*(n for n in _FLAGS if n not in ("out", "redraw")))
+with_sweep_flags = with_flags(*(n for n in _FLAGS if n != "redraw"))
 
 
 def _check_texts() -> None:

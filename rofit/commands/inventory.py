@@ -3,6 +3,7 @@
 import math
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from rofit.store.rows import load_logs
 from rofit.store.runs import RunFolder, RunStore
 
 Rows = list[dict[str, Any]]
+_AT_ONCE = 100  # runs whose logs are read together
 
 
 def diagnostics(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -37,6 +39,21 @@ def diagnostics(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:
     """Return one run: state, epochs done, best / last / gap in per cent."""
+    return run_rows([(folder, spec)])[0]
+
+
+def run_rows(runs: Sequence[tuple[RunFolder, RunSpec]]) -> Rows:
+    """Return a row a run, as `run_row`."""
+    begun = [folder for folder, _ in runs if folder.state in ("done", "partial")]
+    logged = _logged(begun)
+    return [
+        _run_row(folder, spec, logged.get(folder.path.name)) for folder, spec in runs
+    ]
+
+
+def _run_row(
+    folder: RunFolder, spec: RunSpec, logged: dict[str, Any] | None
+) -> dict[str, Any]:
     source = folder.source if folder.state != "missing" else None
     unknown = source.unknown if source else ()
     row: dict[str, Any] = {
@@ -49,18 +66,41 @@ def run_row(folder: RunFolder, spec: RunSpec) -> dict[str, Any]:
         "gap": None,
         "changed since": ", ".join(changes_since(folder, spec)),
     }
-    if folder.state in ("done", "partial"):
-        logs = load_logs(folder.path.parent, [folder.path.name], evaluations=False)
-        if len(outcome := best_last_gap(logs)):
-            summary = outcome.iloc[0]
-            of = "?" if "epochs" in unknown else spec.epochs
-            row["epochs"] = f"{summary['epochs']}/{of}"
-            for key in ("best", "last", "gap"):
-                value = round(100 * float(summary[key]), 1)
-                row[key] = None if math.isnan(value) else value  # JSON has no NaN
-        elif len(logs):  # of others, without robust accuracies of test images
-            row["epochs"] = f"{logs['epoch'].max()}/{spec.epochs}"
+    if logged is None:
+        return row
+    if "last" in logged:
+        of = "?" if "epochs" in unknown else spec.epochs
+        row["epochs"] = f"{logged['epochs']}/{of}"
+        for key in ("best", "last", "gap"):
+            value = round(100 * float(logged[key]), 1)
+            row[key] = None if math.isnan(value) else value  # JSON has no NaN
+    else:  # of others, without robust accuracies of test images
+        row["epochs"] = f"{logged['epochs']}/{spec.epochs}"
     return row
+
+
+def _logged(folders: Sequence[RunFolder]) -> dict[str, dict[str, Any]]:
+    """Return run id -> epochs, best, last and gap, as far as its log has them.
+
+    Read some at a time: a table has much the same cost for one run as for many.
+
+    Raises:
+        UserError: a run that cannot be read.
+    """
+    logged: dict[str, dict[str, Any]] = {}
+    for start in range(0, len(folders), _AT_ONCE):
+        ids = [folder.path.name for folder in folders[start : start + _AT_ONCE]]
+        logged |= _outcomes(load_logs(folders[0].path.parent, ids, evaluations=False))
+    return logged
+
+
+def _outcomes(logs: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return run id -> epochs, best, last and gap, as far as these logs have them."""
+    epochs = logs.groupby("run_id", observed=True)["epoch"].max()
+    outcomes = {str(run): {"epochs": epoch} for run, epoch in epochs.items()}
+    for run, outcome in best_last_gap(logs).iterrows():
+        outcomes[str(run)] = outcome.to_dict()
+    return outcomes
 
 
 def state_text(row: dict[str, Any]) -> str:
@@ -75,10 +115,15 @@ def missing(plans: dict[str, list[RunSpec]], store: RunStore) -> Rows:
     from rofit.methods.resolve import all_teachers
 
     return [
-        {"analysis": name} | run_row(store.folder(spec.run_id), spec)
+        {"analysis": name} | row
         for name, specs in plans.items()
         if not catalog.is_timed(name)
-        for spec in dict.fromkeys([*all_teachers(specs), *specs])
+        for row in run_rows(
+            [
+                (store.folder(spec.run_id), spec)
+                for spec in dict.fromkeys([*all_teachers(specs), *specs])
+            ]
+        )
     ]
 
 
@@ -100,15 +145,22 @@ def status(session: Session) -> dict[str, Rows]:
         counts = {s: states.count(s) for s in ("done", "missing")}
         counts["partial"] = len(states) - sum(counts.values())
         analyses.append({"analysis": name, "scale": session.scale} | counts)
-    runs = []
-    for folder in session.store.runs():
-        try:
-            runs.append(run_row(folder, folder.spec))
-        except UserError as error:
-            text = f"{folder.path} is left out: {error}"
-            warnings.warn(text, category=Remark, stacklevel=2)
+    runs = _readable_rows(session.store.runs())
     sections = {"analyses": analyses, f"runs in {session.places.store}": runs}
     return sections | _jobs(session.store)
+
+
+def _readable_rows(folders: Sequence[RunFolder]) -> Rows:
+    """Return a row a run; what cannot be read is left out, with a warning."""
+    try:
+        return run_rows([(folder, folder.spec) for folder in folders])
+    except UserError as error:
+        if len(folders) == 1:
+            text = f"{folders[0].path} is left out: {error}"
+            warnings.warn(text, category=Remark, stacklevel=2)
+            return []
+    half = len(folders) // 2  # some run cannot be read: in halves, down to it
+    return _readable_rows(folders[:half]) + _readable_rows(folders[half:])
 
 
 def _jobs(store: RunStore) -> dict[str, Rows]:
@@ -142,7 +194,8 @@ def run_details(folder: RunFolder) -> tuple[dict[str, Any], pd.DataFrame]:
         spec.insert(0, {"field": "source", "value": source.title, "default": ""})
         spec.append({"field": "unknown", "value": ", ".join(unknown), "default": ""})
     logs = load_logs(folder.path.parent, [folder.path.name], evaluations=False)
-    state = run_row(folder, folder.spec)
+    outcomes = _outcomes(logs) if len(logs) else {}
+    state = _run_row(folder, folder.spec, outcomes.get(folder.path.name))
     evaluated = [
         {
             "checkpoint": result["checkpoint"],

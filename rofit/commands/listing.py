@@ -1,11 +1,15 @@
-"""`rofit list`, `status`, `show` and `data`: what there is, and what is done."""
+"""`rofit list`, `status`, `show` and `data`: what there is, and what is done.
+
+pandas comes with what they show, so that the shell completes ids of runs without it.
+"""
 
 from typing import Any
 
 import click
 
-from rofit.commands import inventory, terminal
+from rofit.commands import published
 from rofit.commands.answers import answer, say, say_rows
+from rofit.commands.completion import complete_runs
 from rofit.commands.flags import with_flags
 from rofit.commands.registries import KINDS
 from rofit.commands.session import Session
@@ -35,14 +39,18 @@ def status(session: Session) -> None:
 
     Of the runs in the store, and of those that analyses need at the scale.
     """
+    from rofit.commands import inventory
+
     answer(inventory.status(session), session.flags.as_json)
 
 
 @click.command()
-@click.argument("text", metavar="RUN")
+@click.argument("text", metavar="RUN", shell_complete=complete_runs)
 @with_flags("store", "as_json", "debug")
 def show(session: Session, text: str) -> None:
     """Show one run: state, spec, robust accuracy, best / last / gap, evaluations."""
+    from rofit.commands import inventory, terminal
+
     folder = session.store.find(text)
     sections, logs = inventory.run_details(folder)
     if session.flags.as_json:
@@ -66,11 +74,23 @@ def show(session: Session, text: str) -> None:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("names", metavar="[NAME | logs INDEX [STORE]]", nargs=-1)
 @click.option("--fetch", is_flag=True, help="Download it, or decode the archive.")
 @with_flags("data", "as_json", "debug")
-def data(session: Session, name: str | None, fetch: bool) -> None:
-    """Say where data sets are looked for and what is there; fetch one."""
+def data(session: Session, names: tuple[str, ...], fetch: bool) -> None:
+    """Say where data sets are looked for and what is there; fetch one.
+
+    Or which stores of runs an INDEX lists, a URL or a file: `rofit data logs INDEX`.
+    `rofit data logs INDEX --fetch STORE` downloads one and unpacks it.
+    """
+    from rofit.commands import inventory
+
+    if names[:1] == ("logs",):
+        answer(published.stores(session, names[1:], fetch), session.flags.as_json)
+        return
+    if len(names) > 1:
+        raise click.UsageError(f"Got unexpected extra argument ({names[1]})")
+    name = names[0] if names else None
     answer(inventory.data(session, name, fetch), session.flags.as_json)
 
 

@@ -5,13 +5,16 @@ import sys
 import click
 
 from rofit.commands.answers import say
+from rofit.commands.completion import complete_runs
 from rofit.commands.flags import with_flags
 from rofit.commands.session import Session
 from rofit.errors import UserError
 
 
 @click.command()
-@click.argument("texts", metavar="RUN", nargs=-1, required=True)
+@click.argument(
+    "texts", metavar="RUN", nargs=-1, required=True, shell_complete=complete_runs
+)
 @click.option("--yes", is_flag=True, help="Without asking.")
 @with_flags("store", "debug")
 def rm(session: Session, texts: tuple[str, ...], yes: bool) -> int:
@@ -35,7 +38,7 @@ def rm(session: Session, texts: tuple[str, ...], yes: bool) -> int:
 
 
 @click.command()
-@click.argument("text", metavar="RUN")
+@click.argument("text", metavar="RUN", shell_complete=complete_runs)
 @click.argument("name", metavar="NAME")
 @with_flags("store", "debug")
 def rename(session: Session, text: str, name: str) -> None:

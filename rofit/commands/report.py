@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from rofit.commands.answers import answer
+from rofit.commands.completion import complete_runs
 from rofit.commands.flags import with_flags
 from rofit.commands.session import Session, notify
 from rofit.report.page import Target, render
@@ -17,7 +18,9 @@ from rofit.store.files import write_text
 
 
 @click.command()
-@click.argument("texts", metavar="[RUN|ANALYSIS]...", nargs=-1)
+@click.argument(
+    "texts", metavar="[RUN|ANALYSIS]...", nargs=-1, shell_complete=complete_runs
+)
 @click.option("--open", "opens", is_flag=True, help="Open it in the browser.")
 @click.option(
     "--serve", "serves", is_flag=True, help="Serve it, to this machine alone."

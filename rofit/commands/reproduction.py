@@ -128,6 +128,7 @@ def _reproduce_one(session: Session, request: Request, specs: list[RunSpec]) -> 
         specs,
         session.places.results,
         jobs=session.flags.jobs,
+        devices=session.devices,
         log_to=session.flags.log_to,
         deterministic=session.flags.deterministic,
         execution=session.execution,

@@ -34,6 +34,7 @@ class Flags:
     device: str = "auto"
     engine: str = "auto"
     jobs: int = 1
+    devices: str | None = None
     log_to: tuple[str, ...] = ()
     deterministic: bool = False
     dry_run: bool = False
@@ -53,6 +54,7 @@ class Session:
         typed: the overrides of ``--set`` as text, field -> value.
         data: the class folders that ``--data`` names.
         known: the data sets in torchvision's folder, where ``--data`` names that.
+        devices: those that ``--devices`` names; the first stands for ``--device``.
     """
 
     flags: Flags
@@ -61,6 +63,7 @@ class Session:
     typed: dict[str, str] = field(init=False)
     data: "tuple[ClassFolders, ...]" = field(init=False, default=())
     known: tuple[str, ...] = field(init=False, default=())
+    devices: tuple[str, ...] = field(init=False, default=())
     start_time: float = field(init=False, default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -69,6 +72,9 @@ class Session:
         Raises:
             UserError: a scale, a pair or a path that cannot be used.
         """
+        if self.flags.devices is not None:
+            self.devices = _read_devices(self.flags)
+            self.flags = replace(self.flags, device=self.devices[0])
         flags = self.flags
         self.places = Places.given(flags.store, flags.out)
         self.typed = dict(parse_pair(text) for text in flags.settings)
@@ -167,6 +173,24 @@ class Session:
         from rofit.training.process import without_bf16
 
         return without_bf16(torch.device("cpu"))
+
+
+def _read_devices(flags: Flags) -> tuple[str, ...]:
+    """Return the devices that ``--devices`` names.
+
+    Raises:
+        UserError: one that is not here or is named twice, or flags for one device.
+    """
+    from rofit.running.components import check_devices
+
+    if flags.jobs != 1 or flags.device != "auto":
+        raise UserError(
+            "--devices has one run on each device: leave --jobs and --device out "
+            "(--jobs N --device cuda shares one GPU)"
+        )
+    names = tuple(name.strip() for name in (flags.devices or "").split(","))
+    check_devices(names)
+    return names
 
 
 def notify(sentence: str) -> None:

@@ -30,8 +30,7 @@ def table(title: str, rows: Rows, width: int) -> Table | str:
     """
     cells = [[cell_text(value) for value in row.values()] for row in rows]
     headings = [_heading(key) for key in rows[0]] if rows else ["nothing yet"]
-    columns = [[heading, *column] for heading, column in _columns(headings, cells)]
-    widths = _widths(columns, width)
+    widths = _widths(list(zip(headings, *cells, strict=True)), width)
     if widths is None:
         return _paragraphs(title, headings, cells, width)
     drawn = Table(
@@ -40,15 +39,16 @@ def table(title: str, rows: Rows, width: int) -> Table | str:
         title_style="bold",
         header_style="dim",
         box=None,
-        pad_edge=False,
-        padding=(0, _GAP, 0, 0),
+        padding=0,
     )
-    values = [[row[heading] for row in rows] for heading in (rows[0] if rows else ())]
     for number, (heading, size) in enumerate(zip(headings, widths, strict=True)):
-        numbers = bool(rows) and all(map(_is_number, values[number]))
+        values = [list(row.values())[number] for row in rows]
+        numbers = bool(rows) and all(map(_is_number, values))
+        if number:
+            drawn.add_column(width=_GAP)
         drawn.add_column(heading, width=size, justify="right" if numbers else "left")
     for row in cells:
-        drawn.add_row(*map(escape, row))
+        drawn.add_row(*[text for cell in row for text in ("", escape(cell))][1:])
     return drawn
 
 
@@ -114,14 +114,7 @@ def _heading(key: str) -> str:
     return key.replace("_", " ") if key.isidentifier() else key
 
 
-def _columns(
-    headings: list[str], cells: list[list[str]]
-) -> list[tuple[str, tuple[str, ...]]]:
-    by_column = zip(*cells, strict=True) if cells else ((),) * len(headings)
-    return list(zip(headings, by_column, strict=True))
-
-
-def _widths(columns: list[list[str]], width: int) -> list[int] | None:
+def _widths(columns: list[tuple[str, ...]], width: int) -> list[int] | None:
     """Return columns' widths, narrow ones whole; None if the words do not fit."""
     longest = [max(map(len, column)) for column in columns]
     words = [

@@ -127,6 +127,23 @@ def in_every(
     )
 
 
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the ends of the mean's interval, Student's t at LEVEL.
+
+    NaN for fewer than FEWEST values, or where one of them is NaN.
+
+    Examples:
+        >>> low, high = mean_interval([1.0, 2.0, 3.0])
+        >>> round(low, 3), round(high, 3)
+        (-0.484, 4.484)
+    """
+    n = len(values)
+    if n < FEWEST or any(map(math.isnan, values)):
+        return math.nan, math.nan
+    low, high, _ = _student(mean(values), stdev(values) / math.sqrt(n), n - 1, 0.0)
+    return low, high
+
+
 def holm(claims: Sequence[Claim]) -> list[Claim]:
     """Return the claims with ``p_holm``, over those of them that were tested.
 

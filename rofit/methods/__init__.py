@@ -1,7 +1,7 @@
 """Training methods: one file each, with BRINGS, Params (the source's values), build().
 
 Where the settings of its source's code are known, with AS_RELEASED as well. A file in
-this folder is a method; it is listed nowhere else.
+this folder is a method; it is listed nowhere else. So is one that ROFIT_METHODS names.
 """
 
 from functools import cache
@@ -13,19 +13,21 @@ from typing import Any
 from rofit.errors import look_up, unknown
 from rofit.methods.compose import Kind, composed
 from rofit.methods.method import Context, Method
+from rofit.methods.own import own_methods
 from rofit.settings.knobs import knob_types
 from rofit.settings.spec import RunSpec
 
 __all__ = ["METHODS", "Context", "Kind", "Method", "find_kind", "find_method"]
 
 # What methods are made with.
-_NOT_METHODS = ("compose", "inner", "method", "mixing", "released", "resolve")
+_NOT_METHODS = ("compose", "inner", "method", "mixing", "own", "released", "resolve")
 
 METHODS: dict[str, ModuleType] = {
     module.name: import_module(f"{__name__}.{module.name}")
     for module in iter_modules(__path__)
     if module.name not in _NOT_METHODS
 }
+METHODS |= own_methods({*METHODS, *_NOT_METHODS})
 
 
 def find_method(name: str) -> ModuleType:

@@ -35,7 +35,7 @@ def as_released(spec: RunSpec) -> RunSpec:
     if spec.method not in RELEASED:
         raise UserError(
             f"recipe {AS_RELEASED} is of methods whose code is released with its "
-            f"settings ({', '.join(RELEASED)}); of {spec.method} none is known: "
+            f"settings ({', '.join(RELEASED)}); of {spec.method} rofit has none: "
             "name another recipe, or none"
         )
     changes = RELEASED[spec.method]

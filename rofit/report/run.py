@@ -87,8 +87,9 @@ def run_report(folder: RunFolder, data: Path) -> RunReport:
     spec, source = folder.spec, folder.source
     logs = load_logs(folder.path.parent, [folder.path.name], evaluations=False)
     drops = _drops(spec, source)
-    summary = outcome(accuracies(logs)) if len(logs) else Outcome()
-    clean = points(accuracies(logs), split="test", robust=False) if len(logs) else []
+    measured = accuracies(logs) if len(logs) else logs
+    summary = outcome(measured) if len(logs) else Outcome()
+    clean = points(measured, split="test", robust=False) if len(logs) else []
     worst = worst_images(folder, data)
     names = next((w.classes for w in worst if w.classes), ())
     made_by, no_command = _command(folder, spec, source)

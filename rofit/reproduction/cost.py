@@ -10,8 +10,9 @@ from typing import Any
 
 from rofit.errors import UserError
 from rofit.settings.spec import RunSpec
-from rofit.store.runs import RunFolder, RunStore, read_events, read_rows
+from rofit.store.runs import RunFolder, RunStore, last_epoch, read_events
 
+Kind = tuple[tuple[str, Any], ...]
 # No epoch takes longer by these.
 _FREE = set(
     "seed data_seed epochs lr momentum weight_decay schedule drops drop_factor "
@@ -76,8 +77,8 @@ def cost(specs: Iterable[RunSpec], store: RunStore, device: str) -> Cost:
         device: name of this machine's; measurements of others are taken where there is
             none of it.
     """
-    measured = _measured(store, device)
     missing = [s for s in specs if store.folder(s.run_id).state != "done"]
+    measured = _measured(store, device, {_kind(spec) for spec in missing})
     seconds, size, devices = 0.0, 0, []
     unknown = 0
     for spec in missing:
@@ -85,26 +86,30 @@ def cost(specs: Iterable[RunSpec], store: RunStore, device: str) -> Cost:
         if epoch is None:
             unknown += 1
             continue
-        seconds += epoch.seconds * (spec.epochs - _epochs(store.folder(spec.run_id)))
+        done = last_epoch(store.folder(spec.run_id).path)
+        seconds += epoch.seconds * (spec.epochs - done)
         size += epoch.size
         devices.append(epoch.device)
     known = tuple(sorted(set(devices)))
     return Cost(len(missing), unknown, seconds / 3600, size / 1e9, known)
 
 
-def _measured(store: RunStore, device: str) -> dict[Any, Measured]:
-    """Return what was measured of each kind of run, on *device* where it was."""
-    by_kind: dict[Any, Measured] = {}
-    for folder in store.runs():
+def _measured(store: RunStore, device: str, kinds: set[Kind]) -> dict[Kind, Measured]:
+    """Return what was measured of these kinds of runs, on *device* where it was."""
+    by_kind: dict[Kind, Measured] = {}
+    for folder in store.runs() if kinds else ():
         try:
             spec = folder.spec
         except UserError:
             continue
         kind = _kind(spec)
-        for name, seconds in _epoch_seconds(folder):
-            before = by_kind.get(kind)
-            if before is None or before.device != device:
-                by_kind[kind] = Measured(seconds, _size(folder), name)
+        before = by_kind.get(kind)
+        if kind not in kinds or before is not None and before.device == device:
+            continue
+        processes = list(_epoch_seconds(folder))
+        here = [process for process in processes if process[0] == device]
+        for name, seconds in here[:1] or processes[-1:]:
+            by_kind[kind] = Measured(seconds, _size(folder), name)
     return by_kind
 
 
@@ -117,13 +122,9 @@ def _epoch_seconds(folder: RunFolder) -> Iterator[tuple[str, float]]:
             yield str(device), float(event["seconds_an_epoch"])
 
 
-def _kind(spec: RunSpec) -> tuple[tuple[str, Any], ...]:
+def _kind(spec: RunSpec) -> Kind:
     fields = spec.as_dict()
     return tuple((k, repr(fields[k])) for k in sorted(fields.keys() - _FREE))
-
-
-def _epochs(folder: RunFolder) -> int:
-    return max((row["epoch"] for row in read_rows(folder.path)), default=0)
 
 
 def _size(folder: RunFolder) -> int:

@@ -1,5 +1,6 @@
 """Which runs an analysis needs at a size."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -200,5 +201,10 @@ def describe_data(request: Request, specs: list[RunSpec]) -> str:
     shares = sorted({spec.label_noise for spec in specs})
     percentages = " / ".join(f"{share:.0%}" for share in shares)
     noise = f", {percentages} of training labels redrawn" if any(shares) else ""
+    return f"{datasets}{size}{noise}, {threat_names(specs)}"
+
+
+def threat_names(specs: Iterable[RunSpec]) -> str:
+    """Return the threats of runs as results name them."""
     threats = {str(s.threat) if s.epsilon else "no attack": None for s in specs}
-    return f"{datasets}{size}{noise}, {' / '.join(threats)}"
+    return " / ".join(threats)

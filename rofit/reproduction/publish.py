@@ -1,6 +1,8 @@
 """From an analysis's logs to its picture: table, figure, claims, manifest."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,12 +88,24 @@ def draw(name: str, folder: Path) -> None:
         for kind, text in figure.render(table).items():
             write_text(folder / f"{name}.{kind}", text)
     else:
-        style = catalog.load_figure("_style")
-        for ending, width in style.WIDTHS.items():
-            stem = folder / f"{name}{ending}"
-            picture = figure.draw(table, width=width)
-            with writing(stem):
-                style.save(picture, stem)
+        draw_widths(partial(figure.draw, table), folder / name)
+
+
+def draw_widths(draw_one: Callable[..., Any], stem: Path) -> None:
+    """Save a picture for the paper's page, and one for its column.
+
+    Args:
+        draw_one: called with ``width`` in inches, returns the figure.
+        stem: of the files; the column's have ``_column`` behind it.
+
+    Raises:
+        NotWritten: the disk does not take a file.
+    """
+    style = catalog.load_figure("_style")
+    for ending, width in style.WIDTHS.items():
+        file = stem.with_name(stem.name + ending)
+        with writing(file):
+            style.save(draw_one(width=width), file)
 
 
 def make_folder(folder: Path) -> None:

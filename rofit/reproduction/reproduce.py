@@ -23,6 +23,7 @@ def reproduce(
     results: Path,
     *,
     jobs: int,
+    devices: tuple[str, ...],
     log_to: tuple[str, ...],
     deterministic: bool,
     execution: Callable[[], dict[str, Any]],
@@ -34,6 +35,7 @@ def reproduce(
         specs: the runs of its plan.
         results: folder of all results.
         jobs: runs side by side.
+        devices: to spread the runs over, in place of one; none for one.
         log_to: sinks that are fed while the runs train.
         deterministic: the same bits twice on a GPU too.
         execution: where and for how long from now on, as `rofit.train` and
@@ -66,13 +68,14 @@ def reproduce(
                 diagnostics=tuple(DIAGNOSTICS),
                 required=analysis.DIAGNOSTICS,
                 jobs=jobs,
+                devices=devices,
                 log_to=log_to,
                 deterministic=deterministic,
                 **execution(),
             )
             if stop.now or any(folder.state != "done" for folder in folders):
                 return False
-            if not _evaluate(request, specs, jobs, execution()):
+            if not _evaluate(request, specs, jobs, devices, execution()):
                 return False
         table = tabulate(request, specs, store)
     folder = result_folder(request, results)
@@ -94,7 +97,11 @@ def redraw(request: Request, results: Path) -> None:
 
 
 def _evaluate(
-    request: Request, specs: list[RunSpec], jobs: int, execution: dict[str, Any]
+    request: Request,
+    specs: list[RunSpec],
+    jobs: int,
+    devices: tuple[str, ...],
+    execution: dict[str, Any],
 ) -> bool:
     """Evaluate best and last of every run, as far as the scale has the time."""
     attacks = catalog.evaluations(request.name, request.scale)
@@ -103,7 +110,8 @@ def _evaluate(
     from rofit.running.evaluation_jobs import evaluate_runs
 
     longest = find_scale(request.scale).longest
-    return evaluate_runs(specs, attacks, longest=longest, jobs=jobs, **execution)
+    at_a_time: dict[str, Any] = {"jobs": jobs, "devices": devices}
+    return evaluate_runs(specs, attacks, longest=longest, **at_a_time, **execution)
 
 
 def _step_times(specs: list[RunSpec], where: dict[str, Any]) -> pd.DataFrame:

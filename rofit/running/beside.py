@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import torch
+
 from rofit.distributed.ranks import Ranks
 from rofit.errors import UserError
 from rofit.methods import find_method
@@ -35,6 +37,24 @@ def require_splittable(spec: RunSpec, n: int, ranks: Ranks) -> None:
             f"{smallest}, too few for {ranks.count} processes; start fewer, or change "
             "batch_size"
         )
+
+
+def own_gpu(device: str, ranks: Ranks) -> str:
+    """Return the name of this process's device: on a machine each has a GPU.
+
+    Raises:
+        UserError: one GPU is named for several processes.
+    """
+    if ranks.count == 1 or device == "cpu":
+        return device
+    if device not in ("auto", "cuda"):
+        raise UserError(
+            f"each of {ranks.count} processes has a GPU of its own: give "
+            f"--device cuda, not {device}"
+        )
+    if device == "auto" and not torch.cuda.is_available():
+        return "cpu"
+    return f"cuda:{ranks.local}"
 
 
 def train_beside(run: Training, stop: Stop) -> bool:

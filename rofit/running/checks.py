@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from rofit.evaluation import masking
@@ -16,10 +15,12 @@ from rofit.running.checkpoints import Checkpoint, LoadedCheckpoint
 from rofit.settings.spec import RunSpec
 from rofit.settings.threat import ThreatModel
 from rofit.store.evaluations import evaluations, read_verdicts
+from rofit.store.files import waiting_for
 from rofit.store.runs import RunFolder
 from rofit.training.process import prepare
 from rofit.writing import writing
 
+_PATIENCE = 3600  # seconds that another shard has to make the checks
 # Attacks whose last stage sees no gradient -> what the stages before it are called.
 WITHOUT_SQUARE = {
     "autoattack": "autoattack without square",
@@ -53,8 +54,8 @@ def check(
     path = checks_file(checkpoint, folder, norm, epsilon, precision)
     with writing(path):
         path.parent.mkdir(exist_ok=True)
-    lock = FileLock(path.with_suffix(".lock")) if shards > 1 else nullcontext()
-    with lock:
+    lock = waiting_for(path.with_suffix(".lock"), _PATIENCE)
+    with lock if shards > 1 else nullcontext():
         return _checked(checkpoint, folder, path, ThreatModel(norm, epsilon), precision)
 
 

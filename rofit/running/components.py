@@ -1,6 +1,7 @@
 """What the names in a RunSpec stand for: images, their split, the network, a device."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,25 @@ def find_device(name: str) -> torch.device:
     if numbered[1] == "cuda" and not int(numbered[2] or 0) < count:
         raise UserError(f"device {name} is not here: torch sees {count} CUDA devices")
     return torch.device(name)
+
+
+def check_devices(names: Sequence[str]) -> None:
+    """Raise UserError unless these are devices to spread runs over, each named once.
+
+    Raises:
+        UserError: ``auto``, an unknown name, no such device here, or one twice.
+    """
+    known: dict[torch.device, str] = {}
+    for name in names:
+        if name == "auto":
+            raise UserError("devices expects names, cuda:0,cuda:1, got auto")
+        device = find_device(name)
+        if device.index is None:
+            device = torch.device(device.type, 0)
+        if device in known:
+            twice = name if name == known[device] else f"{known[device]} as {name}"
+            raise UserError(f"devices names {twice} twice; jobs shares one device")
+        known[device] = name
 
 
 def device_name(device: torch.device) -> str:

@@ -1,5 +1,6 @@
 """The evaluations that an analysis needs: best and last of every run, side by side."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from rofit.running.evaluate import evaluate_and_check
 from rofit.running.evaluator import Execution, missing
 from rofit.running.jobs import work_all
 from rofit.settings.spec import RunSpec
-from rofit.store.evaluations import Shard, evaluations
+from rofit.store.evaluations import Shard, evaluations, share_of
 from rofit.store.runs import RunFolder, RunStore, read_rows
 from rofit.training.stop import Stop
 
@@ -36,19 +37,21 @@ def evaluate_runs(
     device: str,
     engine: str,
     jobs: int,
+    devices: Sequence[str],
     max_minutes: float | None,
     console: Console | None,
 ) -> bool:
     """Evaluate best and last of runs that are trained; say whether all is done.
 
     *longest* is in passes an image: attacks that may take more are left out. The other
-    arguments are those of `rofit.evaluate`.
+    arguments are those of `rofit.evaluate`, jobs and devices those of `rofit.train`.
     """
     settings = {"data": data, "device": device, "engine": engine, "quiet": not console}
     lacking = evaluation_jobs(
         specs, RunStore(store), attacks, longest=longest, **settings
     )
-    return work_all(lacking, jobs, max_minutes, console or Console(stderr=True))
+    shown = console or Console(stderr=True)
+    return work_all(lacking, jobs, max_minutes, shown, devices)
 
 
 def evaluation_jobs(
@@ -105,9 +108,8 @@ class EvaluationJob:
     @property
     def name(self) -> str:
         """What an error calls it."""
-        k, shards = self.shard
-        share = f"share {k} of {shards} of " if shards > 1 else ""
-        return f"{share}the evaluation of run {self.folder.path.name}"
+        run = self.folder.path.name
+        return share_of(self.shard, f"the evaluation of run {run}")
 
     @property
     def is_done(self) -> bool:

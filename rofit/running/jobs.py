@@ -4,29 +4,28 @@ Side by side each job is a process with its share of the cores: one run cannot f
 device. A run is bit for bit what it is alone with that number of threads.
 """
 
-import multiprocessing
-import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import connection, forkserver, resource_tracker
+from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from rich.console import Console
 
 from rofit import interrupts
 from rofit.distributed.ranks import ALONE, Ranks
-from rofit.errors import UserError
 from rofit.progress import Lines, Report, report
 from rofit.running import runner
+from rofit.running.beside import own_gpu
 from rofit.running.components import find_device
+from rofit.running.forking import block_signals, process_context
 from rofit.running.kept import saying_what_is_kept
 from rofit.running.stopped import work_or_stop
 from rofit.settings.spec import RunSpec
@@ -34,8 +33,6 @@ from rofit.store.runs import RunFolder
 from rofit.training.stop import Stop
 
 _POLL = 0.2  # seconds between checks for a request to stop
-# What every job imports sooner or later, and takes seconds.
-_IMPORTED = ["rofit.running.jobs", "torch._dynamo", "sklearn.datasets"]
 
 
 class Died(RuntimeError):
@@ -98,7 +95,7 @@ class TrainingJob:
                 self.diagnostics,
                 needed=self.needed,
                 data=self.data,
-                device=find_device(_own_gpu(self.device, self.ranks)),
+                device=find_device(own_gpu(self.device, self.ranks)),
                 engine=self.engine,
                 deterministic=self.deterministic,
                 stop=stop,
@@ -114,57 +111,52 @@ def work_all(
     at_a_time: int,
     max_minutes: float | None,
     console: Console,
+    devices: Sequence[str] = (),
     ranks: Ranks = ALONE,
 ) -> bool:
     """Do every job, *at_a_time* side by side; say whether all are done.
 
-    After the deadline no job begins, but for the first ones, which do a part. Several
+    After the deadline no job begins, but for the first ones, which do a part. With
+    *devices* there is one job a device at a time, the next where one is free. Several
     *ranks* do one job after another, together.
 
     Raises:
         UserError, Diverged, Died: of the first job that fails; others keep a part.
     """
-    at_a_time = min(at_a_time, len(jobs))
+    places: list[str | None] = list(devices) if devices else [None] * at_a_time
+    places = places[: len(jobs)]
     with Stop(max_minutes) as stop:
-        if at_a_time > 1:
-            return _side_by_side(jobs, at_a_time, stop, max_minutes)
+        if len(places) > 1:
+            return _side_by_side(jobs, places, stop, max_minutes)
         for number, job in enumerate(jobs):
             if number and ranks.any(stop.now or stop.out_of_time):
                 return False
-            if ranks.any(not work_or_stop(job, stop, console, alone=True)):
+            done = work_or_stop(_on(job, places[0]), stop, console, alone=True)
+            if ranks.any(not done):
                 return False
         return not ranks.any(stop.now)  # a signal may come while the last one ends
 
 
-def _own_gpu(device: str, ranks: Ranks) -> str:
-    """Return the name of this process's device: on a machine each has a GPU.
-
-    Raises:
-        UserError: one GPU is named for several processes.
-    """
-    if ranks.count == 1 or device == "cpu":
-        return device
-    if device not in ("auto", "cuda"):
-        raise UserError(
-            f"each of {ranks.count} processes has a GPU of its own: give "
-            f"--device cuda, not {device}"
-        )
-    if device == "auto" and not torch.cuda.is_available():
-        return "cpu"
-    return f"cuda:{ranks.local}"
+def _on(job: Job, device: str | None) -> Job:
+    """Return the job on a device, on its own where None."""
+    return replace(cast(Any, job), device=device) if device else job
 
 
 def _side_by_side(
-    jobs: Sequence[Job], at_a_time: int, stop: Stop, max_minutes: float | None
+    jobs: Sequence[Job],
+    places: Sequence[str | None],
+    stop: Stop,
+    max_minutes: float | None,
 ) -> bool:
-    context = _context()
+    """Do every job, one a place at a time: a device, or None for the job's own."""
+    context = process_context()
     halted, halt = context.Pipe(duplex=False)
-    threads = max(1, torch.get_num_threads() // at_a_time)
+    threads = max(1, torch.get_num_threads() // len(places))
     ends = None if max_minutes is None else time.time() + 60 * max_minutes
     waiting = list(jobs)
     running = [
-        _Process(context, waiting.pop(0), threads, ends, halted)
-        for _ in range(at_a_time)
+        _Process(context, waiting.pop(0), place, threads, ends, halted)
+        for place in places
     ]
     done, failure = True, None
     while running:
@@ -179,38 +171,11 @@ def _side_by_side(
                 failure = failure or error
                 halt.close()
             if waiting and not (halt.closed or stop.out_of_time):
-                job = waiting.pop(0)
-                running.append(_Process(context, job, threads, ends, halted))
+                job, place = waiting.pop(0), process.place
+                running.append(_Process(context, job, place, threads, ends, halted))
     if failure is not None:
         raise failure
     return done and not waiting and not stop.now
-
-
-def _context() -> BaseContext:
-    """Return how processes begin: forked off one that has made the imports, no more.
-
-    CUDA and threads forbid to fork off this one. Where there is no such server, each
-    begins from nothing. The server blocks signals, and so do those that it forks.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_IMPORTED)
-    _block_signals(True)
-    try:
-        resource_tracker.ensure_running()
-        _block_signals(True)  # two of them it has unblocked here
-        forkserver.ensure_running()
-    finally:
-        _block_signals(False)
-    return context
-
-
-def _block_signals(block: bool) -> None:
-    """Block the signals that end, here and in processes that begin, or unblock them."""
-    if hasattr(signal, "pthread_sigmask"):  # Windows has none
-        action = signal.SIG_BLOCK if block else signal.SIG_UNBLOCK
-        signal.pthread_sigmask(action, interrupts.SIGNALS)
 
 
 class _Process:
@@ -220,21 +185,22 @@ class _Process:
         self,
         context: BaseContext,
         job: Job,
+        place: str | None,
         threads: int,
         ends: float | None,
         halted: Connection,
     ) -> None:
         """Start it, with signals blocked until it can answer them with a checkpoint."""
-        self.job = job
+        self.job, self.place = _on(job, place), place
         self.receiver, sender = context.Pipe(duplex=False)
-        arguments = (job, threads, ends, halted, sender)
+        arguments = (self.job, threads, ends, halted, sender)
         self.process: BaseProcess = context.Process(target=_work, args=arguments)  # type: ignore[attr-defined]
         # A server takes seconds to begin, and blocks them itself.
-        _block_signals(context.get_start_method() == "spawn")
+        block_signals(context.get_start_method() == "spawn")
         try:
             self.process.start()
         finally:
-            _block_signals(False)
+            block_signals(False)
         sender.close()
 
     def result(self) -> bool:
@@ -264,7 +230,7 @@ def _work(
     torch.set_num_threads(threads)
     minutes = None if ends is None else (ends - time.time()) / 60
     with Stop(minutes, lambda: bool(connection.wait([halted], 0))) as stop:
-        _block_signals(False)
+        block_signals(False)
         answer: object
         try:
             console = Console(stderr=True)

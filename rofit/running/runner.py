@@ -18,18 +18,17 @@ from rofit.errors import UserError, is_out_of_memory
 from rofit.methods import Context, find_kind, make_params
 from rofit.methods.mixing import mixed
 from rofit.methods.resolve import described, teachers
-from rofit.precision import CONVOLUTIONS, PrecisionCopy
 from rofit.progress import Report
 from rofit.running.begin import begin
 from rofit.running.beside import require_splittable, train_beside
-from rofit.running.checkpoints import require_finite
 from rofit.running.components import initial_model, load_data, split_of
 from rofit.running.epoch_views import view_maker
+from rofit.running.teaching import checkpoints_of_teachers, teacher_network
 from rofit.seeding import numpy_rng
 from rofit.settings.spec import RunSpec
 from rofit.store.environment import method_code
 from rofit.store.rows import keep_columns
-from rofit.store.runs import RunFolder, RunStore
+from rofit.store.runs import RunFolder
 from rofit.training import checkpoint
 from rofit.training.batches import DeviceImages
 from rofit.training.curves import LearningCurves
@@ -95,7 +94,7 @@ def build_training(
         precision=spec.precision,
         image_shape=tuple(train_images.pixels.shape[1:]),
         teachers={
-            name: _teacher(teacher, data, device, taught_by.get(name))
+            name: teacher_network(teacher, data, device, taught_by.get(name))
             for name, (teacher, _) in teachers(spec).items()
         },
     )
@@ -163,7 +162,7 @@ def train_run(
         engine=engine_used,
         diagnostics=diagnostics if ranks.first else (),
         keep=keep,
-        taught_by=_checkpoints(spec, folder),
+        taught_by=checkpoints_of_teachers(spec, folder),
         ranks=ranks,
     )
     if not ranks.first:
@@ -222,39 +221,6 @@ def train_run(
             keep_columns(folder)
             folder.finish({"epochs": training.epoch, "best": training.best})
     return done
-
-
-def _checkpoints(spec: RunSpec, folder: RunFolder) -> dict[str, Path]:
-    """Return the checkpoints of the run's teachers, by run id in the same store.
-
-    Raises:
-        UserError: a teacher's run is not done.
-    """
-    paths = {}
-    for name, (teacher, checkpoint_name) in teachers(spec).items():
-        teacher_folder = RunStore(folder.path.parent).folder(teacher.run_id)
-        if teacher_folder.state != "done":
-            raise UserError(
-                f"{spec.method} learns from run {teacher.run_id} ({teacher.method}), "
-                f"which is {teacher_folder.state} in {folder.path.parent}; "
-                "train it first"
-            )
-        paths[name] = teacher_folder.checkpoints / f"{checkpoint_name}.pt"
-    return paths
-
-
-def _teacher(
-    spec: RunSpec, data: Dataset, device: torch.device, path: Path | None
-) -> torch.nn.Module:
-    """Return a network in eval mode and the run's precision, not trained any more."""
-    network = initial_model(spec, data).to(device).eval().requires_grad_(False)
-    if path is not None:
-        state = checkpoint.load(path, device)
-        if state is None:
-            raise UserError(f"the teacher's checkpoint {path} cannot be read")
-        network.load_state_dict(state["model"])
-        require_finite(state["model"], path)
-    return PrecisionCopy(network, CONVOLUTIONS[spec.precision]).network
 
 
 def _what_is_kept(folder: RunFolder) -> str:

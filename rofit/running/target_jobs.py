@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from rofit.running.evaluate import evaluate
-from rofit.store.evaluations import Shard
+from rofit.store.evaluations import Shard, share_of
 from rofit.training.stop import Stop
 
 
@@ -29,9 +29,7 @@ class TargetJob:
     @property
     def name(self) -> str:
         """What an error calls it."""
-        k, shards = self.shard
-        share = f"share {k} of {shards} of " if shards > 1 else ""
-        return f"{share}the evaluation of {self.target}"
+        return share_of(self.shard, f"the evaluation of {self.target}")
 
     @property
     def is_done(self) -> bool:

@@ -15,6 +15,7 @@ from rofit.distributed.launch import launched
 from rofit.distributed.ranks import joined
 from rofit.errors import Remark, UserError
 from rofit.methods.resolve import all_teachers, resolve
+from rofit.running.components import check_devices
 from rofit.running.jobs import TrainingJob, work_all
 from rofit.settings.spec import RunSpec
 from rofit.store.environment import changes_since
@@ -35,6 +36,7 @@ def train(
     device: str = "auto",
     engine: str = "auto",
     jobs: int = 1,
+    devices: Sequence[str] = (),
     max_minutes: float | None = None,
     deterministic: bool = False,
     again: bool = False,
@@ -56,7 +58,9 @@ def train(
         keep: epochs whose weights are kept, besides best and last.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         engine: ``auto``, ``compiled`` or ``eager``.
-        jobs: runs side by side, each in a process of its own.
+        jobs: runs side by side, each in a process of its own, on one device.
+        devices: names (``cuda:0``, ``cuda:1``) to spread the runs over, one a device,
+            the next where one is free; in place of device and jobs.
         max_minutes: then stop at an epoch's end; no limit where None.
         deterministic: the same bits twice on a GPU too.
         again: train anew what is done; the old run is kept in ``<store>/earlier``.
@@ -79,11 +83,14 @@ def train(
     Examples:
         ``(run,) = rofit.train(rofit.RunSpec(method="sgls", dataset="digits"))``
     """
+    check_devices(devices)
     places = Places.given(store)
     folders = RunStore(places.store)
     begun = time.monotonic()
-    if launched() and jobs > 1:
-        raise UserError("under torchrun runs are trained one by one: --jobs 1")
+    if launched() and (jobs > 1 or devices):
+        raise UserError(
+            "under torchrun runs are trained one by one: leave --jobs and --devices out"
+        )
     with joined(gpu=device != "cpu" and torch.cuda.is_available()) as ranks:
         phases = ranks.share(
             training_jobs(
@@ -107,7 +114,7 @@ def train(
             minutes = minutes_left(max_minutes, begun)
             own = [replace(job, ranks=ranks) for job in phase]
             shown = console or Console(stderr=True)
-            if not work_all(own, jobs, minutes, shown, ranks):
+            if not work_all(own, jobs, minutes, shown, devices, ranks):
                 break
     return [folders.folder(resolve(spec).run_id) for spec in specs]
 

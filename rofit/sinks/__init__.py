@@ -14,7 +14,7 @@ from types import ModuleType
 from rofit.errors import UserError, look_up, one_line
 from rofit.sinks.curve import Log, run_info, write_new
 from rofit.store import log
-from rofit.store.runs import RunFolder, read_rows
+from rofit.store.runs import RunFolder, last_epoch
 
 _NOT_SINKS = ("curve", "live", "offline_runs")  # what sinks are fed and made with
 
@@ -71,7 +71,7 @@ def feed(folder: RunFolder, sink: str) -> int:
             a run whose log has lost rows.
     """
     opened = find_sink(sink)
-    last = max((row["epoch"] for row in read_rows(folder.path)), default=0)
+    last = last_epoch(folder.path)
     lost = log.lost(folder.path, last)
     if folder.source:  # a log of others may lack epochs
         lost = sorted(set(lost) & set(log.seals(folder.path)))

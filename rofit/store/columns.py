@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 from rofit.store.digests import is_sound, put, sha256
 from rofit.store.log import LOG
+from rofit.store.parquet import read_parquet
 from rofit.writing import writing
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -37,7 +38,7 @@ def load_columns(folder: Path) -> tuple[pa.Table, str] | None:
     try:
         if not is_sound(path, folder):
             return None
-        table = parquet.read_table(path)
+        table = read_parquet(path)
     except (OSError, pa.ArrowException):
         return None
     made_of = (table.schema.metadata or {}).get(_MADE_OF)

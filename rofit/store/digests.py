@@ -87,6 +87,7 @@ def names(root: Path) -> list[str]:
 
 def lines(root: Path, name: str) -> Iterator[dict[str, Any]]:
     """Yield the ledger's lines of a file, in order; damaged ones are left out."""
-    for line in json_lines(root / LEDGER)[0]:
+    # Most are seals of epochs: what does not hold the name need not be parsed.
+    for line in json_lines(root / LEDGER, holding=json.dumps(name))[0]:
         if line.get("file") == name and isinstance(line.get("sha256", ""), str):
             yield line

@@ -4,10 +4,12 @@ import ast
 import hashlib
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from rofit.settings.method_files import method_files
 from rofit.settings.spec import RunSpec
 from rofit.store.runs import RunFolder, read_events
 
@@ -20,6 +22,8 @@ _PACKAGES = (
     "pandas",
     "pyautoattack",
 )
+# Of a method's file, what says which runs there may be and changes none.
+_OF_SETTINGS = ("AS_RELEASED", "MIXES")
 
 
 def versions() -> dict[str, str]:
@@ -54,27 +58,41 @@ def commit() -> str:
 def method_code(spec: RunSpec) -> dict[str, str]:
     """Return method -> digest of its code, of all methods that a run takes parts of.
 
-    Of the code alone: not of docstrings, comments and layout.
+    Of the code alone: not of docstrings, comments and layout, nor of what decides only
+    which runs there may be (_OF_SETTINGS).
     """
     files = _method_files(spec).items()
-    return {name: _digest(_code(file.read_text()).encode()) for name, file in files}
+    return {name: _code_digest(file.read_text()) for name, file in files}
 
 
 def _method_files(spec: RunSpec) -> dict[str, Path]:
     methods = Path(__file__).parent.parent / "methods"
     names = (spec.method, spec.labels_from, *spec.weights_from)
-    files = {name: methods / f"{name}.py" for name in names if name}
+    own = method_files()
+    files = {name: own.get(name, methods / f"{name}.py") for name in names if name}
     return {name: file for name, file in files.items() if file.exists()}
 
 
+@cache
+def _code_digest(text: str) -> str:
+    """Return the digest of a module's code; kept, since many runs share a method."""
+    return _digest(_code(text).encode())
+
+
 def _code(text: str) -> str:
-    """Return the source of a module without docstrings, as Python would write it."""
+    """Return a module's code, as Python would write it: what its runs depend on."""
     tree = ast.parse(text)
+    tree.body = [node for node in tree.body if not _is_of_settings(node)]
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             if ast.get_docstring(node, clean=False) is not None:
                 del node.body[0]
     return ast.unparse(tree)
+
+
+def _is_of_settings(node: ast.stmt) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return any(isinstance(t, ast.Name) and t.id in _OF_SETTINGS for t in targets)
 
 
 def _digest(data: bytes) -> str:
@@ -112,6 +130,7 @@ def environment(device: str, threads: int) -> dict[str, Any]:
     }
 
 
+@cache
 def _version(package: str) -> str:
     try:
         return version(package)

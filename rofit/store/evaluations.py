@@ -22,19 +22,26 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from filelock import FileLock, Timeout
-from pyarrow import parquet
 
 from rofit.errors import Remark, UserError
 from rofit.store.digests import is_sound, put, read_json, write_json
+from rofit.store.files import locked, waiting_for
+from rofit.store.parquet import read_parquet
 from rofit.store.runs import RunFolder
-from rofit.writing import unwritable, writes_file
+from rofit.writing import writes_file
 
 _REQUIRED = set(
     "checkpoint epoch network kind attack norm epsilon n accuracy after".split()
 )
 _PART = re.compile(r"part-(\d+)of(\d+)\.parquet")
+_PATIENCE = 300  # seconds that other shards have to write a result
 Shard = tuple[int, int]  # the k-th of so many
+
+
+def share_of(shard: Shard, what: str) -> str:
+    """Return what a job is called that does a share of something, or all of it."""
+    k, shards = shard
+    return f"share {k} of {shards} of {what}" if shards > 1 else what
 
 
 class EvaluationFolder:
@@ -62,19 +69,12 @@ class EvaluationFolder:
             UserError: another process holds it, the folder cannot be written, or the
                 evaluation was begun with another number of shards.
         """
-        try:
-            self.make()
-            lock = self.path / f"{_name(shard)}.lock"
-            held = FileLock(lock, timeout=0).acquire()
-        except Timeout:
-            raise UserError(
-                f"{self.path.name} of run {self.run.path.name} is being evaluated by "
-                "another process; wait for it, or take another --shard"
-            ) from None
-        except OSError as error:
-            store = f"the store {self.run.path.parent}"
-            raise unwritable(store, error, "--store") from None
-        with held:
+        lock, store = self.path / f"{_name(shard)}.lock", self.run.path.parent
+        busy = (
+            f"{self.path.name} of run {self.run.path.name} is being evaluated by "
+            "another process; wait for it, or take another --shard"
+        )
+        with locked(lock, busy, store=store, make=self.make):
             shard_counts = {of for _, of in self._parts()}
             if shard_counts - {shard[1]}:
                 raise UserError(
@@ -112,7 +112,8 @@ class EvaluationFolder:
     def finish(self, table: pd.DataFrame, result: dict[str, Any]) -> None:
         """Write verdicts and result, the result last."""
         several = result.get("shards", 1) > 1  # that may end at the same time
-        with FileLock(self.path / "result.lock") if several else nullcontext():
+        lock = waiting_for(self.path / "result.lock", _PATIENCE)
+        with lock if several else nullcontext():
             _write(table, self.path / "samples.parquet")
             write_json(self.path / "result.json", result, self.path)
 
@@ -196,7 +197,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     """
     if not is_sound(path, path.parent):
         raise OSError(f"{path} is damaged")
-    return parquet.read_table(path).to_pandas()
+    return read_parquet(path).to_pandas(use_threads=False)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -2,12 +2,15 @@
 
 import json
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from rofit.writing import replace, sync_folder, writes_file
+from rofit.errors import UserError
+from rofit.writing import replace, sync_folder, unwritable, writes_file
 
 
 def is_locked(path: Path) -> bool:
@@ -17,6 +20,60 @@ def is_locked(path: Path) -> bool:
             return False
     except Timeout:
         return True
+
+
+@contextmanager
+def locked(
+    path: Path,
+    busy: str,
+    *,
+    store: Path,
+    make: Callable[[], object],
+    seconds: float = 0,
+) -> Iterator[None]:
+    """Hold the lock in a file of a store.
+
+    Args:
+        path: of the lock.
+        busy: what is said if another process holds it.
+        store: what is named if it cannot be written.
+        make: makes the lock's folder.
+        seconds: that another process has to give it up.
+
+    Raises:
+        UserError: another process holds it, or the store cannot be written.
+        NotWritten: the disk is full or broken.
+    """
+    try:
+        make()
+        held = FileLock(path, timeout=seconds).acquire()
+    except Timeout:
+        raise UserError(busy) from None
+    except OSError as error:
+        raise unwritable(f"the store {store}", error, "--store") from None
+    with held:
+        yield
+
+
+@contextmanager
+def waiting_for(path: Path, seconds: float) -> Iterator[None]:
+    """Hold the lock in a file, waiting for those who hold it before.
+
+    By flock, which is asked for again and again and never waits in the system: where
+    the server of a network file system has lost a lock's owner, a sentence says so.
+
+    Raises:
+        UserError: it is held for so many seconds.
+    """
+    try:
+        held = FileLock(path, timeout=seconds).acquire()
+    except Timeout:
+        raise UserError(
+            f"{path} has been locked for {seconds / 60:g} minutes; if no process is at "
+            "work there (its node has died), remove that file"
+        ) from None
+    with held:
+        yield
 
 
 @writes_file
@@ -71,20 +128,23 @@ def append_text(path: Path, text: str) -> None:
         raise
 
 
-def json_lines(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
+def json_lines(path: Path, holding: str = "") -> tuple[list[dict[str, Any]], list[int]]:
     """Return the objects in a file of JSON lines, and the numbers of other lines.
 
-    Empty without a file. Blank lines are neither.
+    Empty without a file. Blank lines are neither, nor are those without the text
+    *holding*.
     """
     objects, other = [], []
-    data = path.read_bytes() if path.exists() else b""
+    data, part = path.read_bytes() if path.exists() else b"", holding.encode()
     for number, line in enumerate(data.split(b"\n"), start=1):
+        if not line.strip() or part not in line:
+            continue
         try:
-            value = json.loads(line) if line.strip() else None
+            value = json.loads(line)
         except ValueError:  # of the text or of its encoding
-            value = line
+            value = None
         if isinstance(value, dict):
             objects.append(value)
-        elif line.strip():
+        else:
             other.append(number)
     return objects, other

@@ -43,7 +43,7 @@ def load_logs(
     """Return all rows of the store as one tidy table, a row a number.
 
     Args:
-        store: folder of the runs.
+        store: folder of the runs, which is only read, or a zip or tar of it.
         run_ids: the runs to read; all where None.
         evaluations: whether to read the finished evaluations of checkpoints as well:
             rows with ``measured = evaluation`` and columns ``checkpoint``,
@@ -123,11 +123,11 @@ def _rows(
 
 def _logged_rows(folder: RunFolder, data: bytes, remarks: list[str]) -> list[pa.Table]:
     """Return the rows of the log that are as they were written; say what is not."""
-    path, torn = folder.path / log.LOG, list[int]()
-    sealed, done = log.seals(folder.path), folder.state == "done"
     copy = load_columns(folder.path)
     if copy and copy[1] == sha256(data):
         return [copy[0]]
+    path, torn = folder.path / log.LOG, list[int]()
+    sealed, done = log.seals(folder.path), folder.state == "done"
     lines = data.replace(b"\r\n", b"\n")  # of another system
     tables = _whole_rows(lines, 1, torn)
     altered = log.altered(lines, sealed, done=done)

@@ -17,20 +17,19 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from filelock import FileLock, Timeout
 
 from rofit.errors import UserError, quoted
 from rofit.names import check_name
 from rofit.settings.spec import RunSpec
 from rofit.store import log
 from rofit.store.digests import put, read_json, write_json
-from rofit.store.files import append_text, json_lines
+from rofit.store.files import append_text, json_lines, locked
 from rofit.store.source import Source
 from rofit.store.stored_spec import holds_spec, read_spec
-from rofit.writing import unwritable, writing
+from rofit.writing import writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,19 +52,11 @@ class RunFolder:
         Raises:
             UserError: another process holds it, or it cannot be written.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            held = FileLock(self.path / "lock", timeout=0).acquire()
-        except Timeout:
-            raise UserError(
-                f"run {self.path.name} is being trained by another process; wait for it"
-            ) from None
-        except OSError as error:
-            raise unwritable(
-                f"the store {self.path.parent}", error, "--store"
-            ) from None
-        with held:
-            self._lock = os.stat(self.path / "lock")
+        busy = f"run {self.path.name} is being trained by another process; wait for it"
+        make = partial(self.path.mkdir, parents=True, exist_ok=True)
+        lock = self.path / "lock"
+        with locked(lock, busy, store=self.path.parent, make=make):
+            self._lock = os.stat(lock)
             yield
 
     @contextmanager
@@ -197,10 +188,15 @@ class RunStore:
         Raises:
             UserError: no run or several runs match.
         """
-        ids = [folder.path.name for folder in self.runs()]
-        if text in ids:
+        names = sorted(os.listdir(self.root)) if self.root.is_dir() else []
+        close = [  # a look at their folders alone: a store may have thousands
+            name
+            for name in names
+            if (name.startswith(text) or name.endswith(text))
+            and os.path.exists(self.root / name / "spec.json")
+        ]
+        if text in close:
             return self.folder(text)
-        close = [name for name in ids if name.startswith(text) or name.endswith(text)]
         if len(close) == 1:
             return self.folder(close[0])
         matching = ", ".join(close) if close else "none"
@@ -218,6 +214,11 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the rows of a run's log; what is no row is left out."""
     objects, _ = json_lines(path / log.LOG)
     return (row for row in objects if isinstance(row.get("epoch"), int))
+
+
+def last_epoch(path: Path) -> int:
+    """Return the last epoch that has rows in a run's log, 0 without any."""
+    return max((row["epoch"] for row in read_rows(path)), default=0)
 
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-from pyarrow import parquet
 
 from rofit.errors import UserError, unknown
 from rofit.store.digests import is_sound
+from rofit.store.parquet import read_parquet
 from rofit.store.runs import RunFolder, RunStore
 from rofit.store.tables import RunFields, concatenate, read_runs, repeat_rows
 
@@ -23,7 +23,7 @@ def load_samples(
     """Return a diagnostic's samples, a row an example, epoch and run.
 
     Args:
-        store: folder of the runs.
+        store: folder of the runs, which is only read, or a zip or tar of it.
         diagnostic: its name; ``samples/<diagnostic>-<epoch>.parquet`` are read.
         runs: ids of the runs to read; all that have such samples where None.
 
@@ -68,7 +68,7 @@ def _tables(
             if not is_sound(path, folder.path):
                 remarks.append(f"{path} is damaged and is left out")
                 continue
-            tables.append((epoch, parquet.read_table(path).replace_schema_metadata()))
+            tables.append((epoch, read_parquet(path).replace_schema_metadata()))
         except (OSError, pa.ArrowException) as error:
             reason = str(error).splitlines()[0]
             remarks.append(f"{path} cannot be read and is left out ({reason})")

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from rofit.errors import Remark, UserError
+from rofit.store.archive import opened
 from rofit.store.columns import TEXT, encoded
 from rofit.store.runs import RunFolder, RunStore
 from rofit.store.stored_spec import read_spec
@@ -37,7 +38,7 @@ def read_runs(
     """Return each run's fields and what *reader* returns for it.
 
     Args:
-        store: folder of the runs.
+        store: folder of the runs, or an archive of it.
         run_ids: the runs to read; all where None.
         reader: called with a run's folder, its fields, and a list to which it adds a
             sentence for everything that it leaves out: a warning each.
@@ -45,28 +46,45 @@ def read_runs(
     Raises:
         UserError: no run is there, or one that was named is not or cannot be read.
     """
-    runs = RunStore(Path(store))
-    folders = runs.runs() if run_ids is None else [runs.folder(i) for i in run_ids]
-    if not folders:
-        raise UserError(
-            f"no runs in {store}; train one or name another store"
-            if run_ids is None
-            else "an empty list of run ids was given; leave it out to read all runs"
-        )
     remarks: list[str] = []
+    with opened(store) as root:
+        runs = RunStore(root)
+        folders = runs.runs() if run_ids is None else [runs.folder(i) for i in run_ids]
+        if not folders:
+            raise UserError(
+                f"no runs in {store}; train one or name another store"
+                if run_ids is None
+                else "an empty list of run ids was given; leave it out to read all runs"
+            )
+        read = _read(folders, reader, remarks, left_out=run_ids is None)
+    for remark in remarks:
+        warnings.warn(remark, category=Remark, stacklevel=3)
+    if not read:
+        raise UserError(f"no run in {store} can be read")
+    return read
+
+
+def _read(
+    folders: list[RunFolder],
+    reader: Callable[[RunFolder, RunFields, list[str]], T],
+    remarks: list[str],
+    *,
+    left_out: bool,
+) -> list[tuple[RunFields, T]]:
+    """Return the runs' fields and what *reader* returns; leave out what is damaged.
+
+    Raises:
+        UserError: a run cannot be read, unless such are *left_out*, with a remark.
+    """
     read: list[tuple[RunFields, T]] = []
     for folder in folders:
         try:
             fields = _run_fields(folder)
             read.append((fields, reader(folder, fields, remarks)))
         except UserError as error:
-            if run_ids is not None:
+            if not left_out:
                 raise
             remarks.append(f"{folder.path} is left out: {error}")
-    for remark in remarks:
-        warnings.warn(remark, category=Remark, stacklevel=3)
-    if not read:
-        raise UserError(f"no run in {store} can be read")
     return read
 
 
@@ -90,7 +108,7 @@ def concatenate(tables: list[pa.Table]) -> pd.DataFrame:
     texts = {field.name for field in fields if field.type in kinds}
     uniform = [encoded(table, texts) for table in tables]
     combined = pa.concat_tables(uniform, promote_options="permissive")
-    frame = combined.unify_dictionaries().to_pandas()
+    frame = combined.unify_dictionaries().to_pandas(use_threads=False)
     for name in texts:
         order = sorted(frame[name].cat.categories)
         frame[name] = frame[name].cat.reorder_categories(order)

@@ -6,6 +6,7 @@ A case is a function of seed and number, so that one that failed can be made aga
 """
 
 import faulthandler
+import io
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from command_line import rofit
@@ -98,7 +100,8 @@ def _set(draw: Draw, home: Path) -> str:
 def _command(draw: Draw, home: Path) -> str:
     """A command line, in this process."""
     words = command_line(draw)
-    answer = rofit(home, *words)
+    with patch.object(sys, "stdin", io.StringIO()):  # rm asks a terminal
+        answer = rofit(home, *words)
     fault = ""
     if answer.code == 2:
         *remarks, sentence = answer.err.splitlines() or [""]

@@ -1,7 +1,7 @@
 """The notebook runs on saved logs alone, and says what the readers of logs say."""
 
-import os
 import random
+from dataclasses import fields
 from pathlib import Path
 from statistics import fmean, stdev
 from types import SimpleNamespace
@@ -9,7 +9,9 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 from drawn import curves
+from made_up_logs import course, write_run
 from matplotlib.figure import Figure
+from notebooks import code, execute, output, printed, read
 from rofit.figures._style import look_of
 from training_helpers import train
 
@@ -18,17 +20,9 @@ from rofit.settings.recipes import RECIPES
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
 
-nbformat = pytest.importorskip("nbformat")
-PATH = Path(__file__).parents[2] / "analyses" / "explore_logs.ipynb"
 METHODS = ("pgd_at", "sgls")
-
-
-def _notebook():
-    return nbformat.read(PATH, as_version=4)
-
-
-def _code(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+TEST = {"metric": "accuracy", "attack": "pgd2", "measured": "epoch_end", "n": 64}
+ROWS = course([0.5, 0.25], **TEST, split="test")
 
 
 def _contents(store):
@@ -46,83 +40,61 @@ def store(tmp_path_factory) -> Path:
         assert train(spec.replace(method=method), root, diagnostics=["gradient_norm"])[
             1
         ]
+    write_run(root / "runs", spec.replace(method="pgd_at", epochs=3), ROWS)
     return root / "runs"
 
 
 @pytest.fixture(scope="module")
 def executed(store, tmp_path_factory):
     """The notebook after it has read that store, as a kernel of its own leaves it."""
-    pytest.importorskip("ipykernel")
-    nbclient = pytest.importorskip("nbclient")
-    home, notebook = tmp_path_factory.mktemp("home"), _notebook()
     before = _contents(store)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ROFIT_STORE", str(store))
-        for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
-            patch.setenv(name, str(home / name))
-        patch.delenv("MPLBACKEND", raising=False)
-        nbclient.NotebookClient(
-            notebook,
-            timeout=300,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(home)}},
-        ).execute(env=dict(os.environ))
+    home = tmp_path_factory.mktemp("home")
+    notebook = execute("explore_logs", home, ROFIT_STORE=str(store))
     assert _contents(store) == before
     return notebook
 
 
-def _output(notebook, source, kind):
-    """Return the outputs of a kind in the cells that hold some source text."""
-    return [
-        output["data"][kind]
-        for cell in _code(notebook)
-        if source in cell.source
-        for output in cell.outputs
-        if kind in output.get("data", {})
-    ]
-
-
-def test_notebook_is_committed_without_outputs():
-    for cell in _code(_notebook()):
-        assert cell.outputs == [] and cell.execution_count is None
-
-
-def test_every_step_is_explained_before_it_is_made():
-    cells = _notebook().cells
-    for before, cell in zip(cells, cells[1:], strict=False):
-        if cell.cell_type == "code" and cell is not cells[-1]:
-            assert before.cell_type == "markdown" or "def " in before.source
+def _alike(store):
+    """Return the rows of the trained runs, which are alike in all but the method."""
+    logs = load_logs(store)
+    return logs[logs["epochs"] == 2]
 
 
 def test_every_cell_runs_without_an_error_or_a_warning(executed):
-    assert all(cell.execution_count for cell in _code(executed))
-    for cell in _code(executed):
+    assert all(cell.execution_count for cell in code(executed))
+    for cell in code(executed):
         streams = {output.get("name", "stdout") for output in cell.outputs}
         assert streams <= {"stdout"}, cell.outputs
 
 
 def test_notebook_ends_with_the_assertion_that_nothing_imported_torch(executed):
-    assert _code(executed)[-1].source == 'assert "torch" not in sys.modules'
-    assert _code(executed)[-1].execution_count == len(_code(executed))
+    assert code(executed)[-1].source == 'assert "torch" not in sys.modules'
+    assert code(executed)[-1].execution_count == len(code(executed))
 
 
 def test_notebook_reads_the_store_it_is_told_and_runs_by_default(executed, store):
-    (load,) = (cell for cell in _code(executed) if "load_logs(store)" in cell.source)
-    printed = "".join(output.get("text", "") for output in load.outputs)
-    assert f"{len(load_logs(store)):,} numbers of 2 runs in {store}" in printed
-    assert 'os.environ.get("ROFIT_STORE", "runs")' in load.source
+    said = printed(executed, "load_logs(store)")
+    assert f"{len(load_logs(store)):,} numbers of 3 runs in {store}" in said
+    (load,) = (c.source for c in code(executed) if "load_logs(store)" in c.source)
+    assert 'os.environ.get("ROFIT_STORE", "runs")' in load
+
+
+def test_runs_of_another_setting_are_left_out_and_counted(executed):
+    said = printed(executed, "family_id")
+    assert "2 finished runs of pgd_at, sgls; attacked by pgd2\n" in said
+    assert "left out: 1 finished runs of other settings" in said
 
 
 def test_notebook_draws_three_figures(executed):
-    assert len(_output(executed, "plt.show()", "image/png")) == 3
-    assert len(_output(executed, "", "image/png")) == 3
+    assert len(output(executed, "plt.show()", "image/png")) == 3
+    assert len(output(executed, "", "image/png")) == 3
 
 
 def test_tables_of_the_notebook_are_those_of_the_readers(executed, store):
-    logs = load_logs(store)
-    (shown,) = _output(executed, "compare(done", "text/html")
+    logs = _alike(store)
+    (shown,) = output(executed, "compare(done", "text/html")
     assert shown == compare(logs).round(3)._repr_html_()
-    (shown,) = _output(executed, "chosen.insert", "text/html")
+    (shown,) = output(executed, "chosen.insert", "text/html")
     twin = best_last_gap(logs)
     twin.insert(
         0, "method", logs.drop_duplicates("run_id")["method"].astype(str).values
@@ -130,12 +102,27 @@ def test_tables_of_the_notebook_are_those_of_the_readers(executed, store):
     assert shown == twin.round(3)._repr_html_()
 
 
+def test_the_setting_and_the_parameters_with_the_most_runs_are_taken(tmp_path):
+    noisy = RunSpec(method="sgls", method_params=(("start", 0.5),))
+    alike = [noisy.replace(seed=seed) for seed in (0, 1)]
+    alike += [RunSpec(method="pgd_at", seed=seed) for seed in (0, 1)]
+    longer = RunSpec(method="pgd_at", epochs=3)
+    other = [RunSpec(method="sgls"), *(longer.replace(seed=s) for s in range(3))]
+    for spec in (*alike, *other):
+        write_run(tmp_path, spec, ROWS)
+    names = {"logs": load_logs(tmp_path), "fields": fields, "RunSpec": RunSpec}
+    names["store"] = "here"
+    exec(_source("family_id"), names)
+    assert set(names["done"]["run_id"]) == {spec.run_id for spec in alike}
+    assert len(compare(names["done"])) == 2
+
+
 RUNS = {"pgd_at": ["a", "b", "c"], "focal_at": ["d", "e", "f"]}
 GAPS = {"pgd_at": [0.02, 0.05, 0.14], "focal_at": [0.01, 0.07, 0.08]}
 
 
 def _source(text: str) -> str:
-    (source,) = (c.source for c in _code(_notebook()) if text in c.source)
+    (source,) = (c.source for c in code(read("explore_logs")) if text in c.source)
     return source
 
 

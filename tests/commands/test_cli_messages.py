@@ -68,7 +68,8 @@ WRONG = {
 @pytest.mark.parametrize("command", WRONG)
 def test_wrong_input_is_answered_with_one_sentence(tmp_path, command):
     first, *rest = command.split()
-    answer = rofit(tmp_path, first, "--scale", "smoke", *rest)
+    scale = () if first in ("data", "show") else ("--scale", "smoke")
+    answer = rofit(tmp_path, first, *scale, *rest)
     _is_one_sentence(answer, WRONG[command])
     assert list(tmp_path.iterdir()) == [], "nothing is made before all is understood"
 

@@ -10,14 +10,14 @@ import torch.distributed as dist
 from forked_command import ForkedCommand
 
 from rofit.distributed.ranks import Ranks
-from rofit.running import jobs
+from rofit.running.forking import process_context
 
 _TIMEOUT = timedelta(seconds=300)  # of a message; a process that hangs fails its test
 
 
 def on_ranks(count, work, folder):
     """Return what ``work(ranks)`` returns on each of *count* ranks, in their order."""
-    context = jobs._context()
+    context = process_context()
     processes = [
         context.Process(target=_work, args=(work, rank, count, str(folder)))
         for rank in range(count)

@@ -7,8 +7,7 @@ from command_line import is_one_sentence, rofit
 from rofit.distributed.ranks import ALONE, Ranks
 from rofit.errors import UserError
 from rofit.methods import METHODS
-from rofit.running.beside import require_splittable
-from rofit.running.jobs import _own_gpu
+from rofit.running.beside import own_gpu, require_splittable
 from rofit.running.train import train
 from rofit.settings.spec import RunSpec
 from rofit.training.engine import find_engine
@@ -37,9 +36,9 @@ def test_batch_of_fewer_images_than_ranks_is_refused():
 
 def test_one_gpu_for_several_ranks_is_refused():
     with pytest.raises(UserError, match="give --device cuda, not cuda:0"):
-        _own_gpu("cuda:0", TWO)
-    assert _own_gpu("cuda:0", ALONE) == "cuda:0"
-    assert (_own_gpu("cuda", TWO), _own_gpu("cpu", TWO)) == ("cuda:1", "cpu")
+        own_gpu("cuda:0", TWO)
+    assert own_gpu("cuda:0", ALONE) == "cuda:0"
+    assert (own_gpu("cuda", TWO), own_gpu("cpu", TWO)) == ("cuda:1", "cpu")
 
 
 def test_compiled_engine_is_refused_and_auto_says_why_not():
@@ -50,11 +49,12 @@ def test_compiled_engine_is_refused_and_auto_says_why_not():
     assert (engine, remark) == ("eager", "not compiled: 2 processes train one run")
 
 
-def test_jobs_beside_each_other_are_refused(monkeypatch):
+@pytest.mark.parametrize("options", [{"jobs": 2}, {"devices": ["cpu"]}])
+def test_jobs_beside_each_other_are_refused(options, monkeypatch):
     """Before anything is exchanged."""
     _launch(monkeypatch)
-    with pytest.raises(UserError, match="one by one: --jobs 1"):
-        train(RunSpec(), jobs=2)
+    with pytest.raises(UserError, match="one by one: leave --jobs and --devices"):
+        train(RunSpec(), **options)
 
 
 def test_commands_but_train_are_refused(tmp_path, monkeypatch):

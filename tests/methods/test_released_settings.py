@@ -93,7 +93,9 @@ def test_release_declares_what_differs_and_leaves_data_and_model(method):
 
 @pytest.mark.parametrize("method", sorted(METHODS.keys() - RELEASED.keys()))
 def test_method_without_released_code_is_refused_with_those_that_have_some(method):
-    with pytest.raises(UserError, match=rf"\(adr, .*weight_ema\); of {method} none"):
+    with pytest.raises(
+        UserError, match=rf"\(adr, .*weight_ema\); of {method} rofit has none"
+    ):
         as_released(RunSpec(method=method))
 
 

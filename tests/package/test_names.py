@@ -1,5 +1,7 @@
 """A name is one part of a path, and of a sentence."""
 
+from pathlib import Path
+
 import pytest
 
 from rofit.errors import UserError
@@ -42,3 +44,9 @@ def test_name_that_leads_elsewhere_or_is_none_is_refused(name, got):
 def test_name_is_measured_in_bytes():
     with pytest.raises(UserError, match="at most 100 bytes, got 102"):
         check_name("the data set", "\u00e9" * 51)
+
+
+def test_no_two_test_modules_have_one_name():
+    """Pytest collects one of them alone."""
+    names = [path.name for path in Path(__file__).parents[1].rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)

@@ -113,6 +113,14 @@ def test_words_and_layout_of_a_method_are_no_code():
     assert environment._code(plain) != environment._code(other)
 
 
+def test_what_decides_which_runs_there_may_be_is_no_code():
+    code = "x = 1\n"
+    assert (
+        environment._code(f"MIXES = True\nAS_RELEASED = {{'a': 1}}\n{code}") == "x = 1"
+    )
+    assert environment._code(f"TEACHERS = {{}}\n{code}") != "x = 1"
+
+
 def test_run_of_an_older_version_is_held_against_the_whole_file(spec, tmp_path):
     """Which recorded the digest of the file's bytes."""
     folder = _train(spec, tmp_path)

@@ -3,10 +3,12 @@
 import multiprocessing
 import os
 import signal
+import time
 from dataclasses import replace
 
 import pytest
 import torch
+from filelock import FileLock
 from rich.console import Console
 from training_helpers import last_state, same, train
 
@@ -152,6 +154,40 @@ def test_cuda_can_begin_in_the_process_of_a_job(tmp_path):
     assert work_all(queue, 2, None, QUIET)
     for forked in queue:
         assert (forked.folder.path / "spoiled").read_text() == "False"
+
+
+class Placed(TrainingJob):
+    """A job that notes its device, and refuses one where another is at work."""
+
+    def work(self, stop, console, *, alone):
+        self.folder.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = self.folder.path.parent / f"{self.device.replace(':', '')}.lock"
+        with FileLock(lock, timeout=0):
+            self.folder.path.mkdir()
+            (self.folder.path / "device").write_text(self.device)
+            if self.spec.seed == 0:  # the first waits until all others are done
+                folders = self.folder.path.parent
+                while len(list(folders.glob("*/device"))) < RUNS and not stop.now:
+                    time.sleep(0.01)
+        return True
+
+
+RUNS = 6
+
+
+def test_runs_are_spread_over_devices_one_each_and_the_next_when_free(tmp_path):
+    """cpu:0 and cpu:1 are one CPU to torch; they stand for two GPUs."""
+    specs = [SHORT.replace(seed=seed) for seed in range(RUNS)]
+    queue = [Placed(**vars(job(spec, tmp_path))) for spec in specs]
+    assert work_all(queue, 1, None, QUIET, ["cpu:0", "cpu:1"])
+    devices = [(job.folder.path / "device").read_text() for job in queue]
+    assert devices == ["cpu:0"] + (RUNS - 1) * ["cpu:1"]
+
+
+def test_fewer_runs_than_devices_begin_on_the_first_ones(tmp_path):
+    queue = [Placed(**vars(job(SHORT.replace(seed=9), tmp_path)))]
+    assert work_all(queue, 1, None, QUIET, ["cpu:3", "cpu:1"])
+    assert (queue[0].folder.path / "device").read_text() == "cpu:3"
 
 
 class Killed(TrainingJob):
