@@ -11,6 +11,7 @@ from rofit.commands.answers import answer, unfinished
 from rofit.commands.cluster import Cluster, job_settings, with_cluster
 from rofit.commands.flags import with_training_flags
 from rofit.commands.session import Session
+from rofit.distributed.launch import is_first
 from rofit.errors import UserError
 from rofit.settings.knobs import parse_value
 from rofit.settings.recipes import AS_RELEASED, FIGURES, find_recipe
@@ -55,7 +56,6 @@ def train(
     **choices: str | None,
 ) -> int:
     """Train one run (or one a seed) from flags, a recipe or a spec.json."""
-    from rofit.distributed.launch import is_first
     from rofit.running import train as training
 
     diagnostics = inventory.diagnostics(watch)

@@ -8,6 +8,7 @@ from rofit.distributed.ranks import Ranks
 from rofit.errors import UserError
 from rofit.methods import find_method
 from rofit.progress import Report
+from rofit.settings.method_files import method_files
 from rofit.settings.spec import RunSpec
 from rofit.training.divergence import check_finite, check_weights
 from rofit.training.loop import train_epoch
@@ -19,17 +20,12 @@ def require_splittable(spec: RunSpec, n: int, ranks: Ranks) -> None:
     """Check that every batch of *n* training images has an image for each rank.
 
     Raises:
-        UserError: it has not, or the method's step is no sum over images: its COUPLES
-            names what couples them.
+        UserError: it has not, or a method's step is no sum over images, or may be none.
     """
     if ranks.count == 1:
         return
-    couples = getattr(find_method(spec.method), "COUPLES", "")
-    if couples:
-        raise UserError(
-            f"several processes cannot train one run of {spec.method}: {couples} is of "
-            "a whole batch; train it without torchrun"
-        )
+    for name in filter(None, (spec.method, spec.labels_from, *spec.weights_from)):
+        _require_sum(name)
     smallest = min(spec.batch_size, n % spec.batch_size or spec.batch_size)
     if smallest < ranks.count:
         raise UserError(
@@ -81,3 +77,27 @@ def train_beside(run: Training, stop: Stop) -> bool:
         if run.ends(stop):
             break
     return run.epoch == run.spec.epochs
+
+
+def _require_sum(method: str) -> None:
+    """Check that a method's loss and attack are sums over images, or said to be.
+
+    Its COUPLES names what couples the images of a batch; nothing where nothing does. A
+    file of one's own must say it: a loss that is none would be another one in parts.
+
+    Raises:
+        UserError: they are not, or a file of one's own does not say.
+    """
+    couples = getattr(find_method(method), "COUPLES", None)
+    if couples:
+        raise UserError(
+            f"several processes cannot train one run of {method}: {couples} is of "
+            "a whole batch; train it without torchrun"
+        )
+    file = method_files().get(method)
+    if couples is None and file:
+        raise UserError(
+            f"several processes pass parts of a batch: where loss and attack of "
+            f'{method} are sums over images, write COUPLES = "" into {file}; else '
+            "train it without torchrun"
+        )

@@ -9,6 +9,7 @@ from rofit.errors import UserError
 from rofit.methods import METHODS
 from rofit.running.beside import own_gpu, require_splittable
 from rofit.running.train import train
+from rofit.settings.method_files import VARIABLE
 from rofit.settings.spec import RunSpec
 from rofit.training.engine import find_engine
 
@@ -22,6 +23,19 @@ def test_method_that_couples_a_batch_is_refused(name):
     with pytest.raises(UserError, match=f"one run of {name}: .* is of a whole batch"):
         require_splittable(spec, 1280, TWO)
     require_splittable(spec, 1280, ALONE)
+
+
+def test_method_of_ones_own_must_say_that_it_couples_nothing(tmp_path, monkeypatch):
+    """The variable names files of methods that are rofit's, and do not say it."""
+    spec = RunSpec(method="trades", weights_from=("awp",))
+    require_splittable(spec, 1280, TWO)
+    for name in ("trades", "awp"):
+        monkeypatch.setenv(VARIABLE, str(tmp_path / f"{name}.py"))
+        with pytest.raises(UserError, match=f'of {name} are .*COUPLES = "" into '):
+            require_splittable(spec, 1280, TWO)
+        require_splittable(spec, 1280, ALONE)
+        monkeypatch.setattr(METHODS[name], "COUPLES", "", raising=False)
+        require_splittable(spec, 1280, TWO)
 
 
 def test_batch_of_fewer_images_than_ranks_is_refused():
@@ -57,10 +71,18 @@ def test_jobs_beside_each_other_are_refused(options, monkeypatch):
         train(RunSpec(), **options)
 
 
-def test_commands_but_train_are_refused(tmp_path, monkeypatch):
-    assert rofit(tmp_path, "status").code == 0
+@pytest.mark.parametrize("command", ["status", "sweep", "reproduce", "eval"])
+def test_commands_but_train_are_refused(command, tmp_path, monkeypatch):
+    assert rofit(tmp_path, command, "--help").code == 0
     _launch(monkeypatch)
-    is_one_sentence(rofit(tmp_path, "status"), "torchrun is for rofit train; rofit st")
+    said = f"torchrun is for rofit train; rofit {command} is one process"
+    is_one_sentence(rofit(tmp_path, command), said)
+
+
+def test_jobs_of_a_cluster_are_refused(tmp_path, monkeypatch):
+    _launch(monkeypatch)
+    answer = rofit(tmp_path, "train", "--scale", "smoke", "--on", "slurm")
+    is_one_sentence(answer, "--on slurm has jobs of one process: give it without")
 
 
 def _launch(monkeypatch):

@@ -33,6 +33,8 @@ BESIDE = {
     "attack in train mode": ("pgd_at", {"attack_bn": "train"}),
     "extra passes": ("pgd_at", {"extra_passes": ("adversarial", "clean_after_step")}),
     "mixed images": ("pgd_at", {"augment": "mixup"}),
+    "pasted images": ("awp", {"augment": "cutmix"}),
+    "l2": ("trades", {"norm": "l2", "epsilon": 0.5, "nesterov": True}),
     "crops and flips": ("sgls", {"crop_pad": 2, "flip": True}),
 }
 CASES = {name: (name, {}) for name in METHODS if name not in COUPLED} | BESIDE
