@@ -3,14 +3,13 @@
 All processes of a number of ranks are started once, and make the steps of every method.
 """
 
-import dataclasses
 from functools import partial
 
 import pytest
 import torch
 from gloo import on_ranks
 from toy_problems import random_dataset
-from training_helpers import CPU, doubled
+from training_helpers import CPU, doubled, with_double_inputs
 
 from rofit.distributed.ranks import ALONE
 from rofit.methods import METHODS
@@ -49,7 +48,7 @@ def _trained(name, ranks):
     made, _ = runner.build_training(
         spec, data=random_dataset(), device=CPU, ranks=ranks
     )
-    run = _double_inputs(doubled(made))
+    run = with_double_inputs(doubled(made))
     run.epoch = EPOCHS - 1
     terms = train_epoch(run, Stop(), Report())
     run.close_epoch()
@@ -58,19 +57,6 @@ def _trained(name, ranks):
     return dict(_tensors({key: state[key] for key in kept if key in state})) | {
         "terms": torch.tensor([[*step.values()] for step in terms])
     }
-
-
-def _double_inputs(run):
-    """Give a training's images and starts to its networks in float64."""
-    batches, clean = run.batches, run.clean_batches
-
-    def doubles(plan, *, begin=0):
-        for batch, start in batches(plan, begin=begin):
-            yield dataclasses.replace(batch, x=batch.x.double()), start.double()
-
-    run.batches = doubles
-    run.clean_batches = lambda: (x.double() for x in clean())
-    return run
 
 
 def _tensors(state, path=""):
