@@ -31,6 +31,14 @@ METHODS = (
     "adr",
     "sgls",
     "sglr",
+    "n_fgsm",
+    "nuat",
+    "fgsm_pgi",
+    "hat",
+    "rslad",
+    "ard",
+    "rebat",
+    "ikl",
 )
 BY_LABELS = ("label_smoothing", "kd_swa", "sat", "te", "adr", "sgls")
 EVALUATIONS = best_last.EVALUATIONS

@@ -128,6 +128,11 @@ BLOCKS: dict[str, list[Block]] = {
     "table6_datasets": _best_last(dataset=("svhn", "tiny_imagenet"), method=GUIDED),
     "table7_components": _best_last(variant=("neither", "history only", "both, SCE")),
     "table8_cost": [{"method": ("standard", *FIVE), "round": tuple(range(7))}],
+    "table9_compositions": _best_last(
+        augment=("crop_flip", "idbh_weak"),
+        weights=("none", "awp+swa"),
+        labels=("given", "label_smoothing", "sgls"),
+    ),
 }
 _PLAIN: dict[str, object] = {
     "attack": "pgd20",

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from command_line import Answer, rofit
 from few_images import few_images
+from rofit.analyses import table9_compositions
 from rofit.figures._style import WIDTHS
 
 from rofit.bench import costs
@@ -61,13 +62,15 @@ def _files(folder: Path) -> dict[str, bytes]:
 def everything(tmp_path_factory) -> Iterator[tuple[Path, Answer]]:
     """A folder in which every analysis was reproduced, and what the command said.
 
-    What takes longest is smaller: diagnostics, checks for gradient masking, and the
-    rounds in which steps are timed.
+    What takes longest is smaller: diagnostics, checks for gradient masking, the rounds
+    in which steps are timed, and the compositions of Table 9.
     """
     home = tmp_path_factory.mktemp("smoke")
     with few_images(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(costs, "ROUNDS", 3)
         patch.setattr(masking, "PROBED", 16)
+        patch.setattr(table9_compositions, "LABELS", ("given", "sglr"))
+        patch.setattr(table9_compositions, "WEIGHTS", ("none", "swa"))
         yield home, rofit(home, "reproduce", "--all", "--scale", "smoke")
 
 
