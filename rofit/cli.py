@@ -18,12 +18,7 @@ import click
 
 from rofit.distributed.launch import launched
 from rofit.errors import RankLost, Remark, UserError, is_out_of_memory, one_line
-from rofit.interrupts import (
-    CLOSED_PIPE,
-    GOES_ON,
-    UNFINISHED,
-    end_in_silence_on_signals,
-)
+from rofit.interrupts import CLOSED_PIPE, UNFINISHED, end_in_silence_on_signals
 from rofit.writing import NotWritten, is_full, reason
 
 # Command -> module and function under rofit.commands, and what `rofit --help` says.
@@ -147,7 +142,7 @@ def _answer() -> int:
     except UserError as error:
         return _print_error(error, 2)
     except RankLost as error:
-        code = _print_error(f"{error}; {GOES_ON}", UNFINISHED)
+        code = _print_error(error, UNFINISHED)
         end_in_silence_on_signals()  # of torchrun, which ends what is left
         return code
     except NotWritten as error:

@@ -30,7 +30,8 @@ def communicating() -> Iterator[None]:
         if is_out_of_memory(error):
             raise
         raise RankLost(
-            "another process of this run has ended, and this one with it"
+            "another process of this run has ended, and this one with it; unless that "
+            "one says why, the same command goes on from here"
         ) from error
 
 

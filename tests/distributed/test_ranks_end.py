@@ -98,8 +98,8 @@ def test_one_process_goes_on_where_a_rank_was_killed(tmp_path, alone):
     (code, said), (other, _) = _ends(rofit_on_ranks(2, tmp_path, *TRAIN, before=killed))
     assert (code, other) == (75, -signal.SIGKILL)
     assert said == (
-        "rofit: another process of this run has ended, and this one with it; "
-        "unfinished: the same command goes on from here\n"
+        "rofit: another process of this run has ended, and this one with it; unless "
+        "that one says why, the same command goes on from here\n"
     )
     state = last_state(_folder(tmp_path))
     assert (state["epoch"], state["step"]) == (1, 0)
