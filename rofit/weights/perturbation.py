@@ -20,11 +20,6 @@ Gradients = Callable[[Tensor, list[Tensor]], Sequence[Tensor]]
 _TINY = 1e-20  # as in the sources: a gradient of zero moves nothing
 
 
-def mean_gradients(values: Tensor, weights: list[Tensor]) -> Sequence[Tensor]:
-    """Return the gradients of the mean of *values* (B,) in each of the weights."""
-    return torch.autograd.grad(values.mean(), weights)
-
-
 class Perturbation:
     """Adversarial weight perturbation, and MLCAT's of small losses only.
 
@@ -65,9 +60,7 @@ class Perturbation:
         """Switch on when the rule's part of the run has come (epoch from 0)."""
         self.active = epoch >= epoch_at(self.start, epochs)
 
-    def add(
-        self, losses: Callable[[], Tensor], gradients: Gradients = mean_gradients
-    ) -> None:
+    def add(self, losses: Callable[[], Tensor], gradients: Gradients) -> None:
         """Move the weights up the loss.
 
         Args:

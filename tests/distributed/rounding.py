@@ -1,8 +1,9 @@
 """How far apart trainings end that differ in the order of their sums alone.
 
-``python tests/distributed/rounding.py`` prints the table of docs/cluster.md: one run on
-2 and on 4 processes against the run on one, and what one process does by itself where
-its sums are taken otherwise: each batch in reverse order, or on two threads.
+``python tests/distributed/rounding.py`` prints a table (docs/cluster.md, "How equal"):
+one run on 2 and on 4 processes against the run on one, and what one process does by
+itself where its sums are taken otherwise: each batch in reverse order, or on two
+threads.
 """
 
 import dataclasses
