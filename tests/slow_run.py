@@ -97,6 +97,10 @@ class SlowRun:
         """Return the network as it is, in eval mode."""
         return deepcopy(self.net).eval()
 
+    def attacked(self) -> torch.nn.Module:
+        """Return what an attack climbs on, in the mode that the run's field says."""
+        return self.net if self.spec.attack_bn == "train" else self.copy()
+
     def _late(self, name: str) -> bool:
         return self.epoch >= round(self.s.get(name, 0.0) * self.epochs)
 
@@ -160,8 +164,7 @@ class SlowRun:
     def _attack(self, x, y, index, start) -> torch.Tensor:
         if self.how.attack:
             return self.how.attack(self, x, y, index, start)
-        spec = self.spec
-        net = self.net if spec.attack_bn == "train" else self.copy()
+        spec, net = self.spec, self.attacked()
         inner = {"given": loss.given, "assigned": loss.plain}.get(
             self.s.get("attack_labels", ""), self.how.inner
         )
