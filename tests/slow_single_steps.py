@@ -6,9 +6,11 @@ import torch
 def n_fgsm(run, x, y, index, start) -> torch.Tensor:
     """Noise, clipped to [0, 1]; one step of its own length; clipped again."""
     noisy = (x + start).clamp(0, 1).requires_grad_()
-    (up,) = torch.autograd.grad(_cross_entropy(run.attacked()(noisy), y), noisy)
-    step = run.s["nfgsm_step"] * run.spec.epsilon
-    return (noisy + step * up.sign()).clamp(0, 1).detach()
+    batch = run.build_step(y, index, run.attacked()(noisy), None)
+    climbed = sum(run.how.inner(batch, i) for i in range(len(y)))
+    (up,) = torch.autograd.grad(climbed, noisy)
+    length = run.s["nfgsm_step"] * run.spec.epsilon
+    return (noisy + length * up.sign()).clamp(0, 1).detach()
 
 
 def nuat_weight(run) -> float:
