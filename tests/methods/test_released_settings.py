@@ -5,13 +5,13 @@ import math
 from dataclasses import fields
 
 import pytest
-import torch
 from command_line import rofit
 
 from rofit.errors import UserError
 from rofit.methods import METHODS
 from rofit.methods.released import RELEASED, as_released
 from rofit.settings.knobs import knob_types
+from rofit.settings.recipes import RECIPES
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
 from rofit.training.schedules import learning_rate
@@ -72,20 +72,12 @@ def test_last_batch_before_a_drop_has_the_lower_rate_in_rices_code(method, low):
     assert rates[148:150] == pytest.approx([0.1 * low, 0.1 * low**2], rel=1e-12)
 
 
-def _one_cycle(lr, epochs, steps):
-    """HAT's init_scheduler."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        *(optimizer, lr),
-        **dict(pct_start=0.25, steps_per_epoch=steps, epochs=epochs),
-        cycle_momentum=False,
-    )
-    rates = scheduler.get_last_lr()
-    for _ in range(epochs * steps - 1):
-        optimizer.step()
-        scheduler.step()
-        rates += scheduler.get_last_lr()
-    return rates
+def test_hat_has_the_schedule_of_the_recipe_of_its_paper():
+    """Which is held to torch's one cycle beside the recipes."""
+    fields = RECIPES["rade2022"].changes.keys()
+    spec = as_released(RunSpec(method="hat")).as_dict()
+    recipe = RECIPES["rade2022"].apply(RunSpec()).as_dict()
+    assert {key: spec[key] for key in fields} == {key: recipe[key] for key in fields}
 
 
 def _cyclic(lr, epochs, steps, *, up, down):
@@ -107,7 +99,6 @@ def _by_epoch(lr, epochs, steps):
 
 
 NEAR = {  # the code's rates of all steps; how far ours are, over the largest, and why
-    "hat": (_one_cycle(0.21, 50, 20), 0.006),  # a step
     "n_fgsm": (_cyclic(0.2, 30, 20, up=15, down=15), 0.204),  # where the top is
     "nuat": (_nuat(), 0.216),  # where the end is
     "ikl": (_by_epoch(0.2, 200, 20), 0.009),  # an epoch
