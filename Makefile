@@ -100,7 +100,7 @@ gallery: $(VENV)/.installed
 	$(BIN)/rofit run $(SHOWN) --scale $(SIZE) $(addprefix --data ,$(DATA)) --jobs 2 \
 		--out $(VENV)/gallery
 	for result in $(VENV)/gallery/*/*; do \
-		shown=figures/gallery/$$(basename $$result) && mkdir -p $$shown && \
+		shown=figures/gallery/$(SIZE)/$$(basename $$result) && mkdir -p $$shown && \
 		cp $$result/claims.* $$result/manifest.json $$result/*.png $$shown/ 2>/dev/null || \
 		cp $$result/claims.* $$result/manifest.json $$result/*.md $$shown/ || exit 1; done
 

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gallery import analyses, claims
 from measured import gpu_and_cpu, gpu_parity, gpu_parts, gpu_runs, hour, search
 
 from rofit.commands.registries import KINDS
@@ -20,11 +21,9 @@ from rofit.diagnostics import DIAGNOSTICS
 from rofit.diagnostics.diagnostic import EpochDiagnostic
 from rofit.methods import METHODS
 from rofit.methods.released import RELEASED
-from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
 
 DOCS = Path(__file__).parent
-GALLERY = DOCS.parent / "figures" / "gallery"
 _BLOCK = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end of table -->)", re.S)
 
 Rows = Iterable[dict[str, str]]
@@ -108,22 +107,6 @@ def metrics(name: str) -> Rows:
         yield {"metric": _code(metric), "unit": column.unit, "what": column.description}
 
 
-def analyses() -> Rows:
-    """Return a row an analysis: its command, its state, and where its result is."""
-    for row in KINDS["analyses"]():
-        kind, number = row["paper"].split()
-        command = f"rofit reproduce --{kind.lower()} {number}"
-        if kind not in ("Figure", "Table"):
-            command = f"rofit run {row['name']}"
-        yield {
-            "paper": row["paper"],
-            "what": row["about"],
-            "command": _code(command),
-            "content": row["status"],
-            "in the gallery": _shown(row["name"]),
-        }
-
-
 def listed(kind: str) -> Rows:
     """Return the rows of `rofit list` of that kind."""
     for row in KINDS[kind]():
@@ -144,6 +127,7 @@ TABLES: dict[str, Callable[[], Rows]] = {
     "settings": settings,
     "diagnostics": diagnostics,
     "analyses": analyses,
+    "claims": claims,
     "data sets": data_sets,
     "search": search,
     "scale hour": hour,
@@ -187,21 +171,6 @@ def _typed(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(_typed, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value).lower()
-
-
-def _shown(name: str) -> str:
-    """Return the size of the gallery's copy, with links; nothing without one."""
-    folder = GALLERY / name
-    if not folder.is_dir():
-        return "not yet"
-    manifest = json.loads((folder / "manifest.json").read_text())
-    seeds = manifest["seeds"] or SCALES[manifest["scale"]].seeds
-    size = f"{seeds} seed{'s' * (seeds > 1)}" if manifest["runs"] else "times"
-    (result,) = [*folder.glob(f"{name}.png"), *folder.glob(f"{name}.md")]
-    links = {"picture" if result.suffix == ".png" else "table": result.name}
-    links["claims"] = "claims.md"
-    linked = (f"[{k}](../figures/gallery/{name}/{v})" for k, v in links.items())
-    return f"{manifest['scale']}, {size}: {', '.join(linked)}"
 
 
 def _code(text: object) -> str:

@@ -1,9 +1,9 @@
 """The training steps of released codes, written out as they are there.
 
 Names and order of what happens are the authors': Rice et al. 2020 (train_cifar.py), Wu
-et al. 2020 (AT_AWP), Zhang et al. 2019 (trades.py), Yu et al. 2022 (steps 4 and 5), Wu
-et al. 2024 (advTrainer.py) and Chen et al. 2021 (main_adv.py). Nothing of rofit is in
-it; the random start is given, as is the network.
+et al. 2020 (AT_AWP), Zhang et al. 2019 (trades.py), Yu et al. 2022 (steps 4 and 5), Cui
+et al. 2024 (train_dkl_cifar10.py), Wu et al. 2024 (advTrainer.py) and Chen et al. 2021
+(main_adv.py). Nothing of rofit is in it; the random start is given, as is the network.
 """
 
 from copy import deepcopy
@@ -33,7 +33,7 @@ class SGD:
                 w -= LR * (g + 0.9 * v if self.nesterov else v)
 
 
-def _delta_of_rice(model, x, y, start):
+def delta_of_rice(model, x, y, start):
     """attack_pgd: in the model's mode, and all_loss at the end."""
     delta = torch.max(torch.min(start, 1 - x), 0 - x)
     for _ in range(ATTACK):
@@ -45,8 +45,8 @@ def _delta_of_rice(model, x, y, start):
     return delta
 
 
-def rice(model, opt, x, y, start, step):
-    delta = _delta_of_rice(model, x, y, start)
+def rice(model, opt, x, y, start, batch):
+    delta = delta_of_rice(model, x, y, start)
     opt.step(F.cross_entropy(model(torch.clamp(x + delta, 0, 1)), y))
     model(x)
 
@@ -70,8 +70,8 @@ def _move(moves, sign):
             weight += sign * added
 
 
-def awp(model, opt, x, y, start, step):
-    x_adv = torch.clamp(x + _delta_of_rice(model, x, y, start), 0, 1)
+def awp(model, opt, x, y, start, batch):
+    x_adv = torch.clamp(x + delta_of_rice(model, x, y, start), 0, 1)
     moves = _perturbation(model, x_adv, y)
     _move(moves, 1)
     opt.step(F.cross_entropy(model(x_adv), y))
@@ -79,8 +79,8 @@ def awp(model, opt, x, y, start, step):
     model(x)
 
 
-def mlcat_wp(model, opt, x, y, start, step):
-    x_adv = torch.clamp(x + _delta_of_rice(model, x, y, start), 0, 1)
+def mlcat_wp(model, opt, x, y, start, batch):
+    x_adv = torch.clamp(x + delta_of_rice(model, x, y, start), 0, 1)
     mine = [w for w in model.parameters() if w.ndim > 1]
     size = torch.cat([w.detach().flatten() for w in mine]).norm()
     diff, scaled = [0.0 for _ in mine], [0.0 for _ in mine]
@@ -99,14 +99,14 @@ def mlcat_wp(model, opt, x, y, start, step):
     _move(moves, -1)
 
 
-def mlcat_ls(model, opt, x, y, start, step):
-    x_adv = torch.clamp(x + _delta_of_rice(model, x, y, start), 0, 1)
+def mlcat_ls(model, opt, x, y, start, batch):
+    x_adv = torch.clamp(x + delta_of_rice(model, x, y, start), 0, 1)
     loss = F.cross_entropy(model(x_adv), y, reduction="none")
     rate = FLOOR / loss
     opt.step((loss * torch.where(rate > 1, rate, 1.0)).mean())
 
 
-def trades(model, opt, x, y, start, step):
+def trades(model, opt, x, y, start, batch):
     criterion_kl = torch.nn.KLDivLoss(reduction="sum")
     model.eval()
     x_adv = x.detach() + start
@@ -126,14 +126,46 @@ def trades(model, opt, x, y, start, step):
     opt.step(loss_natural + 6.0 * loss_robust)
 
 
+def _dkl_loss(logits_nat, logits_adv, weight, alpha, beta):
+    delta_n = logits_nat.view(-1, 10, 1) - logits_nat.view(-1, 1, 10)
+    delta_a = logits_adv.view(-1, 10, 1) - logits_adv.view(-1, 1, 10)
+    loss_mse = 0.25 * (torch.pow(delta_n - delta_a, 2) * weight).sum() / len(weight)
+    p = F.softmax(logits_nat, dim=1).detach()
+    loss_sce = -(p * F.log_softmax(logits_adv, dim=-1)).sum(1).mean()
+    return beta * loss_mse + alpha * loss_sce
+
+
+class Ikl:
+    """train and perturb_input, without weights perturbed; there x_adv passes first."""
+
+    def __init__(self, run):
+        self.weight = run.method.labels.means.clone()
+
+    def __call__(self, model, opt, x, y, start, batch):
+        s_n = F.one_hot(y, 10).double() @ self.weight
+        sample_weight = s_n.view(-1, 10, 1) @ s_n.view(-1, 1, 10)
+        model.eval()
+        x_adv = x.detach() + start
+        for _ in range(5):
+            x_adv.requires_grad_()
+            loss_kl = _dkl_loss(model(x), model(x_adv), sample_weight, 1.0, 0.0)
+            grad = torch.autograd.grad(loss_kl, [x_adv])[0]
+            x_adv = x_adv.detach() + ALPHA * torch.sign(grad.detach())
+            x_adv = torch.min(torch.max(x_adv, x - EPSILON), x + EPSILON).clamp(0, 1)
+        model.train()
+        logits_nat, logits_adv = model(x), model(x_adv)
+        loss_robust = _dkl_loss(logits_nat, logits_adv, sample_weight, 4.0, 20.0)
+        opt.step(F.cross_entropy(logits_nat, y) + loss_robust)
+
+
 class Adr:
     """_train_one_epoch: climb and train on the teacher's label, then move it."""
 
     def __init__(self, model):
         self.teacher = deepcopy(model).eval()
 
-    def __call__(self, model, opt, x, y, start, step):
-        half = (1 + np.cos(np.pi * (9 + step / 3) / 10)) / 2
+    def __call__(self, model, opt, x, y, start, batch):
+        half = (1 + np.cos(np.pi * (9 + batch.step / 3) / 10)) / 2
         with torch.no_grad():
             prob = F.softmax(self.teacher(x) / (2.0 + 0.5 * half), dim=1)
         right = prob.gather(1, y[:, None]).squeeze()
@@ -160,7 +192,7 @@ class Kd:
     def __init__(self, run):
         self.teachers = [deepcopy(network) for network, _ in run.method.labels.teachers]
 
-    def __call__(self, model, opt, x, y, start, step):
+    def __call__(self, model, opt, x, y, start, batch):
         delta = torch.clamp(x + start, 0, 1) - x
         for _ in range(ATTACK):
             delta = delta.detach().requires_grad_()
@@ -177,13 +209,14 @@ class Kd:
         opt.step(loss)
 
 
-# Of a training of ours: its method's step, (model, opt, x, y, start, number) -> None.
+# Of a training of ours: its method's step, (model, opt, x, y, start, batch) -> None.
 CODES = {
     "pgd_at": lambda run: rice,
     "awp": lambda run: awp,
     "mlcat_wp": lambda run: mlcat_wp,
     "mlcat_ls": lambda run: mlcat_ls,
     "trades": lambda run: trades,
+    "ikl": Ikl,
     "adr": lambda run: Adr(run.model),
     "kd": Kd,
 }

@@ -18,12 +18,8 @@ from slow_losses import K, Step
 from slow_methods import Slow
 from slow_weights import follow, lengthened
 
-FROM_TABLE = (
-    "adr",
-    "class",
-    "clean",
-    "average",
-)  # rules whose label is the table's row
+# Rules whose label is the table's row.
+FROM_TABLE = ("adr", "class", "clean", "average")
 
 
 class SlowRun:
@@ -97,6 +93,10 @@ class SlowRun:
         """Return the network as it is, in eval mode."""
         return deepcopy(self.net).eval()
 
+    def attacked(self) -> torch.nn.Module:
+        """Return what an attack climbs on, in the mode that the run's field says."""
+        return self.net if self.spec.attack_bn == "train" else self.copy()
+
     def _late(self, name: str) -> bool:
         return self.epoch >= round(self.s.get(name, 0.0) * self.epochs)
 
@@ -160,8 +160,7 @@ class SlowRun:
     def _attack(self, x, y, index, start) -> torch.Tensor:
         if self.how.attack:
             return self.how.attack(self, x, y, index, start)
-        spec = self.spec
-        net = self.net if spec.attack_bn == "train" else self.copy()
+        spec, net = self.spec, self.attacked()
         inner = {"given": loss.given, "assigned": loss.plain}.get(
             self.s.get("attack_labels", ""), self.how.inner
         )
@@ -173,7 +172,7 @@ class SlowRun:
         x_adv = ball(x, x + start, spec) if spec.start_clamp else x + start
         for _ in range(steps):
             x_adv.requires_grad_()
-            step = self._build_step(y, index, net(x_adv), None)
+            step = self.build_step(y, index, net(x_adv), None)
             if inner is loss.away:
                 step.origin = net(x).detach()
             climbed = sum(inner(step, i) for i in range(len(y)))
@@ -194,7 +193,8 @@ class SlowRun:
         a, b = self.s["kd_clean"], self.s["kd_robust"]
         return (a * p + b * q) / (a + b)
 
-    def _build_step(self, y, index, adv, clean) -> Step:
+    def build_step(self, y, index, adv, clean) -> Step:
+        """Return what the losses of a batch with those logits are made of."""
         te = self.how.labels == "te"
         weight = self._te_weight() if te else self.how.weight(self)
         if self.how.labels == "average" and self._late("rebat_start"):
@@ -216,7 +216,7 @@ class SlowRun:
             self._refine(index, adv.detach().softmax(1), read.softmax(1))
         if refine and self.how.labels == "means":
             slow_labels.add(self.sums, y, clean.detach(), self.s["ikl_temperature"])
-        step = self._build_step(y, index, adv, clean)
+        step = self.build_step(y, index, adv, clean)
         step.extra = beside
         return torch.stack([self.how.outer(step, i) for i in range(len(y))])
 

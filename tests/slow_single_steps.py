@@ -6,9 +6,11 @@ import torch
 def n_fgsm(run, x, y, index, start) -> torch.Tensor:
     """Noise, clipped to [0, 1]; one step of its own length; clipped again."""
     noisy = (x + start).clamp(0, 1).requires_grad_()
-    (up,) = torch.autograd.grad(_cross_entropy(run.copy()(noisy), y), noisy)
-    step = run.s["nfgsm_step"] * run.spec.epsilon
-    return (noisy + step * up.sign()).clamp(0, 1).detach()
+    batch = run.build_step(y, index, run.attacked()(noisy), None)
+    climbed = sum(run.how.inner(batch, i) for i in range(len(y)))
+    (up,) = torch.autograd.grad(climbed, noisy)
+    length = run.s["nfgsm_step"] * run.spec.epsilon
+    return (noisy + length * up.sign()).clamp(0, 1).detach()
 
 
 def nuat_weight(run) -> float:
@@ -42,7 +44,7 @@ def fgsm_pgi(run, x, y, index, start) -> torch.Tensor:
         prior, past = start, torch.zeros_like(past)
     begun = (x + prior).requires_grad_()
     given = run.s["pgi_given"]
-    log_p = run.copy()(begun).log_softmax(1)
+    log_p = run.attacked()(begun).log_softmax(1)
     label = torch.full_like(log_p, (1 - given) / 9)
     label[range(len(y)), y] = given
     (up,) = torch.autograd.grad(-(label * log_p).sum(), begun)

@@ -3,12 +3,13 @@
 Source: Goldblum et al. 2020 and its code (`main.py`): temperature 30, the given label
 without weight; the attack maximises the cross entropy with the given label. There the
 divergence is a mean over classes (PyTorch's `KLDivLoss`), not their sum, and so it is
-here. Its schedule is 200 epochs and one drop, after 100 (the one after 150 sets the
-same rate), weight decay 2e-4. Differs: the teacher is a run of TRADES that has the
-student's network and schedule (there WRN-34-10 as TRADES published it); the attack is
-in eval mode (there in train mode: ``attack_bn=train``) and begins inside [0, 1] (there
-outside where pixels are saturated); the clean batch passes the network first (there
-second), which BatchNorm's statistics see; l2 is not in that code.
+here. Differs: the schedule is the run's (there one drop, after 100 of 200 epochs, as
+the one after 150 sets the same rate, and weight decay 2e-4), and the attack is in eval
+mode (there in train mode) and begins inside [0, 1] (there outside where pixels are
+saturated). What stays under ``--recipe as_released``: the teacher is a run of TRADES
+that has the student's network and schedule (there WRN-34-10 as TRADES published it);
+the clean batch passes the network first (there second), which BatchNorm's statistics
+see; l2 is not in that code.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,14 @@ from rofit.methods.method import Context, Method, StepOutputs
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels", "objective"})
+AS_RELEASED = {
+    "val_size": 0,
+    "normalise": False,
+    "attack_bn": "train",
+    "start_clamp": False,
+    "weight_decay": 2e-4,
+    "drops": (0.5,),
+}
 # The run that must be there: its method, and which of its checkpoints teaches.
 TEACHERS = {"robust": ("trades", "best")}
 

@@ -7,10 +7,13 @@ Source: Rade and Moosavi-Dezfooli 2022 and its code: h 2, for CIFAR-10 beta 2.5 
 gamma 0.5; the attack and the first two terms are TRADES'; clean, adversarial and helper
 inputs pass the network in this order, and helpers are not cut to [0, 1]. Its form with
 cross entropy for the divergence (``--robust-loss ce``) is not here. Differs: the
-standard network is the last checkpoint of its run (there, its best on the test images);
-momentum is not Nesterov's; an attack begins inside [0, 1] (there outside where pixels
-are saturated); in l2 it is projected before it is clamped (there after), and stays
-where the gradient is zero (there it moves at random).
+schedule is the run's (there 50 epochs, one cycle up to 0.21), momentum is not
+Nesterov's, and an attack begins inside [0, 1] (there outside where pixels are
+saturated). What stays under ``--recipe as_released``: momentum is 0.9 (there it goes
+from 0.95 to 0.85 and back as the rate goes up and down); the standard network is the
+last checkpoint of its run (there, its best on the test images); in l2 an attack is
+projected before it is clamped (there after), and stays where the gradient is zero
+(there it moves at random).
 """
 
 from dataclasses import dataclass
@@ -25,6 +28,15 @@ from rofit.methods.method import Context, Method, StepOutputs
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels", "objective"})
+AS_RELEASED = {
+    "val_size": 0,
+    "normalise": False,
+    "start_clamp": False,
+    "epochs": 50,
+    "lr": 0.21,
+    "nesterov": True,
+    "schedule": "one_cycle_steps",
+}
 # The run that must be there, and which of its checkpoints labels the helpers.
 TEACHERS = {"clean": ("standard", "last")}
 

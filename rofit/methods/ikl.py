@@ -5,14 +5,17 @@ beta 20, alpha 4, temperature 4. The distance compares differences of logits, we
 by what the network predicted of that class' images in the epoch before; gradients go
 through both predictions there, through the adversarial one alone in the cross entropy,
 on which the attack climbs as well. A class' weights sum to one, so that the sum over
-pairs is a variance. Its results are with AWP (``--weights awp``, gamma 0.005, from its
-tenth epoch on), a moving average of its epochs (0.9), a cosine from 0.2. Differs: the
-attack is the run's (there five steps of half a radius that grows from 0 over the run);
-in CIFAR-100's code, and not here, it climbs on the distance too; a class without images
-has uniform weights (there none: NaN); the clean batch passes the network first (there
-second), which BatchNorm's statistics see; an attack begins inside [0, 1] (there outside
-where pixels are saturated); in l2 that code climbs as TRADES' does. GKL (`DKLv2`)
-weighs otherwise.
+pairs is a variance. GKL (`DKLv2`) weighs otherwise. Differs: attack and schedule are
+the run's (there five steps of half a radius, and a cosine from 0.2), and an attack
+begins inside [0, 1] (there outside where pixels are saturated). What stays under
+``--recipe as_released``: the radius is whole from the first step on (there it grows
+from 0 over the run, and the step with it); weights are not perturbed (there by AWP from
+the tenth epoch on: ``--weights awp --set awp_gamma=0.005 --set awp_start=0.045``) nor
+averaged (there over epochs, 0.9); the cosine goes by steps (there by epochs, and not
+quite to 0); in CIFAR-100's code, and not here, the attack climbs on the distance too; a
+class without images has uniform weights (there none: NaN); the clean batch passes the
+network first (there second), which BatchNorm's statistics see; in l2 that code climbs
+as TRADES' does.
 """
 
 from dataclasses import dataclass
@@ -27,6 +30,15 @@ from rofit.methods.method import Context, Method, StepOutputs
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels", "objective"})
+AS_RELEASED = {
+    "val_size": 0,
+    "normalise": False,
+    "step_size": 4 / 255,
+    "attack_steps": 5,
+    "start_clamp": False,
+    "lr": 0.2,
+    "schedule": "cosine",
+}
 
 
 @dataclass(frozen=True)

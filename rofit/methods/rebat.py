@@ -4,12 +4,10 @@ Source: Wang et al. 2023 and its code (`train_cifar_wa.py`), PreActResNet-18: av
 and divergence from epoch 105 of 200 on (counted from 0), decay 0.999, weight 1; WRN-34
 with CutMix has weight 2. The other half of that method is its milder schedule, a field
 of the run: ``drop_factor=2/3`` (1/1.7 in ReBAT++, 1/4 with CutMix). Until the average
-begins it is a copy of the network, and there is no divergence. Differs: the average
+begins it is a copy of the network, and there is no divergence. Differs: a drop is to a
+tenth, and as `pgd_at` does. What stays under ``--recipe as_released``: the average
 predicts in eval mode (there in train mode in its first epoch, in eval mode once it was
-evaluated); the attack is in eval mode (there in train mode: ``attack_bn=train``);
-images and perturbations are in single precision (there half); BatchNorm's statistics do
-not see the clean batch that passes the network there after every step; a start in l2 is
-uniform in the ball (there its radius is).
+evaluated); images and perturbations are in single precision (there half).
 """
 
 from dataclasses import dataclass
@@ -24,6 +22,14 @@ from rofit.settings.knobs import Knobs, knob
 from rofit.weights.averages import MovingAverage
 
 BRINGS = frozenset({"labels", "objective", "average"})
+AS_RELEASED = {  # the code goes on from Rice et al.'s, with 1,000 images held out
+    "crop_fill": "reflect",
+    "attack_bn": "train",
+    "l2_start": "radius",
+    "extra_passes": ("adversarial", "clean_after_step"),
+    "schedule": "piecewise",
+    "drop_factor": 2 / 3,
+}
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 Source: Zi et al. 2021 and its code (`rslad_loss.py`, `resnet18_rslad_cifar10.py`):
 share 5/6; the attack climbs on the divergence from the teacher, from 0.001 N(0, 1), in
 eval mode. In both its data sets a divergence counts a tenth: the mean over ten classes
-on CIFAR-10, ten times that over a hundred on CIFAR-100. Its schedule is 300 epochs,
-drops after 215, 260 and 285, weight decay 2e-4. Differs: the teacher is a run of TRADES
-that has the student's network and schedule (there WRN-34-10 as TRADES published it);
-the clean batch passes the network first (there second), which BatchNorm's statistics
-see; an attack begins inside [0, 1] (there outside where pixels are saturated); l2 is
-not in that code.
+on CIFAR-10, ten times that over a hundred on CIFAR-100. Differs: the schedule is the
+run's (there 300 epochs, drops after 215, 260 and 285, weight decay 2e-4), and an attack
+begins inside [0, 1] (there outside where pixels are saturated). What stays under
+``--recipe as_released``: the teacher is a run of TRADES that has the student's network
+and schedule (there WRN-34-10 as TRADES published it); the clean batch passes the
+network first (there second), which BatchNorm's statistics see; l2 is not in that code.
 """
 
 from dataclasses import dataclass
@@ -24,6 +24,14 @@ from rofit.methods.method import Context, Method, StepOutputs
 from rofit.settings.knobs import Knobs, knob
 
 BRINGS = frozenset({"labels", "objective"})
+AS_RELEASED = {
+    "val_size": 0,
+    "normalise": False,
+    "start_clamp": False,
+    "epochs": 300,
+    "weight_decay": 2e-4,
+    "drops": (215 / 300, 260 / 300, 285 / 300),
+}
 # The run that must be there: its method, and which of its checkpoints teaches.
 TEACHERS = {"robust": ("trades", "best")}
 

@@ -90,9 +90,9 @@ RECIPES: dict[str, Recipe] = {
             "core/utils/train.py at imrahulr/hat, README's 50 epochs"
         ),
         differs=(
-            "HAT itself is no method of rofit; the source's momentum is Nesterov's, "
-            "and goes from 0.95 to 0.85 and back as the rate goes up and down (here "
-            "0.9, plain); its rate is at most a step's change behind ours"
+            "the source's momentum is Nesterov's (as with --method hat --recipe "
+            "as_released), and goes from 0.95 to 0.85 and back as the rate goes up and "
+            "down (here 0.9); its rate is at most a step's change behind ours"
         ),
     ),
     "fastat2026": Recipe(

@@ -31,9 +31,7 @@ MIXING = (
 EPOCHS, CLOSE = 10, 1e-10
 # The floor of the label is clamped in float32, so its logarithm is known to 1e-7.
 LOOSER = {"sce": 1e-6}
-# The twin of N-FGSM has an attack of its own, which climbs on one class.
-TWINS = [name for name in MIXING if name != "n_fgsm"]
-CASES = [(name, augment, {}) for name in TWINS for augment in MIXED]
+CASES = [(name, augment, {}) for name in MIXING for augment in MIXED]
 CASES += [("label_smoothing", "mixup", {"attack_labels": "assigned"})]
 
 

@@ -4,8 +4,11 @@ from copy import deepcopy
 
 import numpy as np
 import pytest
+import released_codes
+import released_single_steps
+import released_teachers
 import torch
-from released_codes import ALPHA, CODES, DECAY, EPSILON, FLOOR, LR, SGD
+from released_codes import ALPHA, DECAY, EPSILON, FLOOR, LR, SGD
 from toy_problems import random_dataset, random_images
 from training_helpers import doubled
 
@@ -19,7 +22,16 @@ from rofit.training.plan import EpochPlan
 CPU = torch.device("cpu")
 B, STEPS = 6, 3
 CLOSE = 1e-10
-FLOORS = {"mlcat_wp": {"wp_floor": FLOOR}, "mlcat_ls": {"mlcat_floor": FLOOR}}
+CODES = released_codes.CODES | released_single_steps.CODES | released_teachers.CODES
+PARAMS = {
+    "mlcat_wp": {"wp_floor": FLOOR},
+    "mlcat_ls": {"mlcat_floor": FLOOR},
+    "fgsm_pgi": {"pgi_given": released_single_steps.GIVEN},
+}
+NESTEROV = ("adr", "hat")
+# Of starts: in the ball but where the code begins near, or outside.
+SCALES = dict.fromkeys(("trades", "hat", "rslad", "ikl"), 0.02)
+SCALES["n_fgsm"] = 2 * EPSILON
 
 
 def _run(smoke_spec, method, **changes):
@@ -27,13 +39,25 @@ def _run(smoke_spec, method, **changes):
     spec = as_released(smoke_spec(method=method))
     sizes = dict(train_size=48, val_size=16, test_size=0, batch_size=16, epochs=10)
     threat = dict(epsilon=EPSILON, step_size=ALPHA, lr=LR, weight_decay=DECAY)
-    params = dict(spec.method_params) | FLOORS.get(method, {})
+    params = dict(spec.method_params) | PARAMS.get(method, {})
     spec = spec.replace(**sizes | threat | {"method_params": params} | changes)
     run = doubled(runner.build_training(spec, data=random_dataset(), device=CPU)[0])
+    _disturb(run)
     run.epoch = 9
     run.method.begin_epoch(9, 10)
     run.model.train()
     return run
+
+
+def _disturb(run):
+    """Let teachers be no copies, priors no zeros and classes not all alike."""
+    stream = torch.Generator().manual_seed(9)
+    teachers = [network for network, _ in getattr(run.method.labels, "teachers", ())]
+    tensors = [weight.data for network in teachers for weight in network.parameters()]
+    for tensor in (*tensors, *run.method.inner.state_dict().values()):
+        tensor += 0.02 * torch.randn(tensor.shape, generator=stream)
+    if run.spec.method == "ikl":
+        run.method.labels.sums += torch.rand((10, 10), generator=stream)
 
 
 def _batches(run, scale):
@@ -48,24 +72,38 @@ def _batches(run, scale):
 
 @pytest.mark.parametrize("method", CODES)
 def test_three_steps_are_those_of_the_released_loop(smoke_spec, method):
-    """Weights and BatchNorm's statistics; the random start is all that is given."""
+    """Weights, statistics, averages, priors; the random start is all that is given."""
     run = _run(smoke_spec, method)
     net, code = deepcopy(run.model), CODES[method](run)
-    opt = SGD(net, nesterov=method == "adr")
-    for batch, start in _batches(run, 0.02 if method == "trades" else EPSILON):
+    opt = SGD(net, nesterov=method in NESTEROV)
+    for batch, start in _batches(run, SCALES.get(method, EPSILON)):
         run.step = batch.step
         make_step(run, batch, start)
-        code(net, opt, batch.x, batch.y, start, batch.step)
-    expected = net.state_dict()
-    for key, value in run.model.state_dict().items():
+        code(net, opt, batch.x, batch.y, start, batch)
+    _same(run.model.state_dict(), net.state_dict())
+    _same(run.method.inner.state_dict(), getattr(code, "remembered", {}))
+    if run.method.average:
+        _same(run.method.average.network.state_dict(), code.model_wa.state_dict())
+    assert net.stem.weight.isfinite().all()
+
+
+def _same(actual, expected):
+    assert actual.keys() == expected.keys()
+    for key, value in actual.items():
         apart = (value - expected[key]).double().norm()
         assert apart <= CLOSE * expected[key].double().norm(), key
-    assert expected["stem.weight"].isfinite().all()
 
 
-@pytest.mark.parametrize(("method", "passes"), [("pgd_at", 5), ("trades", 3)])
+PASSES = {"pgd_at": 5, "trades": 3, "n_fgsm": 2, "fgsm_pgi": 3, "nuat": 3, "hat": 3}
+PASSES |= {"ard": 4, "rslad": 2, "rebat": 5, "ikl": 2}
+
+
+@pytest.mark.parametrize(("method", "passes"), PASSES.items())
 def test_number_of_train_mode_passes_a_step(smoke_spec, method, passes):
-    """Rice et al.: every step of the attack, its last look, the step, the clean one."""
+    """Rice et al.: every step of the attack, its last look, the step, the clean one.
+
+    ReBAT does so too. ARD: every step of the attack, and both batches.
+    """
     run = _run(smoke_spec, method)
     (batch, start), *_ = _batches(run, EPSILON)
     counters = [b for n, b in run.model.named_buffers() if n.endswith("tracked")]

@@ -1,6 +1,7 @@
 """The recipe as_released sets what the scripts and configurations of releases say."""
 
 import json
+import math
 from dataclasses import fields
 
 import pytest
@@ -10,6 +11,7 @@ from rofit.errors import UserError
 from rofit.methods import METHODS
 from rofit.methods.released import RELEASED, as_released
 from rofit.settings.knobs import knob_types
+from rofit.settings.recipes import RECIPES
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
 from rofit.training.schedules import learning_rate
@@ -51,6 +53,10 @@ RATES = {
     "mart": _adjusted(0.01, (75, 90, 100), 120),
     "sat": _adjusted(0.1, (75, 90, 100), 100),
     "sgls": _adjusted(0.1, (100, 150), 200),
+    "fgsm_pgi": _multi_step(0.1, (100, 105), 110),
+    "rslad": _multi_step(0.1, (215, 260, 285), 300),
+    "ard": _multi_step(0.1, (100,), 200),
+    "rebat": [0.1] * 100 + [0.1 / 1.5] * 50 + [0.1 / 1.5**2] * 50,
 }
 
 
@@ -59,17 +65,70 @@ def test_rate_of_every_epoch_is_the_scripts(method):
     assert _rates(method, share=0.5) == pytest.approx(RATES[method], rel=1e-12)
 
 
-def test_last_batch_before_a_drop_has_the_lower_rate_in_rices_code():
-    rates = _rates("pgd_at")
-    assert rates[98:100] == pytest.approx([0.1, 0.01], rel=1e-12)
-    assert rates[148:150] == pytest.approx([0.01, 0.001], rel=1e-12)
+@pytest.mark.parametrize(("method", "low"), [("pgd_at", 0.1), ("rebat", 2 / 3)])
+def test_last_batch_before_a_drop_has_the_lower_rate_in_rices_code(method, low):
+    rates = _rates(method)
+    assert rates[98:100] == pytest.approx([0.1, 0.1 * low], rel=1e-12)
+    assert rates[148:150] == pytest.approx([0.1 * low, 0.1 * low**2], rel=1e-12)
 
 
-ATTACKS = {  # radius and step over 255, or as they are; weight decay
+def test_hat_has_the_schedule_of_the_recipe_of_its_paper():
+    """Which is held to torch's one cycle beside the recipes."""
+    fields = RECIPES["rade2022"].changes.keys()
+    spec = as_released(RunSpec(method="hat")).as_dict()
+    recipe = RECIPES["rade2022"].apply(RunSpec()).as_dict()
+    assert {key: spec[key] for key in fields} == {key: recipe[key] for key in fields}
+
+
+def _cyclic(lr, epochs, steps, *, up, down):
+    """CyclicLR from 0, of epochs up and down, as N-FGSM's and NuAT's code make it."""
+    done = [step / steps for step in range(epochs * steps)]
+    return [lr * min(t / up, 1 - (t - up) / down) for t in done]
+
+
+def _nuat():
+    """The cycle for 80 epochs; then its rate, for 6 epochs, a tenth of it, ..."""
+    cycle = _cyclic(0.1, 80, 20, up=40, down=50)
+    return cycle + [0.02] * 120 + [0.002] * 100 + [0.0002] * 180
+
+
+def _by_epoch(lr, epochs, steps):
+    """adjust_learning_rate_cosine of IKL: epochs count from 1."""
+    waves = [1 + math.cos(math.pi * e / (epochs + 1)) for e in range(1, epochs + 1)]
+    return [0.5 * lr * wave for wave in waves for _ in range(steps)]
+
+
+NEAR = {  # the code's rates of all steps; how far ours are, over the largest, and why
+    "n_fgsm": (_cyclic(0.2, 30, 20, up=15, down=15), 0.204),  # where the top is
+    "nuat": (_nuat(), 0.216),  # where the end is
+    "ikl": (_by_epoch(0.2, 200, 20), 0.009),  # an epoch
+}
+
+
+@pytest.mark.parametrize("method", NEAR)
+def test_rate_of_every_step_is_near_the_scripts(method):
+    """As near as the method's docstring says."""
+    expected, apart = NEAR[method]
+    spec = as_released(RunSpec(method=method))
+    rates = [
+        learning_rate(spec, epoch, (step + 1) / 20)
+        for epoch in range(spec.epochs)
+        for step in range(20)
+    ]
+    assert max(rates) == pytest.approx(max(expected), rel=1e-4)
+    distances = [abs(a - b) for a, b in zip(rates, expected, strict=True)]
+    assert max(distances) < apart * max(rates)
+
+
+ATTACKS = {  # radius, step, weight decay
     "trades": (0.031, 0.007, 2e-4),
     "sat": (0.031, 0.007, 2e-4),
     "mart": (0.031, 0.007, 3.5e-3),
+    "rslad": (8 / 255, 2 / 255, 2e-4),
+    "ard": (8 / 255, 2 / 255, 2e-4),
+    "ikl": (8 / 255, 4 / 255, 5e-4),
 }
+SIZES = {"nuat": (64, 10), "ikl": (128, 5)}  # of a batch; steps of an attack
 
 
 @pytest.mark.parametrize("method", RELEASED)
@@ -77,7 +136,8 @@ def test_threat_batch_and_optimizer_are_the_scripts(method):
     spec = as_released(RunSpec(method=method))
     attack = ATTACKS.get(method, (8 / 255, 2 / 255, 5e-4))
     assert (spec.epsilon, spec.step_size, spec.weight_decay) == attack
-    assert (spec.batch_size, spec.momentum, spec.attack_steps) == (128, 0.9, 10)
+    assert (spec.batch_size, spec.attack_steps) == SIZES.get(method, (128, 10))
+    assert spec.momentum == 0.9
 
 
 @pytest.mark.parametrize("method", RELEASED)
