@@ -16,8 +16,9 @@ from typing import Any, TextIO
 
 import click
 
-from rofit.errors import Remark, UserError, is_out_of_memory, one_line
-from rofit.interrupts import CLOSED_PIPE
+from rofit.distributed.launch import launched
+from rofit.errors import RankLost, Remark, UserError, is_out_of_memory, one_line
+from rofit.interrupts import CLOSED_PIPE, UNFINISHED, end_in_silence_on_signals
 from rofit.writing import NotWritten, is_full, reason
 
 # Command -> module and function under rofit.commands, and what `rofit --help` says.
@@ -85,6 +86,10 @@ class Commands(click.Group):
         """Return a command, imported now; None if there is none."""
         if cmd_name not in COMMANDS:
             return None
+        if launched() and cmd_name != "train":
+            raise UserError(
+                f"torchrun is for rofit train; rofit {cmd_name} is one process"
+            )
         module, function, _ = COMMANDS[cmd_name]
         command = getattr(import_module(f"rofit.commands.{module}"), function)
         assert isinstance(command, click.Command)
@@ -136,6 +141,10 @@ def _answer() -> int:
         return _print_error(error.format_message(), 2)
     except UserError as error:
         return _print_error(error, 2)
+    except RankLost as error:
+        code = _print_error(error, UNFINISHED)
+        end_in_silence_on_signals()  # of torchrun, which ends what is left
+        return code
     except NotWritten as error:
         return _print_error(error, 1)
     except (ClosedPipe, BrokenPipeError):

@@ -28,6 +28,10 @@ class UserError(ValueError):
         super().__init__(one_line(sentence))
 
 
+class RankLost(RuntimeError):
+    """Another process of the same run has ended: what it kept stays."""
+
+
 class Remark(UserWarning):
     """What is left out, or taken in place of something damaged: one sentence."""
 

@@ -1,5 +1,6 @@
 """Runs small trainings inside the test process."""
 
+import dataclasses
 from pathlib import Path
 
 import torch
@@ -98,6 +99,19 @@ def doubled(run):
         network.double()
     averaged = average.network if average else None
     run.engine = Engine(run.model, run.spec.precision, averaged)
+    return run
+
+
+def with_double_inputs(run):
+    """Give a training's images and starts to its networks in float64."""
+    batches, clean = run.batches, run.clean_batches
+
+    def doubles(plan, *, begin=0):
+        for batch, start in batches(plan, begin=begin):
+            yield dataclasses.replace(batch, x=batch.x.double()), start.double()
+
+    run.batches = doubles
+    run.clean_batches = lambda: (x.double() for x in clean())
     return run
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rofit.commands.session import Session
+from rofit.distributed.launch import launched
 from rofit.errors import UserError
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ def _cluster(session: Session, settings: dict[str, Any], wait: bool) -> Cluster:
     from rofit.cluster.slurm import Slurm, require_submitit
 
     flags = session.flags
+    if launched():
+        raise UserError("--on slurm has jobs of one process: give it without torchrun")
     if flags.max_minutes is not None:
         raise UserError("--max-minutes is for this machine; --time limits a job")
     if flags.jobs != 1 or flags.devices:

@@ -11,6 +11,7 @@ from rofit.commands.answers import answer, unfinished
 from rofit.commands.cluster import Cluster, job_settings, with_cluster
 from rofit.commands.flags import with_training_flags
 from rofit.commands.session import Session
+from rofit.distributed.launch import is_first
 from rofit.errors import UserError
 from rofit.settings.knobs import parse_value
 from rofit.settings.recipes import AS_RELEASED, FIGURES, find_recipe
@@ -60,7 +61,7 @@ def train(
     diagnostics = inventory.diagnostics(watch)
     specs = specs_of(session, file, recipe=recipe, **choices)
     training.check_kept(specs, keep)
-    if (session.flags.scale or not file) and not session.flags.as_json:
+    if is_first() and (session.flags.scale or not file) and not session.flags.as_json:
         copies = {copy.name: copy.shown_as for copy in session.data}
         datasets = (copies.get(spec.dataset, spec.dataset) for spec in specs)
         text = session.scale_text(datasets, seeds=len(specs), takes="")
@@ -70,7 +71,8 @@ def train(
         train_missing(session, cluster, specs, **options, keep=keep, again=again)
     folders = [session.store.folder(spec.run_id) for spec in specs]
     rows = inventory.run_rows(list(zip(folders, specs, strict=True)))
-    answer({"runs": rows}, session.flags.as_json)
+    if is_first():
+        answer({"runs": rows}, session.flags.as_json)
     done = all(folder.state == "done" for folder in folders)
     return 0 if session.flags.dry_run or done else unfinished()
 

@@ -49,6 +49,11 @@ class Ensembled(LabelRule):
         # A tensor, so that a captured step reads the weight of its epoch.
         self.weight = torch.zeros((), dtype=torch.float64, device=y.device)
 
+    @property
+    def tables(self) -> list[Tensor]:
+        """The sums."""
+        return [self.sums]
+
     def begin_epoch(self, epoch: int, epochs: int) -> None:
         """Set the weight of the epoch (counted from 0)."""
         first, full = epoch_at(self.start, epochs), epoch_at(self.full, epochs)

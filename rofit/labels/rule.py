@@ -22,6 +22,16 @@ class LabelRule:
 
     reads_clean: bool = False
 
+    @property
+    def tables(self) -> list[Tensor]:
+        """Tensors with a row an image, (N, ...), that `prepare` or `attacked` change.
+
+        Each at the rows of its images only: where several processes have a part of the
+        batch, they exchange these rows. What `refine` changes is not among them, as it
+        has the whole batch on every process.
+        """
+        return []
+
     def begin_epoch(self, epoch: int, epochs: int) -> None:
         """Prepare for an epoch (counted from 0)."""
 

@@ -19,6 +19,11 @@ class Tabled(LabelRule):
         """Begin at the given classes (N,), on the training device."""
         self.table = F.one_hot(y, n_classes).float()
 
+    @property
+    def tables(self) -> list[Tensor]:
+        """The table."""
+        return [self.table]
+
     def current(self, index: Tensor, y: Tensor) -> Tensor:
         """Return the labels (B, K) that images were last given."""
         return self.table[index]

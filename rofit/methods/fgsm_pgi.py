@@ -33,6 +33,7 @@ from rofit.settings.knobs import Knobs, knob
 from rofit.settings.spec import epoch_at
 
 BRINGS = frozenset({"labels", "attack", "objective"})
+COUPLES = "the length of its gradient"
 AS_RELEASED = {
     "val_size": 0,
     "normalise": False,

@@ -32,6 +32,7 @@ from rofit.settings.knobs import Knobs, knob
 from rofit.settings.spec import epoch_at
 
 BRINGS = frozenset({"attack", "objective"})
+COUPLES = "the nuclear norm of its predictions"
 AS_RELEASED = {
     "normalise": False,
     "extra_passes": ("clean",),

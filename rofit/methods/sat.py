@@ -18,6 +18,7 @@ from rofit.methods.method import Context, Method, StepOutputs
 from rofit.settings.knobs import knob
 
 BRINGS = frozenset({"labels", "objective"})
+COUPLES = "the mean of its labels' confidence"
 AS_RELEASED = {
     "val_size": 0,
     "normalise": False,

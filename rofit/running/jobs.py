@@ -20,8 +20,10 @@ import torch
 from rich.console import Console
 
 from rofit import interrupts
+from rofit.distributed.ranks import ALONE, Ranks
 from rofit.progress import Lines, Report, report
 from rofit.running import runner
+from rofit.running.beside import own_gpu
 from rofit.running.components import find_device
 from rofit.running.forking import block_signals, process_context
 from rofit.running.kept import saying_what_is_kept
@@ -64,6 +66,7 @@ class TrainingJob:
     log_to: tuple[str, ...]
     label: str
     quiet: bool
+    ranks: Ranks = ALONE
 
     @property
     def name(self) -> str:
@@ -80,7 +83,7 @@ class TrainingJob:
         from rofit.sinks.live import following
 
         def make_report(spec: RunSpec, done: int) -> Report:
-            if self.quiet:
+            if self.quiet or not self.ranks.first:
                 return Report()
             report_type = report if alone else Lines
             return report_type(console, self.label, spec.epochs, done)
@@ -92,13 +95,14 @@ class TrainingJob:
                 self.diagnostics,
                 needed=self.needed,
                 data=self.data,
-                device=find_device(self.device),
+                device=find_device(own_gpu(self.device, self.ranks)),
                 engine=self.engine,
                 deterministic=self.deterministic,
                 stop=stop,
                 report=make_report,
                 follow=partial(following, self.log_to),
                 keep=self.keep,
+                ranks=self.ranks,
             )
 
 
@@ -108,11 +112,13 @@ def work_all(
     max_minutes: float | None,
     console: Console,
     devices: Sequence[str] = (),
+    ranks: Ranks = ALONE,
 ) -> bool:
     """Do every job, *at_a_time* side by side; say whether all are done.
 
     After the deadline no job begins, but for the first ones, which do a part. With
-    *devices* there is one job a device at a time, the next where one is free.
+    *devices* there is one job a device at a time, the next where one is free. Several
+    *ranks* do one job after another, together.
 
     Raises:
         UserError, Diverged, Died: of the first job that fails; others keep a part.
@@ -123,11 +129,12 @@ def work_all(
         if len(places) > 1:
             return _side_by_side(jobs, places, stop, max_minutes)
         for number, job in enumerate(jobs):
-            if number and (stop.now or stop.out_of_time):
+            if number and ranks.any(stop.now or stop.out_of_time):
                 return False
-            if not work_or_stop(_on(job, places[0]), stop, console, alone=True):
+            done = work_or_stop(_on(job, places[0]), stop, console, alone=True)
+            if ranks.any(not done):
                 return False
-        return not stop.now  # a signal may come while the last one ends
+        return not ranks.any(stop.now)  # a signal may come while the last one ends
 
 
 def _on(job: Job, device: str | None) -> Job:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -11,27 +12,30 @@ import torch
 from rofit.data.images import Dataset, Images
 from rofit.data.noise import symmetric_noise
 from rofit.diagnostics import Monitor, find_diagnostic
+from rofit.distributed.batch_norm import synchronised
+from rofit.distributed.ranks import ALONE, Ranks
 from rofit.errors import UserError, is_out_of_memory
 from rofit.methods import Context, find_kind, make_params
 from rofit.methods.mixing import mixed
 from rofit.methods.resolve import described, teachers
-from rofit.precision import CONVOLUTIONS, PrecisionCopy
 from rofit.progress import Report
 from rofit.running.begin import begin
-from rofit.running.checkpoints import require_finite
+from rofit.running.beside import require_splittable, train_beside
 from rofit.running.components import initial_model, load_data, split_of
 from rofit.running.epoch_views import view_maker
+from rofit.running.teaching import checkpoints_of_teachers, teacher_network
 from rofit.seeding import numpy_rng
 from rofit.settings.spec import RunSpec
 from rofit.store.environment import method_code
 from rofit.store.rows import keep_columns
-from rofit.store.runs import RunFolder, RunStore
+from rofit.store.runs import RunFolder
 from rofit.training import checkpoint
 from rofit.training.batches import DeviceImages
 from rofit.training.curves import LearningCurves
+from rofit.training.divergence import Diverged
 from rofit.training.engine import find_engine, make_attack, training_attack
 from rofit.training.graphs import StepGraphs
-from rofit.training.loop import Diverged, train
+from rofit.training.loop import train
 from rofit.training.process import prepare, without_bf16
 from rofit.training.state import Training
 from rofit.training.stop import Stop
@@ -49,6 +53,7 @@ def build_training(
     diagnostics: Iterable[str] = (),
     keep: frozenset[int] = frozenset(),
     taught_by: Mapping[str, Path] | None = None,
+    ranks: Ranks = ALONE,
 ) -> tuple[Training, pd.DataFrame]:
     """Return a training at its start, and a table of its training labels.
 
@@ -64,6 +69,7 @@ def build_training(
             "leave a last batch of one, which BatchNorm cannot train on; "
             "change batch_size"
         )
+    require_splittable(spec, len(splits.train), ranks)
     noisy = symmetric_noise(
         splits.train.labels,
         rate=spec.label_noise,
@@ -77,7 +83,7 @@ def build_training(
     labels["redrawn"] = labels.index.isin(noisy.flipped)
     train_images = DeviceImages(Images(splits.train.pixels, noisy.given), device)
     captured = engine == "compiled" and device.type == "cuda"
-    model = initial_model(spec, data).to(device)
+    model = synchronised(initial_model(spec, data).to(device), ranks)
     taught_by = taught_by or {}
     kind = find_kind(spec)
     context = Context(
@@ -88,7 +94,7 @@ def build_training(
         precision=spec.precision,
         image_shape=tuple(train_images.pixels.shape[1:]),
         teachers={
-            name: _teacher(teacher, data, device, taught_by.get(name))
+            name: teacher_network(teacher, data, device, taught_by.get(name))
             for name, (teacher, _) in teachers(spec).items()
         },
     )
@@ -113,7 +119,7 @@ def build_training(
     )
     graphs = StepGraphs(method) if captured else None
     training = Training(
-        spec, model, method, train_images, curves, monitor, view, keep, graphs
+        spec, model, method, train_images, curves, monitor, view, keep, graphs, ranks
     )
     return training, labels
 
@@ -132,41 +138,50 @@ def train_run(
     report: Callable[[RunSpec, int], Report],
     follow: Follow = lambda folder: nullcontext(lambda epoch: None),
     keep: frozenset[int] = frozenset(),
+    ranks: Ranks = ALONE,
 ) -> bool:
     """Train *spec* into *folder*, going on where it stopped; say whether it is done.
 
     *diagnostics* watch the run as far as they can be measured in it; without those in
     *needed* it does not begin. What *follow* returns is told which epochs are kept.
+    Of several *ranks* the first one alone watches, evaluates and writes.
 
     Raises:
         UserError: the folder is held by another process, the data are not there, or a
             needed diagnostic cannot be measured in this run.
         Diverged: loss, weights or predictions became NaN or infinite.
     """
-    images = load_data(spec, data)
-    engine_used, remark = find_engine(engine, spec, device)
+    with ranks.first_goes_ahead():
+        images = load_data(spec, data)
+    engine_used, remark = find_engine(engine, spec, device, ranks=ranks.count)
     prepare(spec.precision, deterministic=deterministic)
     training, labels = build_training(
         spec,
         data=images,
         device=device,
         engine=engine_used,
-        diagnostics=diagnostics,
+        diagnostics=diagnostics if ranks.first else (),
         keep=keep,
-        taught_by=_checkpoints(spec, folder),
+        taught_by=checkpoints_of_teachers(spec, folder),
+        ranks=ranks,
     )
+    if not ranks.first:
+        return train_beside(training, stop)
     training.monitor.require(needed, training.view(training))
     with folder.opened(described(spec)):
         if folder.state == "done":
-            return True
+            return ranks.share(True)
         if stop.now:  # whose signal may have ended a trial of the compiler as well
-            return False
-        description = {
+            return ranks.share(False)
+        description: dict[str, Any] = {
             "data_digest": images.digest,
             "engine": engine_used,
             "method_code": method_code(spec),
         }
+        if ranks.count > 1:
+            description["ranks"] = ranks.count
         remarks = begin(training, labels, folder, device, description)
+        ranks.share(training.state_dict())
         begun = time.monotonic()
         try:
             with report(spec, training.epoch) as progress, follow(folder) as kept:
@@ -206,39 +221,6 @@ def train_run(
             keep_columns(folder)
             folder.finish({"epochs": training.epoch, "best": training.best})
     return done
-
-
-def _checkpoints(spec: RunSpec, folder: RunFolder) -> dict[str, Path]:
-    """Return the checkpoints of the run's teachers, by run id in the same store.
-
-    Raises:
-        UserError: a teacher's run is not done.
-    """
-    paths = {}
-    for name, (teacher, checkpoint_name) in teachers(spec).items():
-        teacher_folder = RunStore(folder.path.parent).folder(teacher.run_id)
-        if teacher_folder.state != "done":
-            raise UserError(
-                f"{spec.method} learns from run {teacher.run_id} ({teacher.method}), "
-                f"which is {teacher_folder.state} in {folder.path.parent}; "
-                "train it first"
-            )
-        paths[name] = teacher_folder.checkpoints / f"{checkpoint_name}.pt"
-    return paths
-
-
-def _teacher(
-    spec: RunSpec, data: Dataset, device: torch.device, path: Path | None
-) -> torch.nn.Module:
-    """Return a network in eval mode and the run's precision, not trained any more."""
-    network = initial_model(spec, data).to(device).eval().requires_grad_(False)
-    if path is not None:
-        state = checkpoint.load(path, device)
-        if state is None:
-            raise UserError(f"the teacher's checkpoint {path} cannot be read")
-        network.load_state_dict(state["model"])
-        require_finite(state["model"], path)
-    return PrecisionCopy(network, CONVOLUTIONS[spec.precision]).network
 
 
 def _what_is_kept(folder: RunFolder) -> str:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from rofit.training.loop import Diverged
+from rofit.training.divergence import Diverged
 from rofit.training.stop import Stop
 from rofit.writing import NotWritten
 

@@ -3,12 +3,16 @@
 import time
 import warnings
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from rofit.diagnostics import DIAGNOSTICS, find_diagnostic
+from rofit.distributed.launch import launched
+from rofit.distributed.ranks import joined
 from rofit.errors import Remark, UserError
 from rofit.methods.resolve import all_teachers, resolve
 from rofit.running.components import check_devices
@@ -42,7 +46,8 @@ def train(
     """Train the runs that are not done, from their last checkpoint on.
 
     The runs that a method learns from (teachers) are trained first. SIGINT and SIGTERM
-    stop at the end of a step, with a checkpoint.
+    stop at the end of a step, with a checkpoint. Processes that torchrun has started
+    train each run together, its batches split among them.
 
     Args:
         specs: the runs, in order.
@@ -69,6 +74,7 @@ def train(
         UserError: a name or number that cannot be used, data that are not there, a run
             that another process holds, or one whose log has lost rows.
         Diverged: loss, weights or predictions became NaN or infinite.
+        RankLost: another of the processes that train together has ended.
 
     Warns:
         UserWarning: a run is done, and the code of its method has changed since; or a
@@ -81,24 +87,35 @@ def train(
     places = Places.given(store)
     folders = RunStore(places.store)
     begun = time.monotonic()
-    phases = training_jobs(
-        *specs,
-        store=folders,
-        data=Path(data) if data else places.data,
-        diagnostics=diagnostics,
-        required=required,
-        keep=keep,
-        again=again,
-        device=device,
-        engine=engine,
-        deterministic=deterministic,
-        log_to=log_to,
-        quiet=console is None,
-    )
-    for phase in phases:
-        minutes = minutes_left(max_minutes, begun)
-        if not work_all(phase, jobs, minutes, console or Console(stderr=True), devices):
-            break
+    if launched() and (jobs > 1 or devices):
+        raise UserError(
+            "under torchrun runs are trained one by one: leave --jobs and --devices out"
+        )
+    with joined(gpu=device != "cpu" and torch.cuda.is_available()) as ranks:
+        phases = ranks.share(
+            training_jobs(
+                *specs,
+                store=folders,
+                data=Path(data) if data else places.data,
+                diagnostics=diagnostics,
+                required=required,
+                keep=keep,
+                again=again,
+                device=device,
+                engine=engine,
+                deterministic=deterministic,
+                log_to=log_to,
+                quiet=console is None,
+            )
+            if ranks.first
+            else None
+        )
+        for phase in phases:
+            minutes = minutes_left(max_minutes, begun)
+            own = [replace(job, ranks=ranks) for job in phase]
+            shown = console or Console(stderr=True)
+            if not work_all(own, jobs, minutes, shown, devices, ranks):
+                break
     return [folders.folder(resolve(spec).run_id) for spec in specs]
 
 

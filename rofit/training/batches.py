@@ -11,6 +11,7 @@ from rofit.augmentation import Augmentation, find_augmentation, find_mixing
 from rofit.augmentation.layer import Draws
 from rofit.data.images import Images
 from rofit.data.unit import to_unit
+from rofit.distributed.part import Part
 from rofit.settings.spec import RunSpec
 from rofit.training.plan import EpochPlan
 
@@ -23,6 +24,12 @@ class Batch:
     index: Tensor
     x: Tensor
     y: Tensor
+
+    def of(self, part: Part) -> "Batch":
+        """Return the images of one process."""
+        return Batch(
+            self.step, part.own(self.index), part.own(self.x), part.own(self.y)
+        )
 
 
 class DeviceImages:

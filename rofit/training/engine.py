@@ -70,7 +70,9 @@ class Engine:
             self._average_copy.refresh()
 
 
-def find_engine(name: str, spec: RunSpec, device: torch.device) -> tuple[str, str]:
+def find_engine(
+    name: str, spec: RunSpec, device: torch.device, *, ranks: int = 1
+) -> tuple[str, str]:
     """Return ``compiled`` or ``eager`` for a run, and why it is not compiled or "".
 
     Raises:
@@ -79,6 +81,8 @@ def find_engine(name: str, spec: RunSpec, device: torch.device) -> tuple[str, st
     reason = ""
     if spec.attack_bn == "train":
         reason = "attack_bn = train couples the examples of a batch"
+    if ranks > 1:
+        reason = f"{ranks} processes train one run"
     return choose_engine(name, passes(spec), device, reason)
 
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from rofit.distributed.batch_norm import separated
 from rofit.evaluation.finite import NotFinite
 from rofit.measures.selection import improves
 from rofit.training import checkpoint
 from rofit.training.batches import Batch
+from rofit.training.divergence import Diverged, Terms, check_finite, check_weights
 from rofit.training.epoch_end import end_epoch
 from rofit.training.schedules import learning_rate
 from rofit.training.state import Training
@@ -24,12 +26,6 @@ if TYPE_CHECKING:
     from rofit.progress import Report
     from rofit.store.runs import RunFolder
     from rofit.training.stop import Stop
-
-Terms = dict[str, Tensor]
-
-
-class Diverged(RuntimeError):
-    """Loss, weights or predictions became NaN or infinite; says which and where."""
 
 
 def train(
@@ -60,7 +56,7 @@ def train(
                 finish_epoch(run, folder, writer, report)
                 if whole:
                     run.seconds.append(time.monotonic() - begun)
-            ends = stop.now or stop.out_of_time or run.epoch == run.spec.epochs
+            ends = run.ends(stop)
             writer.save_last(run.state_dict, must=ends)
             if ends:
                 break
@@ -81,7 +77,7 @@ def train_epoch(run: Training, stop: "Stop", report: "Report") -> list[Terms]:
         terms.append(make_step(run, batch, start))
         run.step += 1
         report.step(run.epoch, run.step, run.steps)
-        if stop.now:
+        if run.ranks.any(stop.now):
             break
     if run.graphs and run.graphs.why_not != why_not:
         report.note(run.graphs.why_not)
@@ -102,14 +98,16 @@ def train_step(run: Training, batch: Batch, start: Tensor) -> Terms:
     """
     model, method, engine = run.model, run.method, run.engine
     x, y, index = batch.x, batch.y, batch.index
+    part = run.part(batch.step)  # of the batch, where several processes train
     method.labels.prepare(engine.frozen, x, y, index)
     attacked = engine.attacked(method.inner.attack)
     x_adv = method.maximise(attacked, x, y, index, start)
     method.labels.attacked(x_adv, index)
+    part.exchange(method.labels.tables, index)
     if method.inner.attack:
         extra_passes(run, "adversarial", x_adv)
     if method.perturbation:
-        method.perturbation.add(lambda: losses(run, x, x_adv, y, index))
+        method.perturbation.add(lambda: losses(run, x, x_adv, y, index), part.gradients)
 
     clean, logits, extra = predictions(run, x, x_adv, index)
     extra_passes(run, "clean", x)
@@ -117,15 +115,19 @@ def train_step(run: Training, batch: Batch, start: Tensor) -> Terms:
     if method.labels.reads_clean and logits_clean is None:
         with torch.no_grad():  # in train mode: BatchNorm sees the clean batch as well
             logits_clean = engine.predict(x)
-    soft = method.labels.refine(index, y, logits.detach(), logits_clean)
+    if logits_clean is not None:
+        logits_clean = part.whole(logits_clean)
+    all_logits, all_y = part.whole(logits.detach()), part.whole(y)
+    soft = method.labels.refine(part.whole(index), all_y, all_logits, logits_clean)
 
-    losses_by_term = method.terms(logits, clean, soft, y, extra)
-    terms = {name: term.mean() for name, term in losses_by_term.items()}
+    losses_by_term = method.terms(logits, clean, part.own(soft), y, extra)
+    terms = {name: part.mean(term) for name, term in losses_by_term.items()}
     loss = torch.stack(list(terms.values())).sum()
     run.optimizer.zero_grad()
     loss.backward()
-    run.curves.record_step(logits.detach(), y)
-    run.monitor.record_step(model, logits.detach(), y, soft, loss.detach())
+    part.add_up_gradients(model.parameters())
+    run.curves.record_step(all_logits, all_y)
+    run.monitor.record_step(model, all_logits, all_y, soft, part.total(loss))
     run.optimizer.step()
     if method.perturbation:
         method.perturbation.remove()
@@ -134,7 +136,7 @@ def train_step(run: Training, batch: Batch, start: Tensor) -> Terms:
     if method.average:
         method.average.after_step(model)
     engine.follow()
-    return {name: term.detach() for name, term in terms.items()}
+    return {name: part.total(term) for name, term in terms.items()}
 
 
 def predictions(
@@ -173,38 +175,6 @@ def losses(run: Training, x: Tensor, x_adv: Tensor, y: Tensor, index: Tensor) ->
     return torch.stack(list(terms.values())).sum(dim=0)
 
 
-def check_finite(steps: list[Terms], *, epoch: int, first_step: int) -> None:
-    """Raise Diverged for the first term that is NaN or infinite.
-
-    Read once an epoch, so that no step waits for the device. Steps count from 1.
-    """
-    values = torch.stack(
-        [torch.stack(list(step_terms.values())) for step_terms in steps]
-    )
-    bad = (~values.isfinite()).nonzero().tolist()
-    if bad:
-        row, column = bad[0]
-        name, value = list(steps[row].items())[column]
-        raise Diverged(
-            f"the loss term {name!r} became {value.item()} in epoch {epoch}, step "
-            f"{first_step + row}"
-        )
-
-
-def check_weights(run: Training) -> None:
-    """Raise Diverged for the first weight or statistic that is NaN or infinite.
-
-    The last step's are in no loss yet. Read once an epoch, as the losses are.
-    """
-    state = run.model.state_dict()
-    finite = torch.stack([value.isfinite().all() for value in state.values()])
-    if bad := (~finite).nonzero().flatten().tolist():
-        raise Diverged(
-            f"{list(state)[bad[0]]} became nan or infinite by step {run.step} of epoch "
-            f"{run.epoch + 1}"
-        )
-
-
 def finish_epoch(
     run: Training, folder: "RunFolder", writer: checkpoint.Writer, report: "Report"
 ) -> None:
@@ -216,23 +186,19 @@ def finish_epoch(
         Diverged: the network's predictions are not finite.
     """
     lr = learning_rate(run.spec, run.epoch)
-    if run.method.average:
-        run.method.average.after_epoch(
-            run.model, run.epoch, run.spec.epochs, run.clean_batches
-        )
-        run.engine.follow_average()
-    run.epoch, run.step = run.epoch + 1, 0
+    run.close_epoch()
     try:
-        score = end_epoch(
-            folder,
-            run.epoch,
-            run.engine.evaluated,
-            run.curves,
-            run.monitor,
-            partial(run.view, run),
-            lr=lr,
-            evaluated=run.epoch in run.spec.evaluated_epochs,
-        )
+        with separated(run.model, run.evaluated):  # one process, where several train
+            score = end_epoch(
+                folder,
+                run.epoch,
+                run.engine.evaluated,
+                run.curves,
+                run.monitor,
+                partial(run.view, run),
+                lr=lr,
+                evaluated=run.epoch in run.spec.evaluated_epochs,
+            )
     except NotFinite as error:
         raise Diverged(f"after epoch {run.epoch}, {error}") from None
     if improves(score, run.best["score"]):

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from rofit.attacks import geometry
+from rofit.distributed.part import Part
+from rofit.distributed.ranks import ALONE, Ranks
 from rofit.models.classifier import Classifier
 from rofit.settings.spec import RunSpec
 from rofit.training.batches import Batch, DeviceImages, onto
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from rofit.diagnostics import Monitor
     from rofit.diagnostics.view import EpochView
     from rofit.methods import Method
+    from rofit.training.stop import Stop
 
 
 @dataclass
@@ -32,6 +35,7 @@ class Training:
         view: makes what diagnostics measure at the end of the epoch just done.
         keep: epochs whose weights are kept for good.
         graphs: replays steps as CUDA graphs; None makes every step as it is.
+        ranks: this process among those that train the run.
         epoch: whole epochs done.
         step: steps done in the epoch under way.
         best: score and epoch of the best robust accuracy on the selection split.
@@ -47,6 +51,7 @@ class Training:
     view: Callable[["Training"], "EpochView"]
     keep: frozenset[int] = frozenset()
     graphs: StepGraphs | None = None
+    ranks: Ranks = ALONE
     epoch: int = 0
     step: int = 0
     best: dict[str, float] = field(default_factory=lambda: {"score": -1.0, "epoch": 0})
@@ -110,6 +115,24 @@ class Training:
             cost["peak_gpu_gib"] = peak_gpu_gib(device)
         return cost
 
+    def part(self, step: int) -> Part:
+        """Return which images of the epoch's batch *step* this process has."""
+        left = len(self.train) - step * self.spec.batch_size
+        return Part(self.ranks, min(self.spec.batch_size, left))
+
+    def ends(self, stop: "Stop") -> bool:
+        """Return whether training ends here: requested, out of time, or done."""
+        requested = self.ranks.any(stop.now or stop.out_of_time)
+        return requested or self.epoch == self.spec.epochs
+
+    def close_epoch(self) -> None:
+        """Count the epoch whose steps are made, and update averages of epochs."""
+        if average := self.method.average:
+            epochs = self.spec.epochs
+            average.after_epoch(self.model, self.epoch, epochs, self.clean_batches)
+            self.engine.follow_average()
+        self.epoch, self.step = self.epoch + 1, 0
+
     def plan(self) -> EpochPlan:
         """Return what chance decides in the epoch under way."""
         return EpochPlan(self.spec.seed, self.epoch, len(self.train))
@@ -117,18 +140,22 @@ class Training:
     def batches(
         self, plan: EpochPlan, *, begin: int = 0
     ) -> Iterator[tuple[Batch, Tensor]]:
-        """Yield the batches of *plan* from step *begin* on, and the attack's starts."""
+        """Yield the batches of *plan* from step *begin* on, and the attack's starts.
+
+        Of several processes, each yields its part; what is drawn is the same.
+        """
         draw = self.method.inner.start
         if self.spec.norm == "l2" and draw is geometry.start:
             draw = geometry.L2_STARTS[self.spec.l2_start]
         for batch in self.train.batches(self.spec, plan, begin=begin):
             start = plan.start(batch.step, self.spec.threat, batch.x.shape, draw)
-            yield batch, onto(start, batch.x.device)
+            part = self.part(batch.step)
+            yield batch.of(part), onto(part.own(start), batch.x.device)
 
     def clean_batches(self) -> Iterator[Tensor]:
         """Yield the epoch's inputs (B, C, H, W) as augmented in training, no attack."""
         for batch in self.train.batches(self.spec, self.plan(), begin=0):
-            yield batch.x
+            yield self.part(batch.step).own(batch.x)
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs, tensors and plain values only."""

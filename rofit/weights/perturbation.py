@@ -6,13 +6,16 @@ The optimizer steps from w' by the gradient there; then the perturbation is subt
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from rofit.modes import keeping_statistics
 from rofit.settings.spec import epoch_at
+
+# (values (B,), weights) -> gradients of the values' mean, a tensor each.
+Gradients = Callable[[Tensor, list[Tensor]], Sequence[Tensor]]
 
 _TINY = 1e-20  # as in the sources: a gradient of zero moves nothing
 
@@ -57,11 +60,12 @@ class Perturbation:
         """Switch on when the rule's part of the run has come (epoch from 0)."""
         self.active = epoch >= epoch_at(self.start, epochs)
 
-    def add(self, losses: Callable[[], Tensor]) -> None:
+    def add(self, losses: Callable[[], Tensor], gradients: Gradients) -> None:
         """Move the weights up the loss.
 
         Args:
             losses: the objective of the batch at the weights as they are, (B,).
+            gradients: of the batch's mean, of which this process may have a part only.
         """
         if not self.active:
             return
@@ -70,9 +74,8 @@ class Perturbation:
         with keeping_statistics(self.model):
             for _ in range(self.ascents):
                 loss = losses()
-                mean_loss = torch.where(loss < self.below, loss, 0.0).mean()
-                gradients = torch.autograd.grad(mean_loss, self.weights)
-                torch._foreach_add_(total, list(gradients))
+                small = torch.where(loss < self.below, loss, 0.0)
+                torch._foreach_add_(total, list(gradients(small, self.weights)))
                 self.added = self._scaled(total, begin)
                 with torch.no_grad():
                     torch._foreach_copy_(self.weights, begin)

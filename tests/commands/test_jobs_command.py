@@ -38,7 +38,7 @@ def test_number_of_jobs_that_is_none_is_one_sentence(tmp_path, number):
 
 def test_command_hands_the_devices_on(tmp_path, monkeypatch):
     calls = []
-    monkeypatch.setattr(train, "work_all", lambda *words: calls.append(words[-1]))
+    monkeypatch.setattr(train, "work_all", lambda *words: calls.append(words[4]))
     words = ["train", "--scale", "smoke", "--devices", "cpu:0, cpu:1"]
     assert rofit(tmp_path, *words).code == 75
     assert calls == [("cpu:0", "cpu:1")]

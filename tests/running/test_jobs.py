@@ -20,7 +20,7 @@ from rofit.settings.recipes import RECIPES
 from rofit.settings.scales import SCALES
 from rofit.settings.spec import RunSpec
 from rofit.store.runs import RunStore, read_events, read_rows
-from rofit.training.loop import Diverged
+from rofit.training.divergence import Diverged
 from rofit.training.stop import Stop
 
 QUIET = Console(quiet=True)

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from rofit.errors import UserError
 from rofit.running.jobs import work_all
-from rofit.training.loop import Diverged
+from rofit.training.divergence import Diverged
 from rofit.writing import NotWritten
 
 QUIET = Console(quiet=True)

@@ -8,7 +8,7 @@ from training_helpers import CPU, built, last_state, same, train
 
 from rofit.store.runs import read_rows
 from rofit.training import checkpoint
-from rofit.training.loop import Diverged, check_weights
+from rofit.training.divergence import Diverged, check_weights
 
 CURE = "a lower lr is the usual cure"
 

@@ -14,7 +14,7 @@ from rofit.methods import METHODS
 from rofit.running import runner
 from rofit.store.rows import load_logs
 from rofit.training import checkpoint
-from rofit.training.loop import Diverged, check_finite
+from rofit.training.divergence import Diverged, check_finite
 
 SINGLE_STEP = ("fast_at", "n_fgsm", "nuat", "fgsm_pgi")
 

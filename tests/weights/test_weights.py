@@ -7,11 +7,14 @@ import torch
 from torch import nn
 from toy_problems import batch, conv_net
 
+from rofit.distributed.part import Part
+from rofit.distributed.ranks import ALONE
 from rofit.modes import keeping_statistics
 from rofit.weights.perturbation import Perturbation
 
 X, Y = batch(12)
 GAMMA = 0.03
+GRADIENTS = Part(ALONE, len(Y)).gradients
 # What a float64 loses by one addition and one subtraction of a number of its size.
 ROUNDING = 4 * torch.finfo(torch.float64).eps
 
@@ -26,7 +29,7 @@ def _perturbed(**options):
     before = deepcopy(net.state_dict())
     made = Perturbation(net, GAMMA, **options)
     made.begin_epoch(0, 10)
-    made.add(_losses(net))
+    made.add(_losses(net), GRADIENTS)
     return net, before, made
 
 
@@ -162,7 +165,7 @@ def test_nothing_moves_before_the_start(start, first):
         active.append(made.active)
     assert active == [epoch >= first for epoch in range(200)]
     made.active, before = False, deepcopy(net.state_dict())
-    made.add(lambda: pytest.fail("no gradient is asked for"))
+    made.add(lambda: pytest.fail("no gradient is asked for"), GRADIENTS)
     made.remove()
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
 
