@@ -13,8 +13,9 @@ from rofit.cluster.states import TRAINING
 from rofit.methods.resolve import teachers
 from rofit.running.checkpoints import is_file
 from rofit.running.evaluation_jobs import EvaluationJob
-from rofit.running.jobs import Job, TrainingJob
+from rofit.running.jobs import Job
 from rofit.running.target_jobs import TargetJob
+from rofit.running.training_job import TrainingJob
 from rofit.store.digests import sha256
 from rofit.store.runs import RunStore
 

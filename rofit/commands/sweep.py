@@ -1,6 +1,8 @@
 """`rofit sweep`: a grid of settings as runs, one table, the best by validation."""
 
 import math
+import warnings
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -12,7 +14,7 @@ from rofit.commands.cluster import Cluster, with_cluster
 from rofit.commands.flags import with_sweep_flags
 from rofit.commands.session import Session
 from rofit.commands.training import spec_of, train_missing, with_run_choices
-from rofit.errors import UserError
+from rofit.errors import Remark, UserError
 from rofit.reproduction.plan import threat_names
 from rofit.settings.knobs import parse_pair, parse_value
 from rofit.settings.scales import find_scale
@@ -55,7 +57,7 @@ def sweep(
         click.echo(_size(session, swept))
     if not dry_run:
         options = {"diagnostics": diagnostics, "required": watch}
-        train_missing(session, cluster, swept.specs, **options)
+        swept = _trained(session, cluster, swept, **options)
     folders = [session.store.folder(spec.run_id) for spec in swept.specs]
     if dry_run or any(folder.state != "done" for folder in folders):
         rows = inventory.run_rows(list(zip(folders, swept.specs, strict=True)))
@@ -63,6 +65,33 @@ def sweep(
         return 0 if dry_run else unfinished()
     _answer(session, swept)
     return 0
+
+
+def _trained(
+    session: Session, cluster: Cluster | None, swept: Sweep, **options: Any
+) -> Sweep:
+    """Train what is missing; return the sweep without settings that diverge.
+
+    Raises:
+        Diverged: a run of every setting diverges.
+    """
+    from rofit.training.divergence import Diverged
+
+    try:
+        train_missing(session, cluster, swept.specs, **options)
+    except Diverged as error:
+        whole = [runs for runs in swept.settings if _are_done(session, runs)]
+        if not whole:
+            raise
+        text = f"settings with a run that diverges are left out: {error}"
+        warnings.warn(text, category=Remark, stacklevel=2)
+        lost = [run.run_id for run in swept.specs if not _are_done(session, [run])]
+        return replace(swept, settings=whole, diverged=lost)
+    return swept
+
+
+def _are_done(session: Session, runs: list[RunSpec]) -> bool:
+    return all(session.store.folder(run.run_id).state == "done" for run in runs)
 
 
 def _read(

@@ -12,7 +12,7 @@ from rofit.store.runs import RunStore
 
 if TYPE_CHECKING:
     from rofit.running.evaluation_jobs import EvaluationJob
-    from rofit.running.jobs import TrainingJob
+    from rofit.running.training_job import TrainingJob
 
 
 def jobs_of(

@@ -8,7 +8,12 @@ from multiprocessing.context import BaseContext
 from rofit import interrupts
 
 # What every job imports sooner or later, and takes seconds.
-_IMPORTED = ["rofit.running.jobs", "torch._dynamo", "sklearn.datasets"]
+_IMPORTED = [
+    "rofit.running.jobs",
+    "rofit.running.training_job",
+    "torch._dynamo",
+    "sklearn.datasets",
+]
 
 
 def process_context() -> BaseContext:

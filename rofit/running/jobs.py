@@ -7,13 +7,11 @@ device. A run is bit for bit what it is alone with that number of threads.
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any, Protocol, cast
 
 import torch
@@ -21,15 +19,9 @@ from rich.console import Console
 
 from rofit import interrupts
 from rofit.distributed.ranks import ALONE, Ranks
-from rofit.progress import Lines, Report, report
-from rofit.running import runner
-from rofit.running.beside import own_gpu
-from rofit.running.components import find_device
 from rofit.running.forking import block_signals, process_context
-from rofit.running.kept import saying_what_is_kept
 from rofit.running.stopped import work_or_stop
-from rofit.settings.spec import RunSpec
-from rofit.store.runs import RunFolder
+from rofit.training.divergence import Diverged
 from rofit.training.stop import Stop
 
 _POLL = 0.2  # seconds between checks for a request to stop
@@ -50,62 +42,6 @@ class Job(Protocol):
         """Do it, or a part that is kept; say whether it is done."""
 
 
-@dataclass(frozen=True)
-class TrainingJob:
-    """One run to be trained."""
-
-    spec: RunSpec
-    folder: RunFolder
-    diagnostics: tuple[str, ...]
-    needed: tuple[str, ...]
-    data: Path
-    device: str
-    engine: str
-    deterministic: bool
-    keep: frozenset[int]
-    log_to: tuple[str, ...]
-    label: str
-    quiet: bool
-    ranks: Ranks = ALONE
-
-    @property
-    def name(self) -> str:
-        """The run's id."""
-        return f"run {self.spec.run_id}"
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the run is trained."""
-        return self.folder.state == "done"
-
-    def work(self, stop: Stop, console: Console, *, alone: bool) -> bool:
-        """Train the run; say whether it is done."""
-        from rofit.sinks.live import following
-
-        def make_report(spec: RunSpec, done: int) -> Report:
-            if self.quiet or not self.ranks.first:
-                return Report()
-            report_type = report if alone else Lines
-            return report_type(console, self.label, spec.epochs, done)
-
-        with saying_what_is_kept(self.folder):
-            return runner.train_run(
-                self.spec,
-                self.folder,
-                self.diagnostics,
-                needed=self.needed,
-                data=self.data,
-                device=find_device(own_gpu(self.device, self.ranks)),
-                engine=self.engine,
-                deterministic=self.deterministic,
-                stop=stop,
-                report=make_report,
-                follow=partial(following, self.log_to),
-                keep=self.keep,
-                ranks=self.ranks,
-            )
-
-
 def work_all(
     jobs: Sequence[Job],
     at_a_time: int,
@@ -118,22 +54,32 @@ def work_all(
 
     After the deadline no job begins, but for the first ones, which do a part. With
     *devices* there is one job a device at a time, the next where one is free. Several
-    *ranks* do one job after another, together.
+    *ranks* do one job after another, together. A run that diverges stops no other.
 
     Raises:
-        UserError, Diverged, Died: of the first job that fails; others keep a part.
+        UserError, Died: of the first job that fails; others keep a part.
+        Diverged: when the other jobs are done; of the first, and how many there are.
     """
     places: list[str | None] = list(devices) if devices else [None] * at_a_time
     places = places[: len(jobs)]
     with Stop(max_minutes) as stop:
         if len(places) > 1:
             return _side_by_side(jobs, places, stop, max_minutes)
+        diverged: dict[str, Diverged] = {}
         for number, job in enumerate(jobs):
             if number and ranks.any(stop.now or stop.out_of_time):
                 return False
-            done = work_or_stop(_on(job, places[0]), stop, console, alone=True)
+            try:
+                done = work_or_stop(_on(job, places[0]), stop, console, alone=True)
+            except Diverged as error:
+                if ranks.count > 1:  # the first rank alone sees what it evaluates
+                    raise
+                diverged[job.name] = error
+                continue
             if ranks.any(not done):
                 return False
+        if diverged:
+            raise _all_of(diverged, len(jobs))
         return not ranks.any(stop.now)  # a signal may come while the last one ends
 
 
@@ -159,6 +105,7 @@ def _side_by_side(
         for place in places
     ]
     done, failure = True, None
+    diverged: dict[str, Diverged] = {}
     while running:
         connection.wait([process.receiver for process in running], _POLL)
         if stop.now:
@@ -167,6 +114,8 @@ def _side_by_side(
             running.remove(process)
             try:
                 done = process.result() and done
+            except Diverged as error:
+                diverged[process.job.name] = error
             except Exception as error:  # raised below, when the others have stopped
                 failure = failure or error
                 halt.close()
@@ -175,7 +124,19 @@ def _side_by_side(
                 running.append(_Process(context, job, place, threads, ends, halted))
     if failure is not None:
         raise failure
-    return done and not waiting and not stop.now
+    done = done and not waiting and not stop.now
+    if done and diverged:
+        raise _all_of(diverged, len(jobs))
+    return done
+
+
+def _all_of(diverged: dict[str, Diverged], jobs: int) -> Diverged:
+    """Return what is raised for the jobs that diverged: of several, their names."""
+    first = next(iter(diverged.values()))
+    if jobs == 1:
+        return first
+    names = f"{len(diverged)} of {jobs} diverged: {', '.join(diverged)}"
+    return Diverged(f"{names}; the first: {first}")
 
 
 class _Process:

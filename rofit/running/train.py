@@ -16,7 +16,8 @@ from rofit.distributed.ranks import joined
 from rofit.errors import Remark, UserError
 from rofit.methods.resolve import all_teachers, resolve
 from rofit.running.components import check_devices
-from rofit.running.jobs import TrainingJob, work_all
+from rofit.running.jobs import work_all
+from rofit.running.training_job import TrainingJob
 from rofit.settings.spec import RunSpec
 from rofit.store.environment import changes_since
 from rofit.store.moves import set_aside

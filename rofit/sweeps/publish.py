@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ class Sweep:
         scale: name of the scale.
         data: the data set, as results name it.
         settings: the runs of each setting, one a seed.
+        diverged: ids of runs that did, whose settings are left out.
     """
 
     values: Values
@@ -35,6 +37,7 @@ class Sweep:
     scale: str
     data: str
     settings: list[list[RunSpec]]
+    diverged: Sequence[str] = ()
 
     @property
     def specs(self) -> list[RunSpec]:
@@ -83,6 +86,7 @@ def _manifest(sweep: Sweep) -> dict[str, object]:
         "data": sweep.data,
         "seeds": [spec.seed for spec in sweep.settings[0]],
         "runs": sweep.run_ids,
+        "diverged": list(sweep.diverged),
         "commit": commit(),
         "versions": versions(),
     }

@@ -74,6 +74,28 @@ def test_table_and_manifest_lie_under_the_scale(home):
     assert manifest["seeds"] == [3, 4, 5]
 
 
+def test_setting_that_diverges_is_left_out_and_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(_style, "save", lambda figure, stem: None)
+    words = (*COMMAND, "--watch", "softness", "--set", "epochs=1")
+    rates = ("--set", "lr=1e30,0.1", "--set", "seed=0,1")
+    answer = rofit(tmp_path, *words, *rates, "--json", "--quiet")
+    assert answer.code == 0
+    said = "settings with a run that diverges are left out: 2 of 4 diverged: run sglr-"
+    assert said in answer.err
+    printed = json.loads(answer.out)
+    assert [(row["lr"], row["seeds"]) for row in printed["settings"]] == [(0.1, 2)]
+    (manifest,) = tmp_path.glob("results/smoke/*/manifest.json")
+    ids = [SMOKE.replace(epochs=1, lr=1e30, seed=seed).run_id for seed in (0, 1)]
+    assert json.loads(manifest.read_text())["diverged"] == ids
+
+
+def test_sweep_whose_settings_all_diverge_is_an_error(tmp_path):
+    words = (*COMMAND, "--watch", "softness", "--set", "epochs=1", "--seeds", "1")
+    answer = rofit(tmp_path, *words, "--set", "lr=1e29,1e30", "--quiet")
+    assert answer.code == 1 and "2 of 2 diverged" in answer.err
+    assert not (tmp_path / "results").exists()
+
+
 def test_dry_run_says_which_runs_are_missing_and_makes_nothing(tmp_path):
     words = (*COMMAND, "--set", "r=0.5,0.8", "--set", "lr=0.1,0.2", "--budget", "3")
     answer = rofit(tmp_path, *words, "--seeds", 2, "--dry-run")
