@@ -135,10 +135,12 @@ def test_settings_know_the_names():
     assert tuple(AUGMENTATIONS) == choices.AUGMENTATIONS
 
 
-def test_cropshift_of_small_images_is_refused_in_words(tmp_path):
-    words = "train --scale smoke --set augment=idbh_weak --quiet".split()
-    answer = rofit(tmp_path, *words)
-    assert answer.code == 2 and "must be larger, got 8 x 8" in answer.err
+@pytest.mark.parametrize(("side", "most"), [(8, 2), (10, 3), (11, 10), (2, 0)])
+def test_small_images_have_fewer_rows_cut_off(side, most):
+    draws = _drawn(CropShift(10), 300, (side, side))
+    assert draws["cut"].sum(dim=1).unique().tolist() == [*range(most + 1)]
+    pixels = torch.ones(300, 1, side, side, dtype=torch.uint8)
+    assert CropShift(10)(pixels, draws).flatten(1).any(dim=1).all()
 
 
 def test_unknown_augmentation_is_refused_with_the_names(tmp_path):
