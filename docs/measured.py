@@ -40,7 +40,8 @@ def hour() -> Rows:
     runs = sorted(_runs(LOGS / "hour"), key=lambda r: (r[0].method, r[0].seed))
     for spec, rows, run in runs:
         seed = {"method": f"`{spec.method}`", "seed": str(spec.seed)}
-        yield seed | _course(spec, rows, run)
+        share = _share_of_diagnostics(LOGS / "hour" / str(rows["run_id"].iloc[0]))
+        yield seed | _course(spec, rows, run) | {"diagnostics take": f"{share:.0%}"}
 
 
 def gpu_runs() -> Rows:
@@ -129,6 +130,13 @@ def _last_stop(store: Path, rows: pd.DataFrame) -> dict[str, float]:
     """Return what the run's process said of its cost when it ended."""
     *_, last = read_events(store / str(rows["run_id"].iloc[0]))
     return last
+
+
+def _share_of_diagnostics(run: Path) -> float:
+    """Return the share of a run's seconds that went into what is measured."""
+    stops = [event for event in read_events(run) if event["event"] == "stop"]
+    watching = sum(sum(event["watching"].values()) for event in stops)
+    return watching / sum(event["seconds"] for event in stops)
 
 
 def _norm(run: pd.DataFrame) -> str:
