@@ -30,6 +30,7 @@ METHODS = {
     "trades": "TRADES",
     "trades+sglr": "TRADES + SGLR (our reading)",
     "awp": "AWP",
+    "awp+swa": "AWP + SWA",
     "standard": "standard",
     "label_smoothing": "AT + label smoothing",
 }
