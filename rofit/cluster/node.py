@@ -46,8 +46,7 @@ class NodeTask:
         try:
             done = self._done()
         except Exception as error:
-            _say(error)
-            raise SystemExit(2 if isinstance(error, UserError) else 1) from None
+            raise SystemExit(exit_code(error)) from None
         if done:
             return
         if self._leaves and callable(requeue):
@@ -92,16 +91,17 @@ def _requeue(handler: Callable[..., Any], number: int) -> None:
     except SystemExit:
         raise SystemExit(UNFINISHED) from None
     except Exception as error:
-        _say(error)
+        exit_code(error)
         raise SystemExit(1) from None
 
 
-def _say(error: Exception) -> None:
-    """Write the error as the last lines of the job's log."""
+def exit_code(error: Exception) -> int:
+    """Write the error as the last lines of the job's log; return the command's code."""
     if not isinstance(error, UserError):
         traceback.print_exception(error)
     text = str(error) if isinstance(error, UserError) else _named(error)
     print(f"rofit: {one_line(text)}", file=sys.stderr, flush=True)
+    return 2 if isinstance(error, UserError) else 1
 
 
 def _named(error: Exception) -> str:

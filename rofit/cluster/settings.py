@@ -25,6 +25,8 @@ class SlurmSettings:
         time: limit of a job in minutes, 1 or more. A run that needs longer is requeued.
         array_parallelism: jobs of an array at a time.
         setup: shell commands before a job's work.
+        gpus: processes that train one run together, a GPU each; above 1 it takes the
+            place of the number in ``gres``.
         shards: jobs into which the evaluations of a run are split.
         cpus_per_task: cores of a job; the cluster's default where 0. On a CPU the bits
             of a run depend on their number, as they do without a cluster.
@@ -41,6 +43,7 @@ class SlurmSettings:
     time: int = 60
     array_parallelism: int = 256
     setup: tuple[str, ...] = ()
+    gpus: int = 1
     shards: int = 1
     cpus_per_task: int = 0
     mem: str = ""
@@ -53,7 +56,7 @@ class SlurmSettings:
     def sbatch(self) -> dict[str, Any]:
         """Return the parameters for submitit's executor: those that are not empty."""
         named = {field.name: getattr(self, field.name) for field in fields(self)}
-        del named["shards"]
+        del named["shards"], named["gpus"]
         return {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in named.items()

@@ -1,6 +1,7 @@
 """Tasks become jobs of Slurm, through submitit; and are followed until they end."""
 
 import pickle
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from rofit.cluster.queue import read_queue, require_slurm
 from rofit.cluster.settings import SlurmSettings
 from rofit.cluster.states import rows, sentence
 from rofit.cluster.tasks import Task, arrays, lacking
+from rofit.cluster.together import TrainingTogether
 from rofit.errors import UserError
 from rofit.store.runs import RunStore
 from rofit.training.stop import Stop
@@ -28,6 +30,7 @@ _LATE = 10
 _PATIENCE = 300.0  # seconds for which the queue may not answer
 # Time limits that a job may reach, for submitit; a run that does not get on ends so.
 _TIMEOUTS = 100
+_GPUS = re.compile(r"gpu(:[a-zA-Z][^:,]*)?(:\d+)?")  # a kind, a number
 
 
 class JobsFailed(RuntimeError):
@@ -128,7 +131,8 @@ class Slurm:
         executor = SlurmExecutor(ledger.folder, max_num_timeout=_TIMEOUTS)
         extra = {"requeue": True}
         parameters: dict[str, Any] = {"job_name": "rofit", "wckey": None}
-        parameters |= self.settings.sbatch() | {"additional_parameters": extra}
+        parameters |= self.settings.sbatch() | _gpus(tasks, self.settings.gres)
+        parameters["additional_parameters"] = extra
         if before:
             parameters["dependency"] = f"afterany:{':'.join(before)}"
         executor.update_parameters(**parameters)
@@ -178,6 +182,19 @@ class Slurm:
             if shown.get(name) != line["state"]:
                 shown[name] = line["state"]
                 self._show(sentence(line))
+
+
+def _gpus(tasks: Sequence[Task], gres: str) -> dict[str, str]:
+    """Return the GPUs of trainings by several processes, of the kind that *gres* names.
+
+    Nothing for other work, on the CPU, and where *gres* is of other resources.
+    """
+    works = [task.work for task in tasks if isinstance(task.work, TrainingTogether)]
+    counts = {work.count for work in works if work.job.device != "cpu"}
+    match = _GPUS.fullmatch(gres or "gpu")
+    if not counts or match is None:
+        return {}
+    return {"gres": f"gpu{match[1] or ''}:{counts.pop()}"}
 
 
 def require_submitit() -> None:

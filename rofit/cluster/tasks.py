@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rofit.cluster.states import TRAINING
+from rofit.cluster.together import TrainingTogether
 from rofit.methods.resolve import teachers
 from rofit.running.checkpoints import is_file
 from rofit.running.evaluation_jobs import EvaluationJob
@@ -54,13 +55,13 @@ class Task:
         return self.run, self.kind
 
 
-def training_tasks(jobs: Iterable[TrainingJob]) -> list[Task]:
-    """Return a task a run, after those that it learns from."""
+def training_tasks(jobs: Iterable[TrainingJob], gpus: int) -> list[Task]:
+    """Return a task a run, of *gpus* processes, after those that it learns from."""
     return [
         Task(
             job.spec.run_id,
             TRAINING,
-            job,
+            job if gpus == 1 else TrainingTogether(job, gpus),
             tuple((spec.run_id, TRAINING) for spec, _ in teachers(job.spec).values()),
         )
         for job in jobs

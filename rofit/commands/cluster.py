@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _SETTINGS = {
     "partition": click.option("--partition", metavar="NAME", help="Of --on slurm."),
     "gres": click.option("--gres", metavar="gpu:1", help="Resources of a job."),
+    "gpus": click.option("--gpus", type=int, help="GPUs that train one run [1]."),
     "time": click.option("--time", metavar="H:M:S", help="Limit of a job [1:00:00]."),
     "array_parallelism": click.option(
         "--array-parallelism", type=int, help="Jobs at a time [256]."
@@ -93,7 +94,9 @@ def _cluster(session: Session, settings: dict[str, Any], wait: bool) -> Cluster:
 
     flags = session.flags
     if launched():
-        raise UserError("--on slurm has jobs of one process: give it without torchrun")
+        raise UserError(
+            "--on slurm begins processes itself (--gpus): leave torchrun out"
+        )
     if flags.max_minutes is not None:
         raise UserError("--max-minutes is for this machine; --time limits a job")
     if flags.jobs != 1 or flags.devices:

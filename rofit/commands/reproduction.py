@@ -166,8 +166,9 @@ def _tasks(
             )
             trainings += jobs[0]
             evaluations += jobs[1]
-    shards = cluster.slurm.settings.shards
-    return training_tasks(trainings) + evaluation_tasks(evaluations, shards)
+    settings = cluster.slurm.settings
+    tasks = training_tasks(trainings, settings.gpus)
+    return tasks + evaluation_tasks(evaluations, settings.shards)
 
 
 def _leave_out(error: NothingToDraw, *, alone: bool) -> None:

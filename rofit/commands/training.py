@@ -101,7 +101,8 @@ def train_missing(
     teachers, students = training.training_jobs(
         *specs, store=session.store, **options, **job_settings(session)
     )
-    cluster.work(training_tasks([*teachers, *students]))
+    gpus = cluster.slurm.settings.gpus
+    cluster.work(training_tasks([*teachers, *students], gpus))
 
 
 def specs_of(

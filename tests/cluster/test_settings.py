@@ -45,14 +45,14 @@ def test_flags_replace_what_the_file_says_and_no_more(folder):
     )
 
 
-def test_every_setting_but_shards_is_one_that_submitit_takes(folder):
+def test_every_setting_of_jobs_is_one_that_submitit_takes(folder):
     submitit = pytest.importorskip("submitit")
     words = "partition gres mem account qos constraint exclude".split()
-    numbers = "time array_parallelism cpus_per_task signal_delay_s shards".split()
+    numbers = "time array_parallelism cpus_per_task signal_delay_s shards gpus".split()
     lines = [f'{word} = "x"' for word in words] + [f"{word} = 7" for word in numbers]
     _write(folder / "here", "\n".join([*lines, 'setup = ["module load cuda"]']))
     sbatch = read_settings({}).sbatch()
-    assert set(sbatch) == {*words, *numbers, "setup"} - {"shards"}
+    assert set(sbatch) == {*words, *numbers, "setup"} - {"shards", "gpus"}
     assert set(sbatch) <= submitit.SlurmExecutor._valid_parameters()
 
 

@@ -149,6 +149,20 @@ def test_signal_time_limit_and_dead_node_change_no_bit_of_a_run(
     assert len(_rows(home)) == 3 and {r["state"] for r in _rows(home)} == {"done"}
 
 
+def test_processes_of_a_job_train_together_and_go_on_after_a_signal(slurm, home):
+    words = [*LONG, *ON_SLURM, "--gpus", "2", "--device", "cpu"]
+    (((run, _), job),) = _jobs(rofit(home, *words)).items()
+    folder = RunStore(home / "runs").folder(run)
+    _until(lambda: folder.state == "partial")
+    slurm.says("scancel", "--signal=USR1", job)
+    _until(lambda: _resumes(folder) == 1)
+    starts = [e for e in read_events(folder.path) if e["event"] in ("start", "resume")]
+    assert [event["environment"]["ranks"] for event in starts] == [2, 2]
+    slurm.says("scancel", job)
+    _until(lambda: not _queue(slurm))
+    assert folder.state == "partial"
+
+
 def test_table_made_by_jobs_is_that_of_one_machine(slurm, home, tmp_path_factory):
     answer = rofit(home, *TABLE, *ON_SLURM)
     assert answer.code == 75

@@ -34,7 +34,7 @@ def _table(tmp_path, name="table2_remedies"):
     trainings, evaluations = jobs_of(
         request, specs, store, data=tmp_path, deterministic=False, **SETTINGS
     )
-    return specs, training_tasks(trainings), evaluation_tasks(evaluations, 2)
+    return specs, training_tasks(trainings, 1), evaluation_tasks(evaluations, 2)
 
 
 def test_a_task_stands_in_the_first_array_after_all_it_waits_for():

@@ -82,7 +82,7 @@ def test_commands_but_train_are_refused(command, tmp_path, monkeypatch):
 def test_jobs_of_a_cluster_are_refused(tmp_path, monkeypatch):
     _launch(monkeypatch)
     answer = rofit(tmp_path, "train", "--scale", "smoke", "--on", "slurm")
-    is_one_sentence(answer, "--on slurm has jobs of one process: give it without")
+    is_one_sentence(answer, "--on slurm begins processes itself (--gpus): leave")
 
 
 def _launch(monkeypatch):
