@@ -11,14 +11,16 @@ from contextlib import ExitStack
 import one_node_slurm
 import pytest
 from command_line import rofit
-from rofit.analyses import table2_remedies
+from rofit.analyses import table7_components
 from training_helpers import last_state, same
 
 from rofit.store.runs import RunStore, read_events
 
 pytestmark = pytest.mark.slurm
 
-TABLE = ["reproduce", "--table", "2", "--scale", "smoke"]
+# Six methods, none with a teacher, and one with one.
+TABLE = ["reproduce", "--table", "7", "--scale", "smoke"]
+TAUGHT = ["train", "--method", "kd_swa", "--recipe", "sgls", "--scale", "smoke"]
 LONG = ["train", "--method", "sgls", "--scale", "smoke", "--set", "epochs=600"]
 ON_SLURM = ["--on", "slurm"]
 SETTINGS = """
@@ -167,22 +169,24 @@ def test_table_made_by_jobs_is_that_of_one_machine(slurm, home, tmp_path_factory
     answer = rofit(home, *TABLE, *ON_SLURM)
     assert answer.code == 75
     jobs = _jobs(answer)
-    methods = table2_remedies.METHODS
-    assert len(jobs) == len(methods) + 1 + len(methods)  # a teacher, evaluations
+    assert len(jobs) == 2 * len(table7_components.VARIANTS)  # with the evaluations
     again = rofit(home, *TABLE, *ON_SLURM)
     assert again.code == 75 and not _jobs(again)
     unfinished = {row["job"] for row in _rows(home) if row["state"] != "done"}
     assert unfinished and unfinished <= set(jobs.values())
     assert set(_queue(slurm)) <= set(jobs.values())
-    (teacher, _), job = next(iter(jobs.items()))
-    _until(lambda: (home / "runs" / teacher).exists())
+    (first, _), job = next(iter(jobs.items()))
+    _until(lambda: (home / "runs" / first).exists())
     slurm.says("scancel", "--signal=USR1", job)
     answer = rofit(home, *TABLE, *ON_SLURM, "--wait")
     assert answer.code == 0 and not _jobs(answer), answer.err
+    answer = rofit(home, *TAUGHT, *ON_SLURM, "--wait")
+    assert answer.code == 0 and len(_jobs(answer)) == 2, "one is its teacher"
     assert {row["state"] for row in _rows(home)} == {"done"}
 
     here = tmp_path_factory.mktemp("here")
-    assert rofit(here, *TABLE, "--quiet").code == 0
+    for command in (TABLE, TAUGHT):
+        assert rofit(here, *command, "--quiet").code == 0
     _assert_same_runs(home, here)
     (table,) = (here / "results").rglob("table.csv")
     assert (home / table.relative_to(here)).read_bytes() == table.read_bytes()
