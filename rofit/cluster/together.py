@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from rofit.cluster.node import exit_code
 from rofit.distributed.ranks import joined
 from rofit.errors import RankLost
 from rofit.interrupts import UNFINISHED
@@ -59,14 +60,14 @@ class TrainingTogether:
             file = Path(folder) / "job"
             file.write_bytes(pickle.dumps(self.job))
             codes = _followed(self._begun(file), stop)
-        said = [code for code in codes if code not in (0, UNFINISHED)]
-        if died := [code for code in said if code < 0]:
+        failed = [code for code in codes if code not in (0, UNFINISHED)]
+        if killed := [-code for code in failed if code < 0]:
             raise Died(
-                f"a process of {self.name} was ended by signal {-died[0]} (memory?); "
+                f"a process of {self.name} was ended by signal {killed[0]} (memory?); "
                 "what it had saved is kept"
             )
-        if said:
-            raise SystemExit(said[0])
+        if failed:
+            raise SystemExit(failed[0])
         return self.is_done
 
     def _begun(self, file: Path) -> "list[subprocess.Popen[bytes]]":
@@ -80,8 +81,8 @@ class TrainingTogether:
         processes = []
         for rank in range(self.count):
             own = common | {"RANK": rank, "LOCAL_RANK": rank}
-            told = {name: str(value) for name, value in own.items()}
-            environment = {"OMP_NUM_THREADS": "1"} | dict(os.environ) | told
+            variables = {name: str(value) for name, value in own.items()}
+            environment = {"OMP_NUM_THREADS": "1"} | dict(os.environ) | variables
             processes.append(subprocess.Popen([*_DEAF, *python], env=environment))
         return processes
 
@@ -100,8 +101,6 @@ def _followed(processes: "list[subprocess.Popen[bytes]]", stop: Stop) -> list[in
 
 def _train(file: Path) -> int:
     """Train as one of the processes; return the exit code."""
-    from rofit.cluster.node import exit_code
-
     try:
         job: TrainingJob = pickle.loads(file.read_bytes())
         on_gpu = job.device != "cpu" and torch.cuda.is_available()

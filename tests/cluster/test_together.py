@@ -39,14 +39,12 @@ def _after_an_epoch(folder, act):
             time.sleep(0.05)
         act()
 
-    thread = threading.Thread(target=wait, daemon=True)
-    thread.start()
-    return thread
+    threading.Thread(target=wait, daemon=True).start()
 
 
-def _work(work, stop=None):
-    with stop or Stop():
-        return work.work(stop or Stop(), QUIET, alone=False)
+def _work(work, **options):
+    with Stop(**options) as stop:
+        return work.work(stop, QUIET, alone=False)
 
 
 def test_run_is_that_of_one_process_but_for_rounding(tmp_path):
@@ -70,7 +68,7 @@ def test_signals_of_schedulers_end_nothing_and_a_stop_ends_all_after_a_step(tmp_
         requested.set()
 
     _after_an_epoch(training.folder, signals)
-    assert not _work(TrainingTogether(training, 2), Stop(requested=requested.is_set))
+    assert not _work(TrainingTogether(training, 2), requested=requested.is_set)
     assert events(training.folder) == ["start", "stop"]
 
 
